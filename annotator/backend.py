@@ -1,0 +1,93 @@
+"""The contracts: what the core asks of a backend, and what a backend may ask of a machine.
+
+A backend translates one system's trail. It never decides where an event happened; it says what the event is about
+(`Reading`), where text may be added to it, and what its fields mean. The host view is the only road to a machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from annotator.model import Container, Event, Evidence, NetnsId, Ns, Reading, Reason
+
+
+class Place(NamedTuple):
+    """Where fields go: the index of the record in `Event.lines`, and the byte offset in that line."""
+
+    record: int
+    offset: int
+
+
+class Backend(Protocol):
+    """One operating system's audit trail."""
+
+    name: str
+    """`linux` or `aix`."""
+
+    def read(self, event: Event) -> Reading:
+        """Translate: who acted, on whom, what the trail states, what changed. Never raises for bad bytes."""
+        ...
+
+    def place(self, event: Event) -> Place | None:
+        """Where the one annotated record of this event takes its fields; None when no record may grow."""
+        ...
+
+    def interpret(self, event: Event) -> dict[str, Any]:
+        """The `event`, `process`, `user` and `auditd` (or `aix_audit`) parts of the JSON form."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HostProcess:
+    """One process as the machine shows it, checked against re-use while reading.
+
+    `start_ms` is the birth on the stamp's clock (Unix ms), `ticks` the same in clock ticks since boot (proc(5)).
+    `container` is None for a host process, and `reason` says why when even that is not known.
+    `own` are the namespaces that differ from the host's.
+    """
+
+    pid: int
+    ppid: int
+    start_ms: int
+    ticks: int
+    read_ms: int
+    container: Container | None
+    evidence: Evidence | None
+    reason: Reason | None = None
+    place: Container | None = None
+    own: Ns | None = None
+    netns: NetnsId | None = None
+    vpid: int | None = None
+    auid: int = 2**32 - 1
+    ses: int = 2**32 - 1
+    uid: int = 2**32 - 1
+    exe: bytes = b""
+    comm: bytes = b""
+
+
+class HostView(Protocol):
+    """What may be asked of a machine. `NoHost` answers nothing, and is what `replay` has by default."""
+
+    def process(self, pid: int) -> HostProcess | Reason:
+        """The process that has this pid now, or why it cannot be told."""
+        ...
+
+    def processes(self) -> list[HostProcess]:
+        """All processes, parents before children, for the start-up scan."""
+        ...
+
+
+class NoHost:
+    """The view of a log from elsewhere: this machine is never asked."""
+
+    def process(self, pid: int) -> HostProcess | Reason:  # noqa: ARG002  (the contract's signature)
+        """Nothing is known."""
+        from annotator.model import Reason
+
+        return Reason.NOT_SEEN
+
+    def processes(self) -> list[HostProcess]:
+        """Nobody."""
+        return []

@@ -1,0 +1,409 @@
+"""The nouns: what the core, the backends and the output forms say to each other.
+
+Nothing here opens, reads, parses or waits, and no field name of one operating system appears.
+Times are integers: milliseconds of the Unix epoch (UTC) in a stamp, nanoseconds where a name ends in `_ns`.
+Identifiers of users and groups are integers inside; `UNSET_ID` (2**32-1) is the kernel's "not set".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntFlag, StrEnum
+from typing import NamedTuple, NewType
+
+ContId = NewType("ContId", int)
+"""Audit container identifier: u64, set once, inherited. `CONTID_UNSET` is no identifier; 0 is a valid one."""
+
+CONTID_UNSET = ContId(2**64 - 1)
+"""(u64)-1, the kernel proposal's AUDIT_CID_UNSET; also printed `-1` and `unset`."""
+
+UNSET_ID = 2**32 - 1
+"""(u32)-1: `auid`, `ses`, `uid` not set (audit.h: AUDIT_UID_UNSET, AUDIT_SID_UNSET)."""
+
+NO_PID = -1
+"""The event names no process (NETFILTER_PKT, some CONFIG_CHANGE)."""
+
+
+class Stamp(NamedTuple):
+    """When, and as which event of its node: `msg=audit(SECONDS.MILLIS:SERIAL)`. Sorts by time, then serial.
+
+    It is the entry of the system call on a coarse clock: it may go back by seconds from one event to the next.
+    """
+
+    ms: int
+    serial: int
+
+    def __str__(self) -> str:
+        """As audit writes it: `1700000000.123:42`."""
+        return f"{self.ms // 1000}.{self.ms % 1000:03d}:{self.serial}"
+
+
+class Event:
+    """All records of one (node, stamp), as the lines they came in, without their newline.
+
+    `node` is b"" where the lines name none. `at` is the index of the record that carries annotations, -1 until the
+    backend has chosen one. Mutable and slotted because one is made per event on the hot path.
+    """
+
+    __slots__ = ("at", "closed", "key", "lines", "node", "seen", "stamp")
+
+    def __init__(self, key: bytes, node: bytes, stamp: Stamp) -> None:
+        self.key = key
+        self.node = node
+        self.stamp = stamp
+        self.lines: list[bytes] = []
+        self.at = -1
+        self.seen = 0
+        self.closed = False
+
+
+class Status(StrEnum):
+    """The answer to "in which container?"."""
+
+    CONTAINER = "container"
+    HOST = "host"
+    UNKNOWN = "unknown"
+    NONE = "none"
+    """The event is about no process and no network namespace."""
+
+
+class Reason(StrEnum):
+    """Why there is no answer. Every UNKNOWN carries one."""
+
+    NOT_SEEN = "not-seen"  # never seen born, and nothing says where it is
+    GONE = "gone"  # the host no longer has it
+    DENIED = "denied"  # the host would not say
+    REUSED = "reused"  # the host has another process under this pid
+    ZOMBIE = "zombie"  # dead, and its cgroup no longer names a container
+    AMBIGUOUS = "ambiguous"  # two candidates: never a pick
+    GAP = "gap"  # records were lost around it
+    LATE = "late"  # what was read is newer than the event
+    HIDDEN = "hidden"  # a private cgroup namespace hides the path
+    TENTATIVE = "tentative"  # a registration whose result is not in the log
+    NO_SUBJECT = "no-subject"  # the event is about nothing that can be in a container
+
+
+class Evidence(StrEnum):
+    """What an answer rests on, strongest first (the order of the membership ranks)."""
+
+    RECORD = "record"  # a CONTAINER_ID record in the event itself
+    REGISTERED = "registered"  # a registration that succeeded, or inheritance from one
+    CONTID_FILE = "contid-file"  # /proc/PID/audit_containerid
+    PTAGS = "ptags"  # /proc/PID/attr/ptags, where a site uses it
+    XATTR = "xattr"  # an extended attribute on the cgroup or pidfd
+    CGROUP = "cgroup"  # the cgroup of that very process
+    LINEAGE = "lineage"  # born of a process that was inside
+    MNTNS = "mntns"  # its mount namespace is that of exactly one known container
+    COMMAND = "command"  # an engine's command line, followed by a change of namespaces
+    OVERLAY = "overlay"  # the device of an overlay root
+    MOUNTINFO = "mountinfo"
+    PPID = "ppid"  # its parent is inside; proves inside only, never host
+    ADDRESS = "address"  # the packet's address is a container's
+    HOST_VIEW = "host-view"  # a live read showed a host process
+    INIT = "init"  # pid 1, kernel threads, or an unbroken chain from them
+    TRAIL = "trail"  # AIX: the record names its WPAR
+    INVENTORY = "inventory"  # AIX: lswpar, perfstat, the corrals index
+    INFERRED = "inferred"  # a layout that is not verified on a real system
+    CONFLICT = "conflict"
+
+
+class Flag(StrEnum):
+    """What is odd about an answer that is nevertheless given."""
+
+    ENTERED = "entered"  # membership host, place in a container
+    ESCAPED = "escaped"  # membership container, place elsewhere
+    CGROUP_ONLY = "cgroup-only"
+    CONTRADICTED = "contradicted"  # a later source says otherwise; the first answer stands
+    CROSSED = "crossed"  # actor and target are in different containers
+    SHARED = "shared"  # another live container holds the same contid
+    LATE_NAME = "late-name"  # the name was learnt after the event
+    TENTATIVE = "tentative"
+
+
+class Ns(IntFlag):
+    """Kinds of namespaces, with the bits of clone(2)."""
+
+    NONE = 0
+    TIME = 0x80
+    MNT = 0x20000
+    CGROUP = 0x2000000
+    UTS = 0x4000000
+    IPC = 0x8000000
+    USER = 0x10000000
+    PID = 0x20000000
+    NET = 0x40000000
+
+
+class NetnsId(NamedTuple):
+    """A network namespace: nsfs device and inode (recycled at once), and the never recycled 64-bit id (0: not known)."""
+
+    dev: int
+    ino: int
+    unique: int = 0
+
+
+class ProcKey(NamedTuple):
+    """One process, once: a pid alone is re-used.
+
+    `birth` is start ticks since boot (proc(5), stat field 22) when seen on the host (`ticks` true), else the
+    milliseconds of the stamp that first showed it.
+    """
+
+    node: bytes
+    boot: str
+    pid: int
+    birth: int
+    ticks: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Container:
+    """One container, once: keyed (node, boot, contid, start). Names may be learnt late, the rest never changes.
+
+    `contid` is None where only a name is known (an AIX text trail). `id` is the engine's own, in full.
+    `owner` is the uid whose engine made it (0: root's engines). `start_ms`/`end_ms` are None until known.
+    """
+
+    contid: ContId | None
+    id: str = ""
+    name: str = ""
+    image: str = ""
+    engine: str = ""
+    parent: Container | None = None
+    node: bytes = b""
+    boot: str = ""
+    owner: int = 0
+    uuid: str = ""
+    pod: str = ""
+    pod_name: str = ""
+    namespace: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    start_ms: int | None = None
+    end_ms: int | None = None
+    shared: bool = False
+    late_name: bool = False
+    version: int = 0
+    """Counts changes, so that what was rendered of it can be cached."""
+    aix: dict[str, str] = field(default_factory=dict)
+    """AIX only: cid, ckey, uuid, type."""
+
+    def chain(self) -> Chain:
+        """This container and those around it, nearest first (at most 16: deeper is cut, never looped)."""
+        found: list[Container] = []
+        at: Container | None = self
+        while at is not None and len(found) < 16:
+            found.append(at)
+            at = at.parent
+        return tuple(found)
+
+
+Chain = tuple[Container, ...]
+"""A container and its ancestors, nearest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who entered a container from outside, as `auid` and `ses` are for a login.
+
+    `id` is "0" for what the container's own init started, else the stamp of the entering event, or `pid@ticks` live.
+    """
+
+    id: str
+    how: str = ""
+    auid: int = UNSET_ID
+    ses: int = UNSET_ID
+    uid: int = UNSET_ID
+    tty: str = ""
+    exe: str = ""
+    pid: int = NO_PID
+
+
+OWN_SESSION = Session("0")
+"""What the container's init started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One process that a signal or ptrace was aimed at, with its own answer."""
+
+    pid: int
+    status: Status
+    chains: tuple[Chain, ...] = ()
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """The answer for one event, with what it rests on or why there is none.
+
+    More than one chain: several containers share a network namespace (packets), nothing else.
+    """
+
+    status: Status
+    chains: tuple[Chain, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    reason: Reason | None = None
+    flags: tuple[Flag, ...] = ()
+    session: Session | None = None
+    targets: tuple[Target, ...] = ()
+    src: tuple[Chain, ...] = ()
+    dst: tuple[Chain, ...] = ()
+    netns: NetnsId | None = None
+    vpid: int | None = None
+    key: ProcKey | None = None
+
+    @property
+    def container(self) -> Container | None:
+        """The nearest container when there is exactly one chain."""
+        return self.chains[0][0] if len(self.chains) == 1 and self.chains[0] else None
+
+
+# --- subjects: what an event is about -------------------------------------------------------------------------------
+
+
+class Actor(NamedTuple):
+    """The process an event is about, as its record describes it. Unknown numbers are NO_PID or UNSET_ID."""
+
+    pid: int
+    ppid: int = NO_PID
+    auid: int = UNSET_ID
+    uid: int = UNSET_ID
+    ses: int = UNSET_ID
+    comm: bytes = b""
+    exe: bytes = b""
+    tty: bytes = b""
+
+
+class Stated(NamedTuple):
+    """What the trail itself says of one process or packet: chains of contids, nearest first. () is 'says unset'.
+
+    `pid` NO_PID is the event's actor.
+    """
+
+    pid: int
+    chains: tuple[tuple[ContId, ...], ...]
+
+
+class Reading(NamedTuple):
+    """One event, translated: its subjects, what the trail states of them, and its facts."""
+
+    actor: Actor | None
+    facts: tuple[Fact, ...] = ()
+    targets: tuple[int, ...] = ()
+    stated: tuple[Stated, ...] = ()
+    packet: tuple[str, str] | None = None
+    """Source and destination address of a packet event, as the sender wrote them."""
+    tentative: bool = False
+
+
+# --- facts: one change of the world each ----------------------------------------------------------------------------
+
+
+class Forked(NamedTuple):
+    """`parent` made a process. `child` is a pid in the *parent's* pid namespace: a hint until the child's own record agrees."""
+
+    parent: int
+    child: int
+    sibling: bool = False  # CLONE_PARENT: the new process's parent is the caller's parent
+    ns: Ns = Ns.NONE  # namespaces the child is born into
+    trusted: bool = False  # the pid is known to be of the first pid namespace (proc connector)
+
+
+class Executed(NamedTuple):
+    """The process runs another program. `args` is () where the trail does not have them."""
+
+    pid: int
+    exe: bytes
+    args: tuple[bytes, ...] = ()
+    dev: bytes = b""  # device of the program file, as audit prints it (`00:35`)
+
+
+class Exited(NamedTuple):
+    """The process (not just a thread of it) is gone."""
+
+    pid: int
+
+
+class Moved(NamedTuple):
+    """The process changed namespaces: made new ones, or joined others'."""
+
+    pid: int
+    ns: Ns
+    joined: bool  # setns(2) when true, unshare(2) when false
+
+
+class Rooted(NamedTuple):
+    """The process changed its root: pivot_root(2) or chroot(2)."""
+
+    pid: int
+
+
+class Role(StrEnum):
+    """What an engine's command line says its process is for."""
+
+    CREATE = "create"  # the next process that changes namespaces below it is the container's init
+    ENTER = "enter"  # what joins namespaces below it has entered the container
+    NAME = "name"  # only gives names
+
+
+class EngineCommand(NamedTuple):
+    """An engine's command line names a container. Believed only with a change of namespaces after it."""
+
+    pid: int
+    role: Role
+    engine: str
+    id: str
+    name: str = ""
+    image: str = ""
+    uid: int = 0
+    how: str = ""  # the words for people: "runc exec"
+
+
+class Registered(NamedTuple):
+    """`by` asked that `pid` be in container `contid`. `ok` None: the result is not in the log (tentative)."""
+
+    pid: int
+    by: int
+    contid: ContId
+    outer: tuple[ContId, ...] = ()
+    ok: bool | None = None
+    id: str = ""
+    name: str = ""
+    engine: str = ""
+    image: str = ""
+    old: tuple[ContId, ...] = ()
+
+
+class Dropped(NamedTuple):
+    """The last process of container `contid` is gone; the number may be used again."""
+
+    pid: int
+    contid: ContId
+
+
+class Named(NamedTuple):
+    """Engine state or an engine's record gave a container's names. Empty values say nothing."""
+
+    id: str
+    name: str = ""
+    image: str = ""
+    engine: str = ""
+    pod: str = ""
+    namespace: str = ""
+
+
+class Booted(NamedTuple):
+    """The node started anew: every life on it has ended."""
+
+    boot: str = ""
+
+
+class Gap(NamedTuple):
+    """Records of this node may have been lost, or auditd was restarted, before this stamp."""
+
+    missing: int
+
+
+Fact = (
+    Forked | Executed | Exited | Moved | Rooted | EngineCommand | Registered | Dropped | Named | Booted | Gap
+)
