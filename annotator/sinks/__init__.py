@@ -1,0 +1,13 @@
+"""Bytes out: standard output, a rotated file, a unix socket, a list.
+
+A sink takes whole units: each `write` is one or more complete lines (or msgpack objects), so that whatever has to be
+dropped is dropped whole. What it lost it counts.
+"""
+
+from __future__ import annotations
+
+from annotator.sinks.listener import SocketSink
+from annotator.sinks.plain import FdSink, ListSink, Sink, SinkClosed
+from annotator.sinks.rotated import FileSink
+
+__all__ = ["FdSink", "FileSink", "ListSink", "Sink", "SinkClosed", "SocketSink"]

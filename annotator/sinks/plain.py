@@ -1,0 +1,112 @@
+"""What a sink is, and the two that keep no state to speak of."""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import Protocol
+
+from annotator.errors import SinkError
+
+CHUNK = 256 * 1024
+"""Bytes gathered before they are written without being asked to."""
+
+
+class SinkClosed(SinkError):
+    """The reader went away (`annotator … | head`): not a failure, but there is nobody to write to."""
+
+
+class Sink(Protocol):
+    """Where output goes. `write` takes complete lines (the last of all may lack its newline)."""
+
+    def write(self, data: bytes) -> None:
+        """Take these lines; they need not have left before `flush`. Raises SinkError."""
+        ...
+
+    def flush(self) -> None:
+        """Send on what was taken. Raises SinkError."""
+        ...
+
+    def close(self) -> None:
+        """Flush and let go; calling it again does nothing."""
+        ...
+
+
+class ListSink:
+    """Keeps what was written, for tests."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.closed = False
+
+    @property
+    def data(self) -> bytes:
+        """All bytes so far."""
+        return b"".join(self.chunks)
+
+    def write(self, data: bytes) -> None:
+        """Keep them."""
+        self.chunks.append(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Remember that it was closed."""
+        self.closed = True
+
+
+class FdSink:
+    """An open descriptor that is not ours to close: standard output. `written` counts bytes that left."""
+
+    def __init__(self, fd: int, origin: str = "standard output") -> None:
+        self.fd = fd
+        self.origin = origin
+        self.written = 0
+        self._held: list[bytes] = []
+        self._size = 0
+        self._gone = False
+
+    def write(self, data: bytes) -> None:
+        """Gather, and write when there is enough. Raises SinkClosed when the reader is gone."""
+        self._held.append(data)
+        self._size += len(data)
+        if self._size >= CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all; waits for a slow reader. Raises SinkClosed, or SinkError with the byte where it failed."""
+        data = memoryview(b"".join(self._held))
+        self._held.clear()
+        self._size = 0
+        while data:
+            if self._gone:
+                raise SinkClosed(f"{self.origin}: the reader is gone")
+            done = self._some(data)
+            self.written += done
+            data = data[done:]
+
+    def close(self) -> None:
+        """Flush; a reader that is gone is no error any more. The descriptor stays open."""
+        try:
+            self.flush()
+        except SinkClosed:
+            return
+
+    def _some(self, data: memoryview) -> int:
+        try:
+            return os.write(self.fd, data)
+        except BlockingIOError:
+            # The other side of a terminal or pipe may have made it non-blocking; it is one open file for both.
+            waiting = select.poll()
+            waiting.register(self.fd, select.POLLOUT)
+            waiting.poll()
+            return 0
+        except (BrokenPipeError, ConnectionResetError):
+            self._gone = True
+            raise SinkClosed(f"{self.origin}: the reader is gone") from None
+        except OSError as error:
+            raise SinkError(
+                f"{self.origin}: cannot write after byte {self.written}: {error.strerror}",
+                "The output is incomplete. Make room or choose another place, then run it again.",
+            ) from error

@@ -1,0 +1,31 @@
+"""Bytes in: standard input, sockets, files (plain, gz, xz, zst), rotated sets, a file that is being written.
+
+Everything arrives as `Block`s: lists of lines without their newline, cut from big reads. What is inside a line is not
+known here, but for `recognise`, which tells an audit log from the forms that have lost what is needed.
+"""
+
+from __future__ import annotations
+
+from annotator.sources.files import order, read_file
+from annotator.sources.follow import Follower, follow
+from annotator.sources.forms import Form, looks_aix, recognise, refuse
+from annotator.sources.lines import LONGEST, READ, Block, Cutter, Position
+from annotator.sources.streams import connect, read_stream
+
+__all__ = [
+    "LONGEST",
+    "READ",
+    "Block",
+    "Cutter",
+    "Follower",
+    "Form",
+    "Position",
+    "connect",
+    "follow",
+    "looks_aix",
+    "order",
+    "read_file",
+    "read_stream",
+    "recognise",
+    "refuse",
+]
