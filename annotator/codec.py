@@ -1,4 +1,4 @@
-"""msgpack with limits: the only door to the msgpack library.
+"""msgpack with limits: the only door to the msgpack library; and frames of it in files.
 
 What is read here may come from anyone: a hook, a client of the socket, a file that was cut or overwritten. So every
 length is bounded before memory is taken, extension types are refused (nothing of ours needs one), the keys of maps are
@@ -10,14 +10,16 @@ https://github.com/msgpack/msgpack/blob/master/spec.md
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import struct
+import zlib
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import msgpack
 
 from annotator.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 MAX_BYTES = 1 << 20
 """The longest single object, as bytes on the wire, unless the caller says otherwise."""
@@ -64,7 +66,12 @@ def unpack(data: bytes, *, max_bytes: int = MAX_BYTES, limits: Limits = LIMITS, 
     bounds = limits.within(len(data))
     try:
         return msgpack.unpackb(
-            data, raw=False, unicode_errors=errors, strict_map_key=True, ext_hook=_refused, max_ext_len=0,
+            data,
+            raw=False,
+            unicode_errors=errors,
+            strict_map_key=True,
+            ext_hook=_refused,
+            max_ext_len=0,
             **bounds._asdict(),
         )
     except (*_BAD, OverflowError) as err:
@@ -87,8 +94,13 @@ class Stream:
         self._end = 0  # where the last complete object ended, counted from the first byte fed
         self._broken: FormatError | None = None
         self._reader = msgpack.Unpacker(
-            raw=False, unicode_errors=errors, strict_map_key=True, ext_hook=_refused, max_ext_len=0,
-            max_buffer_size=2 * max_bytes, **bounds._asdict(),
+            raw=False,
+            unicode_errors=errors,
+            strict_map_key=True,
+            ext_hook=_refused,
+            max_ext_len=0,
+            max_buffer_size=2 * max_bytes,
+            **bounds._asdict(),
         )
 
     @property
@@ -142,3 +154,43 @@ def _refused(code: int, data: bytes) -> object:  # noqa: ARG001  (the library's 
 def _why(err: BaseException) -> str:
     """The library's words; some of its errors have none."""
     return str(err) or type(err).__name__
+
+
+# --- frames: msgpack in files -----------------------------------------------------------------------------------------
+
+FRAME = struct.Struct("<II")
+"""Length of the payload, and CRC-32 (as in zlib) over these four bytes and the payload: both u32, little-endian.
+
+The length is in the sum so that a tail of zeros, which a crash of the machine can leave in a file, is no frame.
+"""
+
+
+class Torn(FormatError):
+    """The file ends within a frame: the last write was not finished."""
+
+
+def frame(content: Mapping[str, Any]) -> bytes:
+    """One frame. Raises FormatError for what `unframe` and `unpack` would refuse."""
+    payload = pack(content, errors="surrogatepass")
+    if len(payload) > 4096:  # below that no part can be over a limit
+        unpack(payload, errors="surrogatepass")
+    length = len(payload).to_bytes(4, "little")
+    return length + zlib.crc32(payload, zlib.crc32(length)).to_bytes(4, "little") + payload
+
+
+def unframe(file: IO[bytes]) -> bytes | None:
+    """The next payload, None at the end of the file. Raises Torn for an unfinished frame, FormatError for damage."""
+    head = file.read(FRAME.size)
+    if not head:
+        return None
+    if len(head) < FRAME.size:
+        raise Torn("the file ends within a frame")
+    length, checksum = FRAME.unpack(head)
+    if length > MAX_BYTES:
+        raise FormatError(f"a frame claims {length} bytes, and {MAX_BYTES} are allowed")
+    payload = file.read(length)
+    if len(payload) < length:
+        raise Torn("the file ends within a frame")
+    if zlib.crc32(payload, zlib.crc32(head[:4])) != checksum:
+        raise FormatError("the checksum of a frame is wrong")
+    return payload

@@ -12,8 +12,12 @@ from annotator.codec import Limits, Stream, pack, unpack
 from annotator.errors import FormatError
 
 LEAVES = (
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False)
-    | st.text(max_size=20) | st.binary(max_size=20)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=20)
+    | st.binary(max_size=20)
 )
 OBJECTS = st.recursive(
     LEAVES,

@@ -1,0 +1,43 @@
+"""Facts as the bodies of entries: every fact of the model, and what was seen on the host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+from annotator import model
+from annotator.backend import HostProcess
+from annotator.errors import FormatError, StoreError
+from annotator.nouns import Nouns, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OBSERVED = "observed"
+"""The kind of a `HostProcess`."""
+
+_NOUNS = Nouns(
+    {kind_of(cls): cls for cls in get_args(model.Fact)} | {OBSERVED: HostProcess, "container": model.Container},
+    vars(model),
+)
+
+Stored = model.Fact | HostProcess | model.Container
+
+
+def encode_fact(fact: Stored) -> tuple[str, dict[str, Any]]:
+    """Kind and body. A container takes those around it along. Raises StoreError when it is in itself."""
+    try:
+        return _NOUNS.plain(fact)
+    except FormatError as err:
+        raise StoreError(f"a fact cannot be stored: {err.what}") from err
+
+
+def decode_fact(kind: str, body: Mapping[str, Any]) -> Stored | None:
+    """The fact; None for a kind or a body this version cannot read, to be counted (`Stats.facts_skipped`).
+
+    Containers are new objects each time: which of them are one and the same is the registry's to say.
+    """
+    try:
+        fact: Stored = _NOUNS.restore(kind, body)
+    except FormatError:
+        return None
+    return fact
