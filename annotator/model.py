@@ -42,19 +42,29 @@ class Event:
     """All records of one (node, stamp), as the lines they came in, without their newline.
 
     `node` is b"" where the lines name none. `at` is the index of the record that carries annotations, -1 until the
-    backend has chosen one. Mutable and slotted because one is made per event on the hot path.
+    backend has chosen one. `closed` is set once the event was decided: its lines may leave. `reversed`: the lines came
+    last record first (plain ausearch output). `dropped`: a filter left it out.
+    `seen`, `held` and `splits` are the grouper's. Mutable, with class-level defaults,
+    because one is made per event on the hot path.
     """
 
-    __slots__ = ("at", "closed", "key", "lines", "node", "seen", "stamp")
+    at = -1
+    seen = 0
+    held = 0
+    closed = False
+    reversed = False
+    dropped = False
+    splits: tuple[int, ...] = ()
 
-    def __init__(self, key: bytes, node: bytes, stamp: Stamp) -> None:
+    def __init__(self, key: bytes, node: bytes, stamp: Stamp, line: bytes) -> None:
         self.key = key
         self.node = node
         self.stamp = stamp
-        self.lines: list[bytes] = []
-        self.at = -1
-        self.seen = 0
-        self.closed = False
+        self.lines = [line]
+
+    def in_order(self) -> list[bytes]:
+        """The lines in the order the records were written."""
+        return self.lines[::-1] if self.reversed else self.lines
 
 
 class Status(StrEnum):
@@ -305,7 +315,7 @@ class Forked(NamedTuple):
     parent: int
     child: int
     sibling: bool = False  # CLONE_PARENT: the new process's parent is the caller's parent
-    ns: Ns = Ns.NONE  # namespaces the child is born into
+    ns: Ns | None = Ns.NONE  # namespaces the child is born into; None where the record hides them (clone3)
     trusted: bool = False  # the pid is known to be of the first pid namespace (proc connector)
 
 
@@ -333,7 +343,7 @@ class Moved(NamedTuple):
 
 
 class Rooted(NamedTuple):
-    """The process changed its root: pivot_root(2) or chroot(2)."""
+    """The process changed its root or its mounts: pivot_root(2), mount(2). Proof only below an engine's command."""
 
     pid: int
 
@@ -357,6 +367,7 @@ class EngineCommand(NamedTuple):
     image: str = ""
     uid: int = 0
     how: str = ""  # the words for people: "runc exec"
+    target: int = NO_PID  # nsenter: enter where this process is (a pid of the caller's pid namespace)
 
 
 class Registered(NamedTuple):

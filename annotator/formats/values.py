@@ -1,0 +1,51 @@
+"""How the text forms write values: lists of contids, and strings that no reader can mistake.
+
+The kernel's own convention, sharpened: a string is quoted when all its bytes are 0x21-0x7e and no quote, else upper-case
+hex; never bare, because a bare `AB12` reads as hex (auparse decodes it).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from annotator.model import Chain, Container, Status, Target
+
+MAX_VALUE = 256
+"""Bytes of one value, before it is quoted or put in hex."""
+
+UNKNOWN = b"?"
+HOST = b"-1"
+
+_PLAIN = re.compile(rb'[\x21\x23-\x7e]*')
+
+
+def quoted(value: str | bytes) -> bytes:
+    """A value as the raw form writes it. Cut at MAX_VALUE bytes, never in the middle of nothing: bytes are bytes."""
+    data = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+    data = data[:MAX_VALUE]
+    if _PLAIN.fullmatch(data):
+        return b'"' + data + b'"'
+    return data.hex().upper().encode()
+
+
+def chain_text(chain: Chain) -> bytes:
+    """One chain, nearest first: `3,^2,^1`. A container without a contid (a name only) is `?`."""
+    return b",^".join(_number(container) for container in chain)
+
+
+def list_text(chains: Iterable[Chain]) -> bytes:
+    """Several chains, separated by plain commas."""
+    return b",".join(chain_text(chain) for chain in chains)
+
+
+def targets_text(targets: Iterable[Target]) -> bytes:
+    """Each target's list, in the order of the event's OBJ_PID records: host is `-1`, unknown `?`."""
+    return b",".join(
+        list_text(target.chains) if target.chains else HOST if target.status is Status.HOST else UNKNOWN
+        for target in targets
+    )
+
+
+def _number(container: Container) -> bytes:
+    return UNKNOWN if container.contid is None else b"%d" % container.contid

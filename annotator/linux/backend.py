@@ -1,0 +1,60 @@
+"""The Linux backend: binds the siblings of this folder to the contract in `annotator.backend`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from annotator.backend import Place
+from annotator.linux import facts
+from annotator.linux.records import Completes, body_end, head, type_number
+
+if TYPE_CHECKING:
+    from annotator.model import Event, Reading
+
+_BEFORE_DATA = frozenset((b"TTY", b"USER_TTY"))
+"""`aureport --tty` takes all after `data=`: fields go before it."""
+
+
+class Linux:
+    """Linux audit records as auditd writes them."""
+
+    name = "linux"
+
+    def __init__(self) -> None:
+        self.completes: Mapping[bytes, bool] = Completes()
+
+    def read(self, event: Event) -> Reading:
+        """See `facts.read`."""
+        return facts.read(event)
+
+    def place(self, event: Event) -> Place | None:
+        """At the end of the body of the record that `read` chose, before 0x1D."""
+        return self._end(event, event.at) if event.at >= 0 else None
+
+    def targets(self, event: Event) -> list[Place]:
+        """Where the OBJ_PID records of an event end."""
+        return [
+            self._end(event, at)
+            for at, line in enumerate(event.lines)
+            if type_number(head(line)[0]) == 1318
+        ]  # fmt: skip
+
+    def is_linked(self, event: Event) -> bool:
+        """Whether the annotated record is the kernel's: only those carry the ` record=N` link."""
+        return type_number(head(event.lines[event.at])[0]) in (1300, 1324)
+
+    def interpret(self, event: Event) -> dict[str, Any]:
+        """See `interpret.interpret`; imported when first asked for, since the raw form never does."""
+        from annotator.linux.interpret import interpret
+
+        return interpret(event)
+
+    @staticmethod
+    def _end(event: Event, at: int) -> Place:
+        line = event.lines[at]
+        end = body_end(line, 0)
+        if line.find(b"TTY msg=audit(", 0, 300) > 0 and head(line)[0] in _BEFORE_DATA:
+            data = line.find(b" data=", 0, end)
+            end = data if data > 0 else end
+        return Place(at, end)

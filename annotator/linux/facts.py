@@ -1,0 +1,254 @@
+"""Linux events to subjects and facts. The hot path: most events are one SYSCALL that changes nothing.
+
+Which argument holds clone's flags, and what a number means, depends on `arch=`; both are resolved once per process
+life of this program, in `_CALLS`. Nothing is opened here, and no record is believed about another process than its own.
+"""
+
+from __future__ import annotations
+
+import re
+
+from annotator.linux import commands, contid
+from annotator.linux.facts_records import carries, user_reading
+from annotator.linux.records import arguments, body_end, field, head, number, split, text
+from annotator.linux.tables import ARCHES, SYSCALLS
+from annotator.model import (
+    NO_PID,
+    UNSET_ID,
+    Actor,
+    ContId,
+    Dropped,
+    Event,
+    Executed,
+    Exited,
+    Fact,
+    Forked,
+    Moved,
+    Ns,
+    Reading,
+    Registered,
+    Rooted,
+    Stated,
+)
+
+CLONE_THREAD = 0x10000
+CLONE_PARENT = 0x8000
+_NS = int(Ns.MNT | Ns.CGROUP | Ns.UTS | Ns.IPC | Ns.USER | Ns.PID | Ns.NET)
+
+_FLAGS_SECOND = frozenset(("s390", "s390x"))
+"""Machines whose clone(2) takes the flags as its second argument."""
+
+_KINDS = {
+    "fork": "fork", "vfork": "fork", "clone": "clone", "clone3": "clone3", "execve": "exec", "execveat": "exec",
+    "exit_group": "exit", "unshare": "unshare", "setns": "setns", "pivot_root": "root", "mount": "root",
+    "kill": "target", "tkill": "target", "tgkill": "target", "rt_sigqueueinfo": "target", "rt_tgsigqueueinfo": "target",
+    "pidfd_send_signal": "target", "ptrace": "target", "process_vm_readv": "target", "process_vm_writev": "target",
+    "pidfd_getfd": "target", "process_madvise": "target",
+}  # fmt: skip
+
+_CALLS = {
+    f"arch={arch} syscall={number}".encode(): "clone2" if name == "clone" and machine in _FLAGS_SECOND else _KINDS[name]
+    for arch, machine in ARCHES.items()
+    for number, name in SYSCALLS.get(machine, {}).items()
+    if name in _KINDS
+}
+
+_ACTOR = re.compile(
+    rb" ppid=(\d{1,10}) pid=(\d{1,10}) auid=(\d{1,10}) uid=(\d{1,10}) .*?tty=(\S+) ses=(\d{1,10}) "
+    rb"comm=(\S+) exe=(\S+)"
+)
+_actors: dict[bytes, Actor] = {}
+"""The part of a SYSCALL record that one process repeats, to what it says. A pure cache, bounded."""
+
+_NOTHING: tuple[Fact, ...] = ()
+
+
+def read(event: Event) -> Reading:
+    """Translate one event. Sets `event.at` to the record that takes the annotation (-1: none)."""
+    lines = event.lines
+    first = lines[0]
+    if first[:13] == b"type=SYSCALL " and not event.reversed:
+        last = lines[-1]
+        if last[:9] == b"type=EOE " and len(lines) > 1:
+            last = lines[-2]
+        if last[:15] == b"type=PROCTITLE " or last is first:
+            event.at = 0
+            return _plain(event, first, 26 + len(event.key))
+    return _full(event)
+
+
+def _plain(event: Event, line: bytes, body: int) -> Reading:
+    """A SYSCALL event of the usual shape: no CONTAINER_ID can be in it but behind an OBJ_PID."""
+    actor = _actor(line)
+    if actor is None:
+        return _full(event)
+    stop = line.find(b" ", line.find(b" syscall=", body) + 9)
+    kind = _CALLS.get(line[body:stop])
+    if kind is None:
+        return Reading(actor)
+    if kind == "target":
+        return _full(event)
+    return Reading(actor, _facts(kind, event, line, actor))
+
+
+def _actor(line: bytes) -> Actor | None:
+    start = line.find(b" ppid=")
+    stop = line.find(b" key=", start)
+    part = line[start : stop if stop > 0 else body_end(line, 0)]
+    actor = _actors.get(part)
+    if actor is None:
+        found = _ACTOR.match(part)
+        if found is None:
+            return None
+        ppid, pid, auid, uid, tty, ses, comm, exe = found.groups()
+        tty = b"" if tty == b"(none)" else tty
+        actor = Actor(int(pid), int(ppid), int(auid), int(uid), int(ses), text(comm), text(exe), tty)
+        if len(_actors) >= 65_536:
+            _actors.clear()
+        _actors[part] = actor
+    return actor
+
+
+def _facts(kind: str, event: Event, line: bytes, actor: Actor) -> tuple[Fact, ...]:
+    """What a successful system call changed."""
+    if kind == "exit":
+        return (Exited(actor.pid),)
+    if line.find(b" success=yes ") < 0:
+        return _NOTHING
+    if kind == "exec":
+        return _executed(event, actor)
+    if kind in ("fork", "clone", "clone2", "clone3"):
+        return _forked(kind, line, actor)
+    if kind == "root":
+        return (Rooted(actor.pid),)
+    flags = _hex(field(line, b"a1" if kind == "setns" else b"a0"))
+    if kind == "setns" and flags == 0:
+        return (Moved(actor.pid, Ns.NONE, joined=True),)  # a kind the record hides
+    ns = Ns(flags & _NS)
+    return (Moved(actor.pid, ns, joined=kind == "setns"),) if ns else _NOTHING
+
+
+def _forked(kind: str, line: bytes, actor: Actor) -> tuple[Fact, ...]:
+    child = number(field(line, b"exit"), NO_PID)
+    if child <= 0:
+        return _NOTHING
+    if kind == "fork":
+        return (Forked(actor.pid, child),)
+    if kind == "clone3":
+        return (Forked(actor.pid, child, ns=None),)
+    flags = _hex(field(line, b"a1" if kind == "clone2" else b"a0"))
+    if flags & CLONE_THREAD:
+        return _NOTHING
+    return (Forked(actor.pid, child, bool(flags & CLONE_PARENT), Ns(flags & _NS)),)
+
+
+def _executed(event: Event, actor: Actor) -> tuple[Fact, ...]:
+    """An exec: the device of its program, and of an engine what its command line says."""
+    dev = b""
+    for line in event.lines:
+        if line[:10] == b"type=PATH " and line.find(b" item=0 ") > 0:
+            dev = field(line, b"dev")
+            break
+    exe = actor.exe
+    if not commands.is_engine(exe) and not commands.is_disguise(exe):
+        return (Executed(actor.pid, exe, (), dev),)
+    bodies = [body for name, body in map(split, event.in_order()) if name == b"EXECVE"]
+    said = commands.read(actor.pid, actor.uid, exe, arguments(bodies))
+    done = Executed(actor.pid, exe, (), dev)
+    return (done, said) if said is not None else (done,)
+
+
+def _hex(value: bytes) -> int:
+    try:
+        return int(value, 16) if len(value) <= 16 else 0
+    except ValueError:
+        return 0
+
+
+def _full(event: Event) -> Reading:
+    """Any event: every record is looked at."""
+    records = [split(line) for line in event.lines]
+    names = [name for name, _ in records]
+    event.at = carries(records)
+    if event.at < 0:
+        return Reading(None)
+    name, body = records[event.at]
+    actor: Actor | None
+    facts: tuple[Fact, ...]
+    if name == b"SYSCALL":
+        line = event.lines[event.at]
+        actor = _actor(line) or Actor(
+            number(field(body, b"pid"), NO_PID),
+            number(field(body, b"ppid"), NO_PID),
+            number(field(body, b"auid"), UNSET_ID),
+            number(field(body, b"uid"), UNSET_ID),
+            number(field(body, b"ses"), UNSET_ID),
+            text(field(body, b"comm")),
+            text(field(body, b"exe")),
+        )
+        start = head(line)[1]
+        kind = _CALLS.get(line[start : line.find(b" ", line.find(b" syscall=", start) + 9)])
+        facts = _facts(kind, event, line, actor) if kind and kind != "target" else _NOTHING
+    else:
+        actor, facts = user_reading(name, body)
+    if actor is not None and actor.pid < 0:
+        actor = None
+    if any(part[1][:3] in _CONTID for part in records):
+        facts += _operations(records, actor, body if name == b"SYSCALL" else b"")
+    links = contid.link(records, reversed_order=event.reversed)
+    return _reading(actor, facts, records, names, links)
+
+
+_CONTID = frozenset((b"op=", b"rec", b"con", b"ref", b"opi"))
+
+
+def _reading(
+    actor: Actor | None,
+    facts: tuple[Fact, ...],
+    records: list[tuple[bytes, bytes]],
+    names: list[bytes],
+    links: contid.Links,
+) -> Reading:
+    targets: list[int] = []
+    stated: list[Stated] = []
+    if isinstance(links.actor, tuple) and actor is not None:
+        stated.append(Stated(NO_PID, _ids(links.actor)))
+    for index, said in links.targets.items():
+        pid = number(field(records[index][1], b"opid"), NO_PID)
+        if pid > 0 and len(targets) < 64:
+            targets.append(pid)
+            if isinstance(said, tuple):
+                stated.append(Stated(pid, _ids(said)))
+    packet = None
+    for index, name in enumerate(names):
+        if name in (b"NETFILTER_PKT", b"UNKNOWN[1324]"):
+            body = records[index][1]
+            packet = (field(body, b"saddr").decode("ascii", "replace"), field(body, b"daddr").decode("ascii", "replace"))
+            if isinstance(links.packet, tuple):
+                stated.append(Stated(NO_PID, _ids(links.packet)))
+            break
+    return Reading(actor, facts, tuple(targets), tuple(stated), packet)
+
+
+def _ids(chains: contid.Chains) -> tuple[tuple[ContId, ...], ...]:
+    return chains
+
+
+def _operations(records: list[tuple[bytes, bytes]], actor: Actor | None, syscall: bytes) -> tuple[Fact, ...]:
+    """CONTAINER_OP records: registrations (with the result, where the log has it) and drops."""
+    found: list[Fact] = []
+    for name, body in records:
+        record = contid.read(name, body)
+        if not isinstance(record, contid.ContainerOp):
+            continue
+        writer = record.writer or actor
+        by = writer.pid if writer is not None else NO_PID
+        if record.op == "drop":
+            for old in record.old[:1]:
+                found.append(Dropped(record.opid, old))
+        elif record.contid:
+            ok = record.res
+            if ok is None and syscall:
+                ok = field(syscall, b"success") == b"yes"
+            found.append(Registered(record.opid, by, record.contid[0], record.outer, ok, old=record.old))
+    return tuple(found)

@@ -1,0 +1,88 @@
+"""Records that are not system calls: which of an event's records takes the annotation, and who sent it.
+
+A user-space record's `pid=` before `msg='` is the kernel's word; all inside the quotes is the sender's.
+"""
+
+from __future__ import annotations
+
+import re
+
+from annotator.linux.records import field, number, text, type_number
+from annotator.model import CONTID_UNSET, NO_PID, UNSET_ID, Actor, Booted, ContId, Fact, Named, Registered
+
+_NEVER = frozenset((1302, 1303, 1304, 1306, 1307, 1309, 1310, 1311, 1312, 1313, 1314, 1315, 1317, 1318, 1319, 1320, 1321, 1322, 1323, 1327, 1331))
+"""Records that describe a part of an event (PATH, CWD, EXECVE, OBJ_PID, PROCTITLE, EOE …): no reader looks there."""
+
+_PID = re.compile(rb"(?:^| )(?:pid|opid)=\d")
+
+
+def carries(records: list[tuple[bytes, bytes]]) -> int:
+    """The index of the record that takes the fields: SYSCALL, else the first that names a process or a packet; or -1."""
+    second = -1
+    for index, (name, body) in enumerate(records):
+        if name == b"SYSCALL":
+            return index
+        if second >= 0 or not name:
+            continue
+        kind = type_number(name)
+        if kind in _NEVER or body[:3] in (b"op=", b"rec", b"con", b"ref") and b"contid=" in body[:512]:
+            continue
+        own = body.find(b"msg='")
+        if kind == 1324 or _PID.search(body, 0, own if own >= 0 else len(body)):
+            second = index
+    return second
+
+
+def user_reading(name: bytes, body: bytes) -> tuple[Actor | None, tuple[Fact, ...]]:
+    """The sender of a record that is no system call, and what the record says has changed."""
+    if type_number(name) == 1324:
+        return None, ()
+    actor = Actor(
+        number(field(body, b"pid"), NO_PID),
+        number(field(body, b"ppid"), NO_PID),
+        number(field(body, b"auid"), UNSET_ID),
+        number(field(body, b"uid"), UNSET_ID),
+        number(field(body, b"ses"), UNSET_ID),
+        text(field(body, b"comm")),
+        text(field(body, b"exe")),
+        field(body, b"tty"),
+    )
+    if name == b"VIRT_CONTROL":
+        return actor, virt_control(actor, body)
+    if name == b"SYSTEM_BOOT" or (name == b"KERNEL" and b"state=initialized" in body):
+        return actor, (Booted(),)
+    return actor, ()
+
+
+_WORD = re.compile(rb"(?:^| |')([a-z][a-z0-9_-]*)=(\"[^\"]*\"|[^ ']*)")
+
+
+def virt_control(actor: Actor, body: bytes) -> tuple[Fact, ...]:
+    """VIRT_CONTROL of our own hook (`contid=`, `vm-pid=`), and of libvirt's LXC driver (`op=init`, `init-pid=`).
+
+    Duplicate keys occur (the old docker fork writes `auid`, `exe` and `hostname` twice): the first, the sender's own, counts.
+    Whether the sender may be believed is not decided here.
+    """
+    start = body.find(b"msg='")
+    if start < 0:
+        return ()
+    values: dict[bytes, bytes] = {}
+    for key, value in _WORD.findall(body, start + 5):
+        values.setdefault(key, value)
+    if values.get(b"res") != b"success":
+        return ()
+    name = _show(values.get(b"vm", b""))
+    uuid = _show(values.get(b"uuid", b""))
+    engine = _show(values.get(b"virt", b""))
+    if values.get(b"op") == b"init" and engine == "lxc":
+        pid = number(values.get(b"init-pid", b""), NO_PID)
+        return (Registered(pid, actor.pid, CONTID_UNSET, ok=True, id=uuid, name=name, engine="libvirt-lxc"),)
+    pid = number(values.get(b"vm-pid", b""), NO_PID)
+    if b"contid" in values and values.get(b"op") == b"start" and pid > 0:
+        contid = ContId(number(values[b"contid"], CONTID_UNSET))
+        return (Registered(pid, actor.pid, contid, ok=True, id=uuid, name=name, engine=engine),)
+    return (Named(uuid, name, engine=engine),) if uuid and name and engine == "lxc" else ()
+
+
+def _show(value: bytes) -> str:
+    return text(value)[:512].decode("utf-8", "backslashreplace")

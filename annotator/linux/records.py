@@ -1,0 +1,117 @@
+"""One record's line: type, body, fields, and where text may be added. Bytes in, bytes out; nothing is decoded here.
+
+Line grammar (auditd's formatter): `[node=N ]type=T msg=audit(S.m:N): BODY[0x1D ENRICHED]`. What a user wrote stands in
+`msg='…'` and is never searched for the record's own fields.
+"""
+
+from __future__ import annotations
+
+import re
+
+from annotator.linux.tables import TYPES
+
+SEPARATOR = b"\x1d"
+"""Between the body and auditd's enriched copies (log_format = ENRICHED)."""
+
+NUMBERS = {name.encode(): number for number, name in TYPES.items()}
+
+WHOLE = frozenset((1005, 1320, 1327, 2000))
+"""USER, EOE, PROCTITLE, KERNEL: after these an event is probably whole, as after all types of user space."""
+
+
+class Completes(dict[bytes, bool]):
+    """Record type to "an event is probably whole after it". Unknown names do not complete an event."""
+
+    def get(self, name: bytes, default: bool | None = None) -> bool:  # type: ignore[override]
+        """Look up, and learn at most 4096 names."""
+        known = super().get(name)
+        if known is None:
+            number = type_number(name)
+            known = number in WHOLE or 1100 <= number <= 1299 or 2100 <= number <= 2999
+            if len(self) < 4096:
+                self[name] = known
+        return known
+
+
+def type_number(name: bytes) -> int:
+    """The number of a record type, also of `UNKNOWN[n]`; -1 for a name the audit library does not know."""
+    if name[:8] == b"UNKNOWN[" and name[-1:] == b"]" and name[8:-1].isdigit():
+        return int(name[8:-1][:6])
+    return NUMBERS.get(name, -1)
+
+
+def head(line: bytes) -> tuple[bytes, int]:
+    """The record type and where the body begins. (b"", 0) for a line that is no record."""
+    start = 5 if line[:5] == b"type=" else line.find(b"type=", 0, 1024) + 5
+    stop = line.find(b" msg=audit(", start)
+    body = line.find(b"):", stop)
+    if start < 5 or stop < 0 or body < 0:
+        return b"", 0
+    body += 2
+    return line[start:stop], body + 1 if line[body : body + 1] == b" " else body
+
+
+def body_end(line: bytes, body: int) -> int:
+    """Where the body ends: at 0x1D, or at the end of the line (before the CR of a CRLF)."""
+    stop = line.find(SEPARATOR, body)
+    if stop < 0:
+        stop = len(line)
+        if line[-1:] == b"\r":
+            stop -= 1
+    return stop
+
+
+def split(line: bytes) -> tuple[bytes, bytes]:
+    """Type and body (without the enriched part)."""
+    name, body = head(line)
+    return name, line[body : body_end(line, body)] if name else b""
+
+
+_FIELD = {
+    name: re.compile(rb"(?:^| )" + name + rb"=([^ ]+)")
+    for name in (
+        b"pid", b"ppid", b"uid", b"auid", b"ses", b"comm", b"exe", b"tty", b"terminal", b"opid", b"syscall", b"success",
+        b"exit", b"a0", b"a1", b"dev", b"saddr", b"daddr", b"op", b"name",
+    )
+}  # fmt: skip
+
+
+def field(body: bytes, name: bytes) -> bytes:
+    """The first value of a field, as written; b"" when absent. Only of the record's own part, before `msg='`."""
+    own = body.find(b"msg='")
+    found = _FIELD[name].search(body, 0, own if own >= 0 else len(body))
+    return found[1] if found else b""
+
+
+def number(value: bytes, unset: int) -> int:
+    """A decimal field of at most 20 digits, -1 included; `unset` when it is none."""
+    if value.isdigit() and len(value) <= 20:
+        return int(value)
+    return unset
+
+
+def text(value: bytes) -> bytes:
+    """An encoded field's bytes: `"quoted"`, or upper-case hex; `(null)`, `(none)` and `?` are b""."""
+    if value[:1] == b'"':
+        return value[1 : value.find(b'"', 1)] if value.find(b'"', 1) > 0 else value[1:]
+    if value in (b"(null)", b"(none)", b"?"):
+        return b""
+    if len(value) % 2 == 0 and _HEX.fullmatch(value):
+        return bytes.fromhex(value.decode())
+    return value
+
+
+_HEX = re.compile(rb"[0-9A-F]+")
+
+_ARGUMENT = re.compile(rb" a(\d{1,5})(?:\[(\d{1,5})\])?=(\"[^\"]*\"|[0-9A-F]+)")
+
+
+def arguments(bodies: list[bytes], *, limit: int = 512) -> tuple[bytes, ...]:
+    """The argument list out of an event's EXECVE bodies; pieces `aN[m]` are joined, at most `limit` arguments."""
+    found: dict[int, bytes] = {}
+    for body in bodies:
+        for at, _, value in _ARGUMENT.findall(b" " + body):
+            index = int(at)
+            if index < limit:
+                found[index] = found.get(index, b"") + text(value)
+    return tuple(found.get(index, b"") for index in range(max(found) + 1)) if found else ()

@@ -1,0 +1,361 @@
+"""Who is in which container, as intervals: registration, inheritance, engine commands, entering.
+
+Each life has `Stay`s, its answers with the stamp from which they hold. A stay is only ever followed by a deeper one:
+none to X, X to Y nested in X. What is asked is resolved when asked, from the parent as of the birth, so that facts that
+come late still count. Host is an answer that needs proof, as a container does.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from annotator.model import (
+    CONTID_UNSET,
+    OWN_SESSION,
+    Actor,
+    Container,
+    Dropped,
+    EngineCommand,
+    Evidence,
+    Executed,
+    Exited,
+    Fact,
+    Flag,
+    Forked,
+    Gap,
+    Moved,
+    Named,
+    Ns,
+    Registered,
+    Role,
+    Rooted,
+    Session,
+    Stamp,
+)
+from annotator.processes import Life, Processes
+from annotator.registry import Registry, derive_contid
+
+
+class Stay(NamedTuple):
+    """Where a life is from `since` on. `container` None: on the host (or `lost`: no longer certain)."""
+
+    since: Stamp
+    container: Container | None
+    evidence: Evidence
+    session: Session | None = None
+    flags: tuple[Flag, ...] = ()
+    lost: bool = False
+    epoch: int = 0
+
+
+class Intent(NamedTuple):
+    """What an engine's command line announced, and who called it. It becomes a stay by a change of namespaces."""
+
+    since: Stamp
+    command: EngineCommand
+    who: Actor
+    how: str
+    inside: Container | None
+    node: bytes
+
+
+class Membership:
+    """Applies facts, answers `where`. The tables are the processes' and the registry's; this holds the rules."""
+
+    def __init__(self, processes: Processes, registry: Registry) -> None:
+        self.processes = processes
+        self.registry = registry
+        self.version = 0
+        self.inits: dict[int, Life] = {}
+        self.refused = 0
+        self.tentative = 0
+
+    # --- questions ----------------------------------------------------------------------------------------------
+
+    def where(self, life: Life, stamp: Stamp, depth: int = 0) -> Stay | None:
+        """The stay that holds at `stamp`; None when nothing is proven."""
+        for stay in reversed(life.stays):
+            if stay.since <= stamp:
+                return None if stay.lost else self._still(life, stay)
+        if depth > 32:
+            return None
+        stay = self._born(life, stamp, depth)
+        if stay is not None:
+            life.stays.insert(0, stay)
+            life.answer = None
+            self.version += 1
+        return stay
+
+    def _still(self, life: Life, stay: Stay) -> Stay | None:
+        """Host holds only while nothing was lost; pid 1 and kernel threads are always host."""
+        if stay.container is None and stay.evidence is Evidence.INIT and life.pid > 2:
+            if stay.epoch != self.processes.node(life.node).epoch:
+                return None
+        return stay
+
+    def _born(self, life: Life, stamp: Stamp, depth: int) -> Stay | None:
+        """What a life has from its birth: its parent's container, or an engine's new one."""
+        node = self.processes.node(life.node)
+        if life.pid in (1, 2) or life.ppid == 2:
+            return Stay(life.born, None, Evidence.INIT, epoch=node.epoch)
+        parent = life.parent if life.bound else self.processes.at(life.node, life.ppid, stamp)
+        if parent is None or parent is life:
+            return None
+        birth = life.hinted or life.born if life.bound else stamp
+        above = self.where(parent, birth, depth + 1)
+        if above is None or above.container is None:
+            made = self._made(life, birth)
+            if made is not None:
+                return made
+        if above is None:
+            return None
+        if above.container is None:
+            proven = life.bound and node.moves and life.epoch == node.epoch and not life.ns
+            return Stay(life.born, None, Evidence.INIT, epoch=node.epoch) if proven else None
+        if not life.bound and parent.epoch != node.epoch and (parent.ses, parent.auid) != (life.ses, life.auid):
+            return None
+        evidence = Evidence.LINEAGE if life.bound else Evidence.PPID
+        if above.evidence in (Evidence.REGISTERED, Evidence.RECORD):
+            evidence = Evidence.REGISTERED
+        return Stay(min(life.born, stamp), above.container, evidence, above.session, above.flags, epoch=node.epoch)
+
+    def _made(self, life: Life, birth: Stamp) -> Stay | None:
+        """A child that an engine bore into a new mount namespace is its container's init."""
+        intent = self.intent(life)
+        if intent is None or intent.command.role is not Role.CREATE or not life.ns or not life.ns & Ns.MNT:
+            return None
+        return Stay(birth, self._container(intent, birth), Evidence.COMMAND, OWN_SESSION)
+
+    def intent(self, life: Life, depth: int = 0) -> Intent | None:
+        """What was announced for this life: by its own command line, else by its parent's at its birth."""
+        if life.intent is not None or depth > 16:
+            return life.intent or None
+        parent = life.parent if life.bound else self.processes.at(life.node, life.ppid, life.born)
+        if parent is None or parent is life:
+            return None
+        found = self.intent(parent, depth + 1)
+        birth = life.hinted or life.born
+        if found is not None and found.since <= birth and (life.bound or parent.intent):
+            life.intent = found
+            return found
+        return None
+
+    # --- facts --------------------------------------------------------------------------------------------------
+
+    def apply(self, fact: Fact, life: Life | None, actor: Actor | None, node: bytes, stamp: Stamp) -> None:
+        """Take note of one fact. `life` and `actor` are those of the event's process."""
+        match fact:
+            case Forked() if life is not None:
+                born = self.processes.forked(node, life, fact.child, stamp, fact.ns, sibling=fact.sibling)
+                if born is not None:
+                    self._rebind(born)
+            case Executed() if life is not None:
+                self._executed(fact, life, stamp)
+            case Exited() if life is not None:
+                self._exited(life, stamp)
+            case Moved() if life is not None:
+                self.processes.node(node).moves = True
+                self._moved(fact, life, stamp)
+            case Rooted() if life is not None:
+                self._rooted(life, stamp)
+            case EngineCommand() if life is not None and actor is not None:
+                self._commanded(fact, life, actor, stamp)
+            case Registered():
+                self._registered(fact, life, actor, node, stamp)
+            case Dropped():
+                self.registry.dropped(node, fact.contid, stamp)
+            case Named():
+                if life is not None and self._is_trusted(life, actor, stamp):
+                    self.registry.named(node, fact, stamp)
+            case Gap():
+                self.processes.gap(node)
+            case _:
+                pass
+
+    def learn(self, life: Life, container: Container | None, stamp: Stamp) -> None:
+        """The trail states where this life is (CONTAINER_ID): that is what its children inherit."""
+        held = self.where(life, stamp)
+        if container is not None and (held is None or held.container is not container):
+            session = held.session if held is not None and held.container is not None else None
+            self._stay(life, Stay(stamp, container, Evidence.RECORD, session))
+
+    def _rebind(self, life: Life) -> None:
+        """A late fork record named the parent: what was unknown, or known by ppid alone, may be better known now."""
+        if life.stays and life.stays[0].evidence is Evidence.PPID:
+            del life.stays[0]
+        life.answer = None
+        self.version += 1
+
+    def _stay(self, life: Life, stay: Stay) -> None:
+        at = len(life.stays)
+        while at and life.stays[at - 1].since > stay.since:
+            at -= 1
+        life.stays.insert(at, stay)
+        if len(life.stays) > 64:
+            del life.stays[1]
+        life.answer = None
+        self.version += 1
+
+    def _executed(self, fact: Executed, life: Life, stamp: Stamp) -> None:
+        stay = self.where(life, stamp)
+        if stay is not None and stay.container is not None:
+            if stay.session is OWN_SESSION and id(stay.container) not in self.inits:
+                self.inits[id(stay.container)] = life
+            life.intent = None
+        elif life.intent is not None or life.parent is not None:
+            intent = self.intent(life)
+            name = fact.exe.rpartition(b"/")[2]
+            engine = name in _ENGINES or fact.exe == b"/" or fact.exe.startswith(b"/memfd:")
+            if intent is not None and not engine:
+                life.intent = False  # another program: a hook, a helper
+
+    def _exited(self, life: Life, stamp: Stamp) -> None:
+        self.processes.exited(life.node, life, stamp)
+        stay = self.where(life, stamp)
+        if stay is not None and stay.container is not None and self.inits.get(id(stay.container)) is life:
+            del self.inits[id(stay.container)]
+            self.registry.ended(stay.container, stamp)
+
+    def _commanded(self, command: EngineCommand, life: Life, actor: Actor, stamp: Stamp) -> None:
+        """An engine's own executable ran with a command line that names a container."""
+        stay = self.where(life, stamp)
+        inside = stay.container if stay is not None else None
+        outer = self.intent(life)
+        who, how = actor, command.how
+        if outer is not None and outer.command.role is not Role.CREATE and outer.how:
+            who, how = outer.who, outer.how
+        if command.id:
+            known = self.registry.known(life.node, command.id)
+            if known is not None and (known.owner != actor.uid and actor.uid != 0):
+                self.refused += 1  # another user's engine cannot speak for this container
+                return
+            if command.name or command.role is Role.NAME:
+                known = known or self.registry.engine(
+                    life.node, command.id, command.engine, owner=actor.uid, parent=inside
+                )
+                self.registry.named(life.node, Named(command.id, command.name, command.image))
+        life.intent = Intent(stamp, command, who, how, inside, life.node)
+
+    def _moved(self, fact: Moved, life: Life, stamp: Stamp) -> None:
+        """A change of namespaces: makes an announced container, or enters one."""
+        stay = self.where(life, stamp)
+        intent = self.intent(life)
+        inside = stay.container if stay is not None else None
+        if intent is None or (inside is not None and inside is not intent.inside):
+            self._unannounced(fact, life, stay, stamp)
+            return
+        role = intent.command.role
+        if role is Role.CREATE and not fact.joined and fact.ns & Ns.MNT:
+            container = self._container(intent, stamp)
+            self._stay(life, Stay(stamp, container, Evidence.COMMAND, OWN_SESSION))
+        elif role is Role.ENTER and fact.joined and (fact.ns & Ns.MNT or fact.ns == Ns.NONE):
+            self._entered(intent, life, stamp)
+        elif role is Role.NAME:
+            self._unannounced(fact, life, stay, stamp)
+
+    def _unannounced(self, fact: Moved, life: Life, stay: Stay | None, stamp: Stamp) -> None:
+        """Nobody said what for: who was proven host is no longer so once its view of files or processes changes."""
+        if stay is not None and stay.container is None and (fact.ns & (Ns.MNT | Ns.PID) or fact.ns == Ns.NONE):
+            self._stay(life, Stay(stamp, None, Evidence.INIT, lost=True))
+
+    def _entered(self, intent: Intent, life: Life, stamp: Stamp) -> None:
+        command, who = intent.command, intent.who
+        flags: tuple[Flag, ...] = ()
+        if command.target > 0:
+            target = self.processes.at(life.node, command.target, stamp)
+            stay = self.where(target, stamp) if target is not None else None
+            if stay is None or stay.container is None:
+                self._unannounced(Moved(life.pid, Ns.MNT, joined=True), life, self.where(life, stamp), stamp)
+                return
+            container = stay.container
+            flags = (Flag.ENTERED,)
+            if intent.inside is not None and intent.inside not in container.chain():
+                return  # from inside a container only what is nested in it can be entered
+        elif not command.id:
+            return
+        else:
+            container = self._find(intent)
+        session = Session(str(stamp), intent.how, who.auid, who.ses, who.uid, _show(who.tty), _show(who.exe), life.pid)
+        self._stay(life, Stay(stamp, container, Evidence.COMMAND, session, flags))
+
+    def _rooted(self, life: Life, stamp: Stamp) -> None:
+        """Mounts changed by an engine's child whose namespaces its clone3 hid: it is the container's init."""
+        intent = self.intent(life)
+        if intent is None or intent.command.role is not Role.CREATE or life.ns is not None or not life.bound:
+            return
+        stay = self.where(life, stamp)
+        if stay is None or stay.container is intent.inside:
+            self._stay(life, Stay(stamp, self._container(intent, stamp), Evidence.COMMAND, OWN_SESSION))
+
+    def _find(self, intent: Intent) -> Container:
+        """The container that was entered: known, or older than the log and named by the command alone."""
+        command = intent.command
+        known = self.registry.known(intent.node, command.id)
+        if known is not None and (intent.inside is None or intent.inside in known.chain()):
+            return known
+        return self.registry.engine(
+            intent.node, command.id, command.engine, owner=intent.who.uid, parent=intent.inside
+        )
+
+    def _container(self, intent: Intent, stamp: Stamp) -> Container:
+        """The container that is made: the one just announced, or a new run of the same id."""
+        command = intent.command
+        found = self.registry.engine(
+            intent.node, command.id, command.engine, owner=intent.command.uid, parent=intent.inside
+        )
+        if found.start_ms is not None and found.start_ms < intent.since.ms:
+            found = self.registry.renew(found, stamp)
+        if found.start_ms is None:
+            found.start_ms = stamp.ms
+        if command.name and not found.name:
+            found.name = command.name
+        return found
+
+    def _registered(self, fact: Registered, life: Life | None, actor: Actor | None, node: bytes, stamp: Stamp) -> None:
+        """A contid was asked for. Refused: nothing. Without its result: nothing yet, a CONTAINER_ID will confirm it."""
+        if fact.ok is None:
+            self.tentative += 1
+        if not fact.ok or fact.pid <= 0:
+            return
+        target = self.processes.at(node, fact.pid, stamp)
+        if target is None:
+            target = self.processes.see(node, Actor(fact.pid), stamp)
+        if fact.id or fact.contid == CONTID_UNSET:
+            self._registered_by_user(fact, life, actor, target, stamp)
+            return
+        container = self.registry.registered(node, fact.contid, fact.outer, stamp)
+        self._stay(target, Stay(stamp, container, Evidence.REGISTERED, OWN_SESSION))
+
+    def _registered_by_user(
+        self, fact: Registered, life: Life | None, actor: Actor | None, target: Life, stamp: Stamp
+    ) -> None:
+        """A user-space record registers: believed only of a sender that is proven host and uid 0, and only deeper."""
+        if not fact.id or life is None or not self._is_trusted(life, actor, stamp):
+            self.refused += 1
+            return
+        if fact.contid not in (CONTID_UNSET, derive_contid(fact.id)):
+            self.refused += 1
+            return
+        held = self.where(target, stamp)
+        if held is not None and held.container is not None and held.container.id != fact.id:
+            self.refused += 1
+            return
+        container = self.registry.engine(target.node, fact.id, fact.engine)
+        self.registry.named(target.node, Named(fact.id, fact.name, fact.image))
+        if container.start_ms is None:
+            container.start_ms = stamp.ms
+        self._stay(target, Stay(stamp, container, Evidence.REGISTERED, OWN_SESSION))
+
+    def _is_trusted(self, life: Life, actor: Actor | None, stamp: Stamp) -> bool:
+        stay = self.where(life, stamp)
+        return actor is not None and actor.uid == 0 and stay is not None and stay.container is None
+
+
+_ENGINES = frozenset(
+    b"runc crun youki conmon containerd-shim containerd-shim-runc-v1 containerd-shim-runc-v2 lxc-start lxc-execute "
+    b"lxc-attach systemd-nspawn nsenter podman docker nerdctl".split()
+)
+
+
+def _show(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")

@@ -1,0 +1,170 @@
+"""The wiring and the loop: lines to events to answers to bytes. Attribute first, then apply the event's own facts.
+
+The parent acted in a fork, the process was still inside at its exit, the engine acted in a registration: so an event is
+answered with the tables as they stood before it. This module has the only clock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from annotator.events import Grouper
+from annotator.membership import Membership
+from annotator.model import Attribution, Event, Gap, Reading, Stamp, Status
+from annotator.processes import Life, Processes
+from annotator.provenance import Provenance
+from annotator.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from annotator.linux.backend import Linux
+    from annotator.stats import Stats
+
+
+class Form(Protocol):
+    """An output form, as the loop uses it. `ordered` forms edit `event.lines`; the others return bytes per event."""
+
+    ordered: bool
+
+    def write(self, event: Event, answer: Attribution) -> bytes | None:
+        """One decided event."""
+        ...
+
+
+class Tables:
+    """What is known: lives, containers, who is where. One per run; saved and restored by `store`."""
+
+    def __init__(self, *, keep_all: bool = False) -> None:
+        self.processes = Processes(keep_all=keep_all)
+        self.registry = Registry()
+        self.membership = Membership(self.processes, self.registry)
+        self.provenance = Provenance(self.membership)
+
+
+class Pipeline:
+    """Feed blocks of lines, take bytes. `keep` decides whether an event leaves at all (filters)."""
+
+    def __init__(
+        self,
+        backend: Linux,
+        form: Form,
+        stats: Stats,
+        *,
+        tables: Tables | None = None,
+        keep: Callable[[Event, Attribution], bool] | None = None,
+        watch: Callable[[Event, Reading, Life | None, Attribution], None] | None = None,
+        reversed_records: bool = False,
+    ) -> None:
+        self.backend = backend
+        self.form = form
+        self.stats = stats
+        self.tables = tables or Tables()
+        self.keep = keep
+        self.watch = watch
+        self.grouper = Grouper(
+            backend.completes,
+            stats,
+            ordered=form.ordered,
+            reversed_records=reversed_records,
+            on_gap=self._gap,
+            on_late=self._late,
+        )
+        self._pieces: list[bytes] = []
+
+    def feed(self, lines: list[bytes]) -> bytes:
+        """Take lines without their newline; returns what may leave now."""
+        return self._leave(self.grouper.feed(lines))
+
+    def idle(self, quiet_ms: int = 0) -> bytes:
+        """Nothing came for `quiet_ms` of wall clock."""
+        return self._leave(self.grouper.idle(quiet_ms=quiet_ms))
+
+    def finish(self) -> bytes:
+        """The end of input."""
+        return self._leave(self.grouper.flush())
+
+    def _leave(self, closed: list[Event]) -> bytes:
+        decide = self._decide
+        for event in closed:
+            decide(event)
+        if not self.form.ordered:
+            out = b"".join(self._pieces)
+            self._pieces = []
+            return out
+        lines = self.grouper.drain()
+        if not lines:
+            return b""
+        lines.append(b"")
+        return b"\n".join(lines)
+
+    def _decide(self, event: Event) -> None:
+        """One closed event: answer it, write it, and only then apply what it says has changed."""
+        tables = self.tables
+        reading = self.backend.read(event)
+        actor = reading.actor
+        node = event.node
+        stamp = event.stamp
+        life = tables.processes.see(node, actor, stamp) if actor is not None else None
+        answer = tables.provenance.attribute(reading, life, node, stamp)
+        event.closed = True
+        if self.keep is not None and not self.keep(event, answer):
+            self.stats.filtered += len(event.lines)
+            event.lines = []
+            event.dropped = True
+        else:
+            piece = self.form.write(event, answer)
+            if piece is not None:
+                self._pieces.append(piece)
+                self.stats.passed += len(event.lines)
+        self._count(answer)
+        if reading.facts:
+            for fact in reading.facts:
+                tables.membership.apply(fact, life, actor, node, stamp)
+        if self.watch is not None:
+            self.watch(event, reading, life, answer)
+
+    def _count(self, answer: Attribution) -> None:
+        stats = self.stats
+        status = answer.status
+        stats.events += 1
+        if status is Status.CONTAINER:
+            stats.container += 1
+        elif status is Status.HOST:
+            stats.host += 1
+        elif status is Status.NONE:
+            stats.none += 1
+        else:
+            stats.unknown += 1
+            if answer.reason is not None:
+                stats.reasons[answer.reason] += 1
+        for flag in answer.flags:
+            stats.flags[flag] += 1
+
+    def _late(self, event: Event, line: bytes) -> bytes | None:
+        """A record of an event that is decided: it shares the decision, which may be to leave nothing."""
+        if event.dropped:
+            self.stats.filtered += 1
+            return None
+        self.stats.passed += 1
+        return line
+
+    def _gap(self, node: bytes, missing: int) -> None:
+        self.tables.membership.apply(Gap(missing), None, None, node, Stamp(0, 0))
+
+
+def run(pipeline: Pipeline, blocks: Iterable[tuple[list[bytes], bool]], write: Callable[[bytes], None]) -> None:
+    """Feed all blocks. A last line without its newline leaves without one."""
+    complete = True
+    for lines, newline in blocks:
+        if not complete:
+            complete = True
+        out = pipeline.feed(lines)
+        complete = newline
+        if out:
+            write(out)
+    out = pipeline.finish()
+    if not complete and pipeline.form.ordered and out.endswith(b"\n"):
+        out = out[:-1]
+    if out:
+        write(out)

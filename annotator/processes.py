@@ -1,0 +1,353 @@
+"""Process lifetimes as intervals, out of records that may be missing, late, or before their cause.
+
+A pid is not a process: a `Life` is one process from birth to exit. Its records tell (pid, ppid, ses, auid); a fork
+record is only a hint, because `exit=` of clone is a pid of the caller's pid namespace, and binds when the child's own
+record shows the caller as its parent (with CLONE_PARENT: the caller's parent). A late fork sets the parent of a life
+that is known; it never starts one, nor revives one that has ended.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from annotator.model import NO_PID, UNSET_ID, Actor, Ns, ProcKey, Stamp
+
+if TYPE_CHECKING:
+    from annotator.model import Attribution
+
+SLACK_MS = 20
+"""By how much a stamp's coarse clock may be off."""
+
+KEPT_MS = 60_000
+"""How long, in stream time, an ended life still answers for late records."""
+
+DEPTH = 64
+"""How many ancestors of a life are kept."""
+
+
+class Life:
+    """One process. `born` is a stamp; `bound` says that its parent is proven, by a fork record or by the host.
+
+    The last group of fields belongs to `membership`, which keeps its answer with the life it is about.
+    """
+
+    __slots__ = (
+        "answer", "answer_since", "answer_version", "auid", "born", "bound", "end", "epoch", "exe", "hinted", "init_ns",
+        "intent", "key_boot", "node", "ns", "parent", "pid", "ppid", "seen", "ses", "sibling", "stays", "ticks", "uid",
+    )  # fmt: skip
+
+    def __init__(self, node: bytes, pid: int, born: Stamp) -> None:
+        self.node = node
+        self.pid = pid
+        self.born = born
+        self.seen = born
+        self.end: Stamp | None = None
+        self.ppid = NO_PID
+        self.auid = UNSET_ID
+        self.ses = UNSET_ID
+        self.uid = UNSET_ID
+        self.exe = b""
+        self.parent: Life | None = None
+        self.bound = False
+        self.sibling = False
+        self.hinted: Stamp | None = None
+        self.ns: Ns | None = None
+        self.epoch = 0
+        self.ticks: int | None = None
+        self.key_boot = ""
+        self.init_ns = False
+        # membership's: its answers with their intervals, what an engine's command line announced, and the last answer
+        self.stays: list[Any] = []
+        self.intent: Any = None
+        self.answer: Attribution | None = None
+        self.answer_since = born
+        self.answer_version = 0
+
+    @property
+    def key(self) -> ProcKey:
+        """Its identity: start ticks where the host told them, else the milliseconds of its first stamp."""
+        if self.ticks is not None:
+            return ProcKey(self.node, self.key_boot, self.pid, self.ticks, ticks=True)
+        return ProcKey(self.node, self.key_boot, self.pid, self.born.ms)
+
+    def ancestors(self) -> list[Life]:
+        """Parents, nearest first, as far as they are known (at most DEPTH)."""
+        found: list[Life] = []
+        at = self.parent
+        while at is not None and len(found) < DEPTH:
+            found.append(at)
+            at = at.parent
+        return found
+
+
+class Hint:
+    """A fork record whose child has not shown itself yet."""
+
+    __slots__ = ("child", "ns", "parent", "sibling", "stamp")
+
+    def __init__(self, stamp: Stamp, parent: Life, child: int, ns: Ns | None, *, sibling: bool) -> None:
+        self.stamp = stamp
+        self.parent = parent
+        self.child = child
+        self.ns = ns
+        self.sibling = sibling
+
+    def fits(self, ppid: int) -> bool:
+        """Whether a process that shows `ppid` can be this hint's child."""
+        return ppid == (self.parent.ppid if self.sibling else self.parent.pid)
+
+
+class Node:
+    """The processes of one node, and what is known of the facts its rules give."""
+
+    __slots__ = ("boot", "epoch", "exits", "forks", "hints", "moves", "now", "past")
+
+    def __init__(self) -> None:
+        self.now: dict[int, Life] = {}
+        self.past: dict[int, list[Life]] = {}
+        self.hints: dict[int, list[Hint]] = {}
+        self.boot = ""
+        self.epoch = 0
+        self.forks = False
+        self.exits = False
+        self.moves = False
+
+
+class Processes:
+    """All lives of all nodes. `max_lives` bounds what is kept per node: the longest unseen go first, and are counted."""
+
+    def __init__(self, *, max_lives: int = 131_072, keep_all: bool = False) -> None:
+        self.nodes: dict[bytes, Node] = {}
+        self.max_lives = max_lives
+        self.keep_all = keep_all
+        self.evicted = 0
+        self._work = 0
+
+    def node(self, name: bytes) -> Node:
+        """The node's tables; at most 4096 nodes, then the oldest is forgotten."""
+        node = self.nodes.get(name)
+        if node is None:
+            if len(self.nodes) >= 4096:
+                self.nodes.pop(next(iter(self.nodes)))
+            node = self.nodes[name] = Node()
+        return node
+
+    # --- sightings ----------------------------------------------------------------------------------------------
+
+    def see(self, name: bytes, actor: Actor, stamp: Stamp) -> Life:
+        """The life that this record of a process belongs to; a new one when it can be none of those known."""
+        node = self.nodes.get(name) or self.node(name)
+        life = node.now.get(actor.pid)
+        if life is not None and life.end is None and stamp >= life.born and life.epoch == node.epoch:
+            if actor.ppid == life.ppid and actor.ses == life.ses and not (node.hints and actor.pid in node.hints):
+                if stamp > life.seen:
+                    life.seen = stamp
+                return life
+        return self._place(name, node, life, actor, stamp)
+
+    def _place(self, name: bytes, node: Node, life: Life | None, actor: Actor, stamp: Stamp) -> Life:
+        """The slow path of `see`."""
+        self._work += 1
+        if self._work >= 4096:
+            self._sweep(stamp)
+        hint = self._hint(node, actor, stamp, life)
+        if life is not None and stamp.ms + SLACK_MS < life.born.ms:
+            earlier = self._earlier(node, actor.pid, stamp)
+            if earlier is not None:
+                return earlier
+            if life.bound:  # the record is of a life before this one, of which nothing else is known
+                return self._past_life(name, node, actor, stamp)
+        if life is not None and self._is_same(node, life, actor, stamp, hint):
+            self._update(node, life, actor, stamp, hint)
+            return life
+        if life is not None:
+            self._bury(node, life)
+        life = Life(name, actor.pid, stamp)
+        life.key_boot = node.boot
+        node.now[actor.pid] = life
+        self._update(node, life, actor, stamp, hint)
+        return life
+
+    def _is_same(self, node: Node, life: Life, actor: Actor, stamp: Stamp, hint: Hint | None) -> bool:
+        """Whether a record can be of this life: a re-used pid never is."""
+        if life.end is not None and (stamp.ms > life.end.ms + SLACK_MS or (hint and hint.stamp > life.born)):
+            return False
+        if life.end is not None and stamp > life.end and actor.ppid not in (life.ppid, NO_PID):
+            return False
+        if hint is not None and hint.stamp > life.seen:
+            return False
+        if actor.ppid == NO_PID or life.ppid == NO_PID:
+            return actor.ses == life.ses or actor.ses == UNSET_ID or life.ses == UNSET_ID
+        if life.epoch != node.epoch and (actor.ppid, actor.ses, actor.auid) != (life.ppid, life.ses, life.auid):
+            return False
+        if actor.ppid == life.ppid:
+            return actor.ses == life.ses or UNSET_ID in (actor.ses, life.ses) or actor.auid != life.auid
+        if actor.ses != life.ses:
+            return False
+        return self._reparented(node, life, actor.ppid, stamp)
+
+    def _reparented(self, node: Node, life: Life, ppid: int, stamp: Stamp) -> bool:
+        """Whether `ppid` can have become the parent of an orphan: init, or an ancestor that reaps."""
+        if ppid == 1 or any(ppid == older.pid for older in life.ancestors()):
+            return True
+        parent = life.parent or node.now.get(life.ppid)
+        if parent is not None and parent.end is None and parent.pid == life.ppid and parent.born <= life.born:
+            return False  # its parent lives: this is another process
+        return node.exits and parent is not None and parent.end is not None and parent.end.ms <= stamp.ms + SLACK_MS
+
+    def _update(self, node: Node, life: Life, actor: Actor, stamp: Stamp, hint: Hint | None) -> None:
+        if hint is not None and not life.bound:
+            self._bind(life, hint)
+        if stamp > life.seen:
+            life.seen = stamp
+        elif stamp < life.born and not life.bound:
+            life.born = stamp
+        if actor.ppid != NO_PID:
+            life.ppid = actor.ppid
+        if not life.bound and life.parent is None and actor.ppid > 0:
+            # not proof of birth, but of who the parent is now
+            life.answer = None
+        life.ses, life.auid, life.uid = actor.ses, actor.auid, actor.uid
+        life.epoch = node.epoch
+        if actor.exe:
+            life.exe = actor.exe
+
+    def _hint(self, node: Node, actor: Actor, stamp: Stamp, life: Life | None) -> Hint | None:
+        """The newest fork record that can have made this process; it is used up."""
+        hints = node.hints.get(actor.pid)
+        if not hints:
+            return None
+        for at in range(len(hints) - 1, -1, -1):
+            hint = hints[at]
+            if hint.stamp.ms > stamp.ms + SLACK_MS:
+                continue
+            orphan = hint.parent.end is not None and hint.parent.init_ns and actor.ppid in self._reapers(hint.parent)
+            if hint.fits(actor.ppid) or orphan:
+                if life is not None and life.bound and hint.stamp <= life.born:
+                    break
+                del hints[: at + 1]
+                if not hints:
+                    del node.hints[actor.pid]
+                return hint
+        if len(hints) == 1 and life is not None and life.bound and hints[0].stamp < life.seen:
+            del node.hints[actor.pid]  # a local number of some pid namespace that nobody claimed
+        return None
+
+    @staticmethod
+    def _reapers(parent: Life) -> set[int]:
+        return {1, *(older.pid for older in parent.ancestors())}
+
+    def _bind(self, life: Life, hint: Hint) -> None:
+        """A fork record is now proven to be this life's birth."""
+        parent = hint.parent
+        if hint.sibling:
+            life.sibling = True
+        life.parent = parent
+        life.bound = True
+        life.ns = hint.ns
+        parent.init_ns = True  # its numbers are the first namespace's, as the child's own record shows
+        life.init_ns = hint.ns is None or not hint.ns & Ns.PID
+        life.hinted = hint.stamp
+        if hint.stamp < life.born:
+            life.born = hint.stamp
+        life.answer = None
+
+    # --- facts --------------------------------------------------------------------------------------------------
+
+    def forked(self, name: bytes, parent: Life, child: int, stamp: Stamp, ns: Ns | None, *, sibling: bool) -> Life | None:
+        """A fork record: binds a life that has shown itself already, else waits as a hint. Returns the life it bound."""
+        node = self.node(name)
+        node.forks = True
+        hint = Hint(stamp, parent, child, ns, sibling=sibling)
+        for life in (node.now.get(child), *reversed(node.past.get(child, ()))):
+            if life is None or life.bound or life.born.ms + SLACK_MS < stamp.ms:
+                continue
+            if life.end is not None and life.end < stamp:
+                continue
+            if hint.fits(life.ppid):
+                self._bind(life, hint)
+                return life
+        hints = node.hints.setdefault(child, [])
+        hints.append(hint)
+        if len(hints) > 16:
+            del hints[0]
+        if len(node.hints) > self.max_lives:
+            node.hints.pop(next(iter(node.hints)))
+        return None
+
+    def exited(self, name: bytes, life: Life, stamp: Stamp) -> None:
+        """The process is gone; it answers for late records a while longer."""
+        self.node(name).exits = True
+        if life.end is None or stamp > life.end:
+            life.end = stamp
+
+    def booted(self, name: bytes, boot: str) -> None:
+        """All lives of the node have ended."""
+        fresh = Node()
+        fresh.boot = boot
+        self.nodes[name] = fresh
+
+    def gap(self, name: bytes) -> None:
+        """Records may be missing: every life must show its parent and session again before it is believed."""
+        self.node(name).epoch += 1
+
+    # --- questions ----------------------------------------------------------------------------------------------
+
+    def at(self, name: bytes, pid: int, stamp: Stamp) -> Life | None:
+        """The life that had this pid at that time, as far as is known. Changes nothing."""
+        node = self.nodes.get(name)
+        if node is None:
+            return None
+        life = node.now.get(pid)
+        if life is not None and life.born.ms <= stamp.ms + SLACK_MS:
+            if life.end is not None and stamp.ms > life.end.ms + SLACK_MS:
+                return None
+            return life
+        return self._earlier(node, pid, stamp)
+
+    @staticmethod
+    def _earlier(node: Node, pid: int, stamp: Stamp) -> Life | None:
+        for life in reversed(node.past.get(pid, ())):
+            if life.born.ms <= stamp.ms + SLACK_MS and (life.end is None or stamp.ms <= life.end.ms + SLACK_MS):
+                return life
+        return None
+
+    def _past_life(self, name: bytes, node: Node, actor: Actor, stamp: Stamp) -> Life:
+        life = Life(name, actor.pid, stamp)
+        life.end = stamp
+        self._update(node, life, actor, stamp, None)
+        node.past.setdefault(actor.pid, []).append(life)
+        return life
+
+    # --- bounds -------------------------------------------------------------------------------------------------
+
+    def _bury(self, node: Node, life: Life) -> None:
+        if life.end is None:
+            life.end = life.seen
+        past = node.past.setdefault(life.pid, [])
+        past.append(life)
+        if len(past) > 8 and not self.keep_all:
+            del past[0]
+
+    def _sweep(self, stamp: Stamp) -> None:
+        """Forget what ended long ago, cut long chains of parents, and keep within bounds."""
+        self._work = 0
+        if self.keep_all:
+            return
+        limit = stamp.ms - KEPT_MS
+        for node in self.nodes.values():
+            for pid in [pid for pid, life in node.now.items() if life.end is not None and life.end.ms < limit]:
+                del node.now[pid]
+            for pid in [pid for pid, past in node.past.items() if (past[-1].end or stamp).ms < limit]:
+                del node.past[pid]
+            for life in node.now.values():
+                older = life.ancestors()
+                if len(older) >= DEPTH:
+                    older[-1].parent = None
+            excess = len(node.now) - self.max_lives
+            if excess > 0:
+                for life in sorted(node.now.values(), key=lambda one: one.seen)[:excess]:
+                    del node.now[life.pid]
+                self.evicted += excess
+            for pid in [pid for pid, hints in node.hints.items() if hints[-1].parent.end and hints[-1].stamp.ms < limit]:
+                del node.hints[pid]

@@ -1,0 +1,130 @@
+"""Subjects x processes x registry to an `Attribution`: who was this, at that time, and on what evidence.
+
+Reads the tables through `membership.where`, and remembers with each life the answer that was given last, since most
+events of a process have the same one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from annotator.membership import Membership, Stay
+from annotator.model import (
+    NO_PID,
+    Attribution,
+    Chain,
+    Container,
+    Evidence,
+    Flag,
+    Reading,
+    Reason,
+    Stamp,
+    Stated,
+    Status,
+    Target,
+)
+from annotator.processes import Life
+
+NOTHING = Attribution(Status.NONE, reason=Reason.NO_SUBJECT)
+"""The event names no process and no packet."""
+
+
+class Provenance:
+    """Answers for events. `membership` has the rules, the tables and their version."""
+
+    def __init__(self, membership: Membership) -> None:
+        self.membership = membership
+
+    def attribute(self, reading: Reading, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
+        """The answer for one event, as the tables stand before the event's own facts are applied."""
+        if reading.stated or reading.targets or reading.packet is not None:
+            return self._special(reading, life, node, stamp)
+        return self.of(life, stamp) if life is not None else NOTHING
+
+    def of(self, life: Life, stamp: Stamp) -> Attribution:
+        """The answer for one process at one time."""
+        answer = life.answer
+        if answer is not None and stamp >= life.answer_since:
+            if answer.status is Status.CONTAINER or life.answer_version == self.membership.version:
+                return answer
+        stay = self.membership.where(life, stamp)
+        answer = self._answer(life, stay)
+        if stay is None or not life.stays or stay is life.stays[-1]:
+            life.answer = answer
+            life.answer_since = stay.since if stay is not None else stamp
+            life.answer_version = self.membership.version
+        return answer
+
+    def _answer(self, life: Life, stay: Stay | None) -> Attribution:
+        if stay is None:
+            return Attribution(Status.UNKNOWN, reason=self._why(life), key=life.key)
+        if stay.container is None:
+            return Attribution(Status.HOST, evidence=(stay.evidence,), key=life.key)
+        flags = stay.flags
+        if stay.container.shared:
+            flags = (*flags, Flag.SHARED)
+        if stay.container.late_name:
+            flags = (*flags, Flag.LATE_NAME)
+        chain = stay.container.chain()
+        return Attribution(
+            Status.CONTAINER, (chain,), (stay.evidence,), flags=flags, session=stay.session, key=life.key
+        )
+
+    def _why(self, life: Life) -> Reason:
+        """Why nothing is proven of this life."""
+        node = self.membership.processes.node(life.node)
+        if any(stay.container is None and not stay.lost for stay in life.stays):
+            return Reason.GAP
+        return Reason.GAP if node.epoch and life.bound else Reason.NOT_SEEN
+
+    # --- what the trail states, targets, packets ----------------------------------------------------------------
+
+    def _special(self, reading: Reading, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
+        by_target = {said.pid: said for said in reading.stated if said.pid != NO_PID}
+        own = next((said for said in reading.stated if said.pid == NO_PID), None)
+        if own is not None:
+            answer = self._stated(own, life, node, stamp)
+        elif reading.packet is not None:
+            return Attribution(Status.UNKNOWN, reason=Reason.NOT_SEEN)
+        else:
+            answer = self.of(life, stamp) if life is not None else NOTHING
+        if not reading.targets:
+            return answer
+        targets = tuple(self._target(pid, by_target.get(pid), node, stamp) for pid in reading.targets)
+        crossed = any(target.chains[:1] != answer.chains[:1] for target in targets if target.status is not Status.UNKNOWN)
+        known = answer.status in (Status.CONTAINER, Status.HOST)
+        flags = (*answer.flags, Flag.CROSSED) if crossed and known else answer.flags
+        return replace(answer, targets=targets, flags=flags)
+
+    def _stated(self, said: Stated, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
+        """A CONTAINER_ID record: the strongest word there is."""
+        chains = self.chains(said, node, stamp)
+        key = life.key if life is not None else None
+        if not chains:
+            return Attribution(Status.HOST, evidence=(Evidence.RECORD,), key=key)
+        session = None
+        if life is not None and len(chains) == 1:
+            self.membership.learn(life, chains[0][0], stamp)
+            stay = self.membership.where(life, stamp)
+            session = stay.session if stay is not None else None
+        return Attribution(Status.CONTAINER, chains, (Evidence.RECORD,), session=session, key=key)
+
+    def _target(self, pid: int, said: Stated | None, node: bytes, stamp: Stamp) -> Target:
+        """The answer for one process that was signalled or traced."""
+        life = self.membership.processes.at(node, pid, stamp)
+        if said is not None:
+            chains = self.chains(said, node, stamp)
+            if life is not None and len(chains) == 1:
+                self.membership.learn(life, chains[0][0], stamp)
+            return Target(pid, Status.CONTAINER if chains else Status.HOST, chains)
+        if life is None:
+            return Target(pid, Status.UNKNOWN, reason=Reason.NOT_SEEN)
+        answer = self.of(life, stamp)
+        return Target(pid, answer.status, answer.chains, answer.reason)
+
+    def chains(self, said: Stated, node: bytes, stamp: Stamp) -> tuple[Chain, ...]:
+        """Stated contids as containers."""
+        registry = self.membership.registry
+        return tuple(registry.chain(node, chain, stamp) for chain in said.chains if chain)
+
+

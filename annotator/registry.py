@@ -1,0 +1,166 @@
+"""The containers: contid and engine id to container, nesting, names, life and death. Not who is inside.
+
+An entry is keyed (node, boot, contid, start): a contid or an id that is used again is another entry. On a stock kernel
+the contid is derived from the engine's id alone, so that it is the same on every host and at every replay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+
+from annotator.model import CONTID_UNSET, Chain, Container, ContId, Named, Stamp
+
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+
+
+def derive_contid(engine_id: str) -> ContId:
+    """The contid of an engine's container: the first 16 digits of a 64-digit id, else BLAKE2b-64 of the id's bytes.
+
+    Never 0 or unset: the digest is taken again of the digest.
+    """
+    if _HEX64.fullmatch(engine_id):
+        number = int(engine_id[:16], 16)
+    else:
+        number = int.from_bytes(hashlib.blake2b(engine_id.encode("utf-8", "surrogateescape"), digest_size=8).digest())
+    data = engine_id.encode("utf-8", "surrogateescape")
+    while number in (0, CONTID_UNSET):
+        data = hashlib.blake2b(data, digest_size=8).digest()
+        number = int.from_bytes(data)
+    return ContId(number)
+
+
+@dataclass(slots=True)
+class Containers:
+    """One node's containers: the live ones by contid and by (owner, id), and all that are remembered."""
+
+    boot: str = ""
+    by_contid: dict[ContId, Container] = field(default_factory=dict)
+    by_id: dict[str, Container] = field(default_factory=dict)
+    remembered: list[Container] = field(default_factory=list)
+
+
+class Registry:
+    """The authority on containers. `max_containers` bounds what is remembered per node: ended ones go first."""
+
+    def __init__(self, *, max_containers: int = 16_384) -> None:
+        self.nodes: dict[bytes, Containers] = {}
+        self.max_containers = max_containers
+        self.version = 0
+        """Grows whenever an answer given before might differ now."""
+
+    def node(self, name: bytes) -> Containers:
+        """The node's containers; at most 4096 nodes."""
+        found = self.nodes.get(name)
+        if found is None:
+            if len(self.nodes) >= 4096:
+                self.nodes.pop(next(iter(self.nodes)))
+            found = self.nodes[name] = Containers()
+        return found
+
+    # --- by contid (a kernel with contid records) ---------------------------------------------------------------
+
+    def registered(self, name: bytes, contid: ContId, outer: tuple[ContId, ...], stamp: Stamp) -> Container:
+        """The live container of this number; a new entry when there is none, or when it stands elsewhere now."""
+        node = self.node(name)
+        found = node.by_contid.get(contid)
+        parent = self.chain(name, outer, stamp)[0] if outer else None
+        if found is not None and (found.parent is parent or not outer):
+            return found
+        return self._add(node, Container(contid, node=name, parent=parent, start_ms=stamp.ms))
+
+    def chain(self, name: bytes, contids: tuple[ContId, ...], stamp: Stamp) -> Chain:
+        """The containers of a stated chain, nearest first; those not known yet are entered."""
+        node = self.node(name)
+        parent: Container | None = None
+        for contid in reversed(contids[:16]):
+            found = node.by_contid.get(contid)
+            if found is None or (parent is not None and found.parent is not parent):
+                found = self._add(node, Container(contid, node=name, parent=parent, start_ms=stamp.ms))
+            parent = found
+        return parent.chain() if parent is not None else ()
+
+    def dropped(self, name: bytes, contid: ContId, stamp: Stamp) -> None:
+        """The last process of the container is gone: the number is free."""
+        found = self.node(name).by_contid.pop(contid, None)
+        if found is not None:
+            self.ended(found, stamp)
+
+    # --- by engine id (a stock kernel) --------------------------------------------------------------------------
+
+    def known(self, name: bytes, engine_id: str) -> Container | None:
+        """The live container of this engine id."""
+        return self.node(name).by_id.get(engine_id)
+
+    def engine(
+        self, name: bytes, engine_id: str, engine: str, *, owner: int = 0, parent: Container | None = None
+    ) -> Container:
+        """The live container with this engine id, or a new entry with its derived contid."""
+        node = self.node(name)
+        found = node.by_id.get(engine_id)
+        if found is None:
+            contid = derive_contid(engine_id)
+            found = Container(contid, engine_id, engine=engine, owner=owner, parent=parent, node=name)
+            other = node.by_contid.get(contid)
+            if other is not None and other.id != engine_id:
+                found.shared = other.shared = True
+                other.version += 1
+            self._add(node, found)
+        return found
+
+    def renew(self, container: Container, stamp: Stamp) -> Container:
+        """The same engine id is started anew: the earlier run ends, a new entry with the same names begins."""
+        self.ended(container, stamp)
+        fresh = self.engine(container.node, container.id, container.engine, owner=container.owner, parent=container.parent)
+        fresh.name, fresh.image, fresh.labels = container.name, container.image, container.labels
+        return fresh
+
+    def named(self, name: bytes, said: Named, stamp: Stamp | None = None) -> None:
+        """Names for a container, whenever they come; empty values say nothing, known ones are not overwritten."""
+        found = self.node(name).by_id.get(said.id)
+        if found is None:
+            return
+        for attribute, value in (
+            ("name", said.name), ("image", said.image), ("pod_name", said.pod), ("namespace", said.namespace)
+        ):  # fmt: skip
+            if value and not getattr(found, attribute):
+                setattr(found, attribute, value)
+                found.version += 1
+                if stamp is not None and found.start_ms is not None and stamp.ms > found.start_ms:
+                    found.late_name = found.late_name or attribute == "name"
+        self.version += 1
+
+    def ended(self, container: Container, stamp: Stamp) -> None:
+        """The container is gone. Its entry stays for what was inside it."""
+        if container.end_ms is None:
+            container.end_ms = stamp.ms
+        node = self.node(container.node)
+        if node.by_id.get(container.id) is container:
+            del node.by_id[container.id]
+        if container.contid is not None and node.by_contid.get(container.contid) is container:
+            del node.by_contid[container.contid]
+
+    def booted(self, name: bytes, boot: str, stamp: Stamp) -> None:
+        """The node started anew: nothing lives on it."""
+        node = self.node(name)
+        for container in node.remembered:
+            if container.end_ms is None:
+                container.end_ms = stamp.ms
+        node.by_contid.clear()
+        node.by_id.clear()
+        node.boot = boot
+        self.version += 1
+
+    def _add(self, node: Containers, container: Container) -> Container:
+        container.boot = node.boot
+        if container.contid is not None:
+            node.by_contid[container.contid] = container
+        if container.id:
+            node.by_id[container.id] = container
+        node.remembered.append(container)
+        if len(node.remembered) > self.max_containers:
+            gone = next((one for one in node.remembered if one.end_ms is not None), node.remembered[0])
+            node.remembered.remove(gone)
+        self.version += 1
+        return container
