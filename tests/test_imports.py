@@ -17,12 +17,13 @@ ROWS = {
     **dict.fromkeys(("model", "errors"), 0),
     **dict.fromkeys(("backend", "codec", "nouns", "stats"), 1),
     **dict.fromkeys(
-        ("sources", "events", "processes", "registry", "membership", "formats", "sinks", "linux", "aix"), 2
+        ("sources", "events", "processes", "registry", "formats", "sinks", "linux", "aix"), 2
     ),
-    **dict.fromkeys(("provenance", "store", "control", "config"), 3),
-    "pipeline": 4,
-    "cli": 5,
-    "__main__": 6,
+    **dict.fromkeys(("membership", "store", "control", "config"), 3),
+    "provenance": 4,
+    "pipeline": 5,
+    "cli": 6,
+    "__main__": 7,
 }
 """The modules and folders of the package, with their row: each may import from lower rows only."""
 
