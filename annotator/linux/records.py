@@ -108,10 +108,10 @@ _ARGUMENT = re.compile(rb" a(\d{1,5})(?:\[(\d{1,5})\])?=(\"[^\"]*\"|[0-9A-F]+)")
 
 def arguments(bodies: list[bytes], *, limit: int = 512) -> tuple[bytes, ...]:
     """The argument list out of an event's EXECVE bodies; pieces `aN[m]` are joined, at most `limit` arguments."""
-    found: dict[int, bytes] = {}
+    found: dict[int, dict[int, bytes]] = {}
     for body in bodies:
-        for at, _, value in _ARGUMENT.findall(b" " + body):
+        for at, piece, value in _ARGUMENT.findall(b" " + body):
             index = int(at)
             if index < limit:
-                found[index] = found.get(index, b"") + text(value)
-    return tuple(found.get(index, b"") for index in range(max(found) + 1)) if found else ()
+                found.setdefault(index, {}).setdefault(int(piece or 0), text(value))  # a record that is there twice
+    return tuple(b"".join(found.get(index, {}).values()) for index in range(max(found) + 1)) if found else ()
