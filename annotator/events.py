@@ -22,10 +22,15 @@ from annotator.stats import Stats
 HEAD = re.compile(rb"(?:.{0,256}? )??(?:node=(\S+) )?type=(\S+) msg=audit\((\d{1,11}\.\d{3}:\d{1,20})\):")
 """A record's head. Text before it (a syslog relay's) is tolerated; `node` is absent, never empty."""
 
+new_stamp = tuple.__new__
+"""Makes a Stamp without the detour through its own constructor."""
+
 STAMP = re.compile(rb"(\d{1,11})\.(\d{3}):(\d{1,20})")
 
 JUMP_MS = 10_000
 """A stamp further ahead of the stream than this is believed only when a second event confirms it."""
+
+_nowhere: list[bytes] = []
 
 REMEMBERED = 512
 """How many closed events can still be joined by a straggler."""
@@ -156,36 +161,69 @@ class Grouper:
         self._closed: list[Event] = []
         self._checked_ms = 0
         self._held = 0
-        self._second = b""
+        self._second = b"-"
         self._ms = 0
+        self._next = -1
+        self._append: Callable[[bytes], object] = _nowhere.append
 
     # --- in -----------------------------------------------------------------------------------------------------
 
     def feed(self, lines: list[bytes]) -> list[Event]:
-        """Take lines (without newline) in input order; returns the events that closed, in closing order."""
-        self.stats.lines += len(lines)
-        key = self._key
-        current = self._current
-        append = current.lines.append if current is not None else None
-        for line in lines:
-            if line[:5] == b"type=":
-                start = line.find(b"msg=audit(", 5) + 10
-                stamp = line[start : line.find(b")", start)]
-                if stamp == key and append is not None:
-                    append(line)
-                    continue
-                current = self._switch(stamp, line, start)
-            else:
-                current = self._foreign(line)
-            key = self._key
-            append = current.lines.append if current is not None else None
-        if current is not None and len(current.lines) > self.max_records:
-            self._force(current)
-        self._settle()
-        closed, self._closed = self._closed, []
-        return closed
+        """Take lines (without newline) in input order; returns the events that closed, in closing order.
 
-    def _foreign(self, line: bytes) -> Event | None:
+        Budget: the hot loop, inlined for the usual case: the lines before are one whole event that stands alone.
+        """
+        stats = self.stats
+        stats.lines += len(lines)
+        key, append = self._key, self._append
+        for line in lines:
+            if line[:5] != b"type=":
+                self._foreign(line)
+                key, append = self._key, self._append
+                continue
+            start = line.find(b"msg=audit(", 5) + 10
+            text = line[start : line.find(b")", start)]
+            if text == key:
+                append(line)
+                continue
+            current = self._current
+            if current is not None:
+                self._finish(current)
+            if text[:14] != self._second:
+                self._tick(text)
+            if text[:14] == self._second and text not in self.open and text not in self.recent:
+                serial = text[15:]
+                end = start + len(text)
+                if line[end : end + 2] == b"):" and text[14:15] == b":" and serial.isdigit() and line[5:12] != b"DAEMON_":
+                    number = int(serial)
+                    if number == self._next:
+                        self._next = number + 1
+                    else:
+                        self._count_serial(b"", number)
+                    current = Event(text, b"", new_stamp(Stamp, (self._ms, number)), line)
+                    self._current, self._key, self._append = current, text, current.lines.append
+                    key, append = text, self._append
+                    if self.ordered:
+                        self.runs.append(current)
+                    continue
+            self._switch(text, line, start)
+            key, append = self._key, self._append
+        current = self._current
+        if current is not None:
+            if len(current.lines) > self.max_records:
+                self._force(current)
+            elif current.lines[-1].find(b"type=EOE ", 0, 256) >= 0:
+                self._finish(current)  # an event that ends in EOE needs no successor to be known whole
+        return self._take()
+
+    def _tick(self, text: bytes) -> None:
+        """Another millisecond than the event's before: read it, once for all events that share it."""
+        digits = text[:10] + text[11:14]
+        if digits.isdigit() and len(digits) == 13 and text[10:11] == b".":
+            self._second, self._ms = text[:14], int(digits)
+            self.clock.observe(self._ms)
+
+    def _foreign(self, line: bytes) -> None:
         """A line that does not begin with its type: a `node=` prefix, a relay's prefix, ausearch's `----`, or noise."""
         current = self._current
         if current is not None and line.startswith(b"----"):
@@ -197,86 +235,54 @@ class Grouper:
         if current is not None:
             if key == self._key:
                 current.lines.append(line)
-                return current
+                return
             self._finish(current)
         if head is None:
-            return self._pass(line)
-        event = self.open.get(key)
-        if event is not None:
-            return self._resume(event, line)
-        return self._begin(key, text, line, node or b"", kind[:7])
+            self._pass(line)
+        elif key in self.open:
+            self._resume(self.open[key], line)
+        else:
+            self._begin(key, text, line, node or b"", kind[:7])
 
-    def _switch(self, key: bytes, line: bytes, start: int) -> Event | None:
-        """A line of another event than the one before. Inlined throughout: it runs once per event."""
-        last = self._current
-        if last is not None:
-            self._finish(last)
+    def _switch(self, key: bytes, line: bytes, start: int) -> None:
+        """A line of another event than the one before; not the usual case."""
         event = self.open.get(key)
         if event is not None:
-            return self._resume(event, line)
+            self._resume(event, line)
+            return
         end = start + len(key)
         if line[end : end + 2] != b"):" or b" " in line[5 : start - 11]:
-            return self._pass(line)
-        return self._begin(key, key, line, b"", line[5:12])
-
-    def _begin(self, key: bytes, text: bytes, line: bytes, node: bytes, kind: bytes) -> Event | None:
-        """The first line of an event, or a straggler of one that is closed. `text` is SECONDS.MILLIS:SERIAL."""
-        if text[:15] == self._second:
-            ms = self._ms
+            self._pass(line)
         else:
-            digits = text[:10] + text[11:14]
-            if not digits.isdigit() or text[10:11] != b"." or text[14:15] != b":":
-                return self._odd(key, text, line, node, kind)
-            ms = int(digits)
-            self._second, self._ms = text[:15], ms
-            clock = self.clock
-            if 0 <= ms - clock.now <= JUMP_MS:
-                clock.now = ms
-            else:
-                clock.observe(ms)
-        digits = text[15:]
-        if not digits.isdigit() or len(digits) > 20:
-            return self._pass(line)
-        return self._open(key, Stamp(ms, int(digits)), line, node, kind)
+            self._begin(key, key, line, b"", line[5:12])
 
-    def _odd(self, key: bytes, text: bytes, line: bytes, node: bytes, kind: bytes) -> Event | None:
-        """A stamp whose seconds have not ten digits: before 2001, or a test's."""
+    def _begin(self, key: bytes, text: bytes, line: bytes, node: bytes, kind: bytes) -> None:
+        """The first line of an event, or a straggler of one that is closed. `text` is SECONDS.MILLIS:SERIAL."""
         stamp = STAMP.fullmatch(text)
         if stamp is None:
-            return self._pass(line)
-        ms = int(stamp[1] + stamp[2])
-        self.clock.observe(ms)
-        return self._open(key, Stamp(ms, int(stamp[3])), line, node, kind)
-
-    def _open(self, key: bytes, stamp: Stamp, line: bytes, node: bytes, kind: bytes) -> Event | None:
+            self._pass(line)
+            return
         known = self.recent.get(key)
         if known is not None:
-            return self._straggle(known, line)
-        serials = self.serials.get(node)
-        if serials is not None and stamp.serial == serials.highest + 1:
-            serials.highest = stamp.serial
-            if serials.waiting:
-                self._count_serial(node, stamp)
-        elif kind != b"DAEMON_":  # auditd numbers those itself
-            self._count_serial(node, stamp)
-        event = self.open[key] = self._current = Event(key, node, stamp, line)
-        self._key = key
+            self._straggle(known, line)
+            return
+        ms = int(stamp[1] + stamp[2])
+        self.clock.observe(ms)
+        serial = int(stamp[3])
+        if kind != b"DAEMON_":  # auditd numbers those itself
+            self._count_serial(node, serial)
+        event = Event(key, node, Stamp(ms, serial), line)
+        self._current, self._key, self._append = event, key, event.lines.append
         if self.ordered:
             self.runs.append(event)
-        if len(self.open) > self.max_open or self._held > self.max_lines:
-            self._force(next(iter(self.open.values())))
-        return event
 
-    def _resume(self, event: Event, line: bytes) -> Event:
+    def _resume(self, event: Event, line: bytes) -> None:
         """The lines go on with an event that is open already."""
-        self._current = event
-        self._key = event.key
+        self._current, self._key, self._append = event, event.key, event.lines.append
         if self.ordered:
-            at = len(event.lines)
-            event.splits = (*event.splits, at)
+            event.splits = (*event.splits, len(event.lines))
             self.runs.append((event, len(event.splits) - 1))
         event.lines.append(line)
-        return event
 
     def _pass(self, line: bytes) -> None:
         """A line that is no record leaves where it stood."""
@@ -296,7 +302,7 @@ class Grouper:
     def _straggle(self, event: Event, line: bytes) -> None:
         """A record of an event that was decided already: it shares that decision."""
         self.stats.late += 1
-        left = line
+        left: bytes | None = line
         if self.on_late is not None:
             left = self.on_late(event, line)
         else:
@@ -304,13 +310,18 @@ class Grouper:
         if left is not None:
             self._leave(left)
 
-    def _count_serial(self, node: bytes, stamp: Stamp) -> None:
+    def _count_serial(self, node: bytes, serial: int) -> None:
+        """Note a serial. `_next` is the one that needs no note: of records without a node, when none is awaited."""
         serials = self.serials.get(node)
         if serials is None:
             if len(self.serials) >= 4096:
                 return
             serials = self.serials[node] = Serials()
-        self._lost(node, serials.observe(stamp.serial))
+        if not node and self._next > serials.highest + 1:
+            serials.highest = self._next - 1
+        self._lost(node, serials.observe(serial))
+        if not node:
+            self._next = -1 if serials.waiting else serials.highest + 1
 
     def _lost(self, node: bytes, lost: int) -> None:
         if lost:
@@ -327,33 +338,43 @@ class Grouper:
         self._key = b""
         lines = event.lines
         last = lines[-1]
-        if last[:15] == b"type=PROCTITLE ":
-            whole = whole or not self.reversed_records
-        elif not whole:
-            start = 5 if last[:5] == b"type=" else last.find(b"type=") + 5
-            whole = not self.reversed_records and self.completes.get(last[start : last.find(b" ", start)], False)
+        if not whole and not self.reversed_records:
+            if last[:15] == b"type=PROCTITLE ":
+                whole = True
+            else:
+                start = 5 if last[:5] == b"type=" else last.find(b"type=") + 5
+                whole = self.completes.get(last[start : last.find(b" ", start)], False)
         if whole:
-            self._close(event)
+            if event.held:
+                del self.open[event.key]
+                self._held -= event.held
+            self.recent[event.key] = event
+            self._closed.append(event)
             self.stats.closed += 1
+            if len(self.recent) > 2 * REMEMBERED:
+                self.recent = dict(islice(self.recent.items(), REMEMBERED, None))
             return
         self._held += len(lines) - event.held
         event.held = len(lines)
+        self.open[event.key] = event
         event.seen = now = self.clock.now
         if now - self._checked_ms >= 250 or now < self._checked_ms:
             self._age()
+        if len(self.open) > self.max_open or self._held > self.max_lines:
+            self._force(next(iter(self.open.values())))
 
     def _close(self, event: Event) -> None:
-        del self.open[event.key]
-        self._held -= event.held
-        event.reversed = self.reversed_records
-        recent = self.recent
-        recent[event.key] = event
-        if len(recent) > 2 * REMEMBERED:
-            self.recent = dict(islice(recent.items(), REMEMBERED, None))
+        """An event that waited is closed by time, by force, or by the end."""
+        if event.held:
+            del self.open[event.key]
+            self._held -= event.held
+        self.recent[event.key] = event
         self._closed.append(event)
 
     def _age(self) -> None:
         self._checked_ms = self.clock.now
+        if len(self.recent) > 2 * REMEMBERED:
+            self.recent = dict(islice(self.recent.items(), REMEMBERED, None))
         limit = self.clock.now - self.timeout_ms
         for event in [e for e in self.open.values() if e.seen <= limit and e is not self._current]:
             self._close(event)
@@ -366,11 +387,12 @@ class Grouper:
         self._close(event)
         self.stats.forced += 1
 
-    def _settle(self) -> None:
-        """At the end of a block: an event that ends in EOE needs no successor to be known whole."""
-        event = self._current
-        if event is not None and event.lines[-1].find(b"type=EOE ", 0, 256) >= 0:
-            self._finish(event)
+    def _take(self) -> list[Event]:
+        closed, self._closed = self._closed, []
+        if self.reversed_records:
+            for event in closed:
+                event.reversed = True
+        return closed
 
     def idle(self, *, quiet_ms: int = 0) -> list[Event]:
         """Nothing came for `quiet_ms` (wall clock): close what is probably whole, and all after the timeout."""
@@ -380,8 +402,7 @@ class Grouper:
             for event in list(self.open.values()):
                 self._close(event)
                 self.stats.aged += 1
-        closed, self._closed = self._closed, []
-        return closed
+        return self._take()
 
     def flush(self) -> list[Event]:
         """The end of input: close everything."""
@@ -392,8 +413,7 @@ class Grouper:
         for event in list(self.open.values()):
             self._close(event)
             self.stats.flushed += 1
-        closed, self._closed = self._closed, []
-        return closed
+        return self._take()
 
     # --- out ----------------------------------------------------------------------------------------------------
 
@@ -403,7 +423,7 @@ class Grouper:
         out: list[bytes] = []
         while runs:
             run = runs[0]
-            if type(run) is Event:
+            if isinstance(run, Event):
                 if not run.closed:
                     break
                 out += run.lines[: run.splits[0]] if run.splits else run.lines

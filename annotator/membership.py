@@ -77,13 +77,16 @@ class Membership:
         for stay in reversed(life.stays):
             if stay.since <= stamp:
                 return None if stay.lost else self._still(life, stay)
-        if depth > 32:
+        if depth > 32 or (life.unknown_version == self.version and not life.stays):
             return None
         stay = self._born(life, stamp, depth)
-        if stay is not None:
+        if stay is None:
+            life.unknown_version = self.version
+        else:
             life.stays.insert(0, stay)
             life.answer = None
-            self.version += 1
+            if not life.bound:
+                self.version += 1  # others may have asked for this one's container before it was seen
         return stay
 
     def _still(self, life: Life, stay: Stay) -> Stay | None:

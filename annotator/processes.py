@@ -33,7 +33,7 @@ class Life:
 
     __slots__ = (
         "answer", "answer_since", "answer_version", "auid", "born", "bound", "end", "epoch", "exe", "hinted", "init_ns",
-        "intent", "key_boot", "node", "ns", "parent", "pid", "ppid", "seen", "ses", "sibling", "stays", "ticks", "uid",
+        "intent", "key_boot", "node", "ns", "parent", "pid", "ppid", "seen", "self_answer", "ses", "sibling", "stays", "ticks", "uid", "unknown_version",
     )  # fmt: skip
 
     def __init__(self, node: bytes, pid: int, born: Stamp) -> None:
@@ -62,6 +62,8 @@ class Life:
         self.answer: Attribution | None = None
         self.answer_since = born
         self.answer_version = 0
+        self.self_answer: tuple[Attribution, Attribution] | None = None
+        self.unknown_version = -1
 
     @property
     def key(self) -> ProcKey:

@@ -38,8 +38,21 @@ class Provenance:
     def attribute(self, reading: Reading, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
         """The answer for one event, as the tables stand before the event's own facts are applied."""
         if reading.stated or reading.targets or reading.packet is not None:
+            if life is not None and reading.targets == (life.pid,) and not reading.stated:
+                return self._itself(life, stamp)
             return self._special(reading, life, node, stamp)
         return self.of(life, stamp) if life is not None else NOTHING
+
+    def _itself(self, life: Life, stamp: Stamp) -> Attribution:
+        """A process that signals itself, as every Go program does all the time."""
+        answer = self.of(life, stamp)
+        known = life.self_answer
+        if known is not None and known[0] is answer:
+            return known[1]
+        target = Target(life.pid, answer.status, answer.chains, answer.reason)
+        itself = replace(answer, targets=(target,))
+        life.self_answer = (answer, itself)
+        return itself
 
     def of(self, life: Life, stamp: Stamp) -> Attribution:
         """The answer for one process at one time."""

@@ -57,10 +57,18 @@ _ACTOR = re.compile(
     rb" ppid=(\d{1,10}) pid=(\d{1,10}) auid=(\d{1,10}) uid=(\d{1,10}) .*?tty=(\S+) ses=(\d{1,10}) "
     rb"comm=(\S+) exe=(\S+)"
 )
-_actors: dict[bytes, Actor] = {}
-"""The part of a SYSCALL record that one process repeats, to what it says. A pure cache, bounded."""
 
-_NOTHING: tuple[Fact, ...] = ()
+LIMIT = 65_536
+"""Entries of each cache below; a full one is emptied. All are pure: what the same bytes say is always the same."""
+
+_calls: dict[bytes, tuple[str, bool]] = {}
+"""A SYSCALL record up to `a0=` to the kind of call (``""``: changes nothing) and whether it succeeded."""
+
+_actors: dict[bytes, Actor] = {}
+"""The part of a SYSCALL record that one process repeats, from `ppid=` to `key=`, to what it says."""
+
+_readings: dict[tuple[str, bytes], Reading] = {}
+"""Readings that depend on the kind of call and that part alone."""
 
 
 def read(event: Event) -> Reading:
@@ -72,89 +80,132 @@ def read(event: Event) -> Reading:
         if last[:9] == b"type=EOE " and len(lines) > 1:
             last = lines[-2]
         if last[:15] == b"type=PROCTITLE " or last is first:
-            event.at = 0
-            return _plain(event, first, 26 + len(event.key))
+            return _plain(event, first)
     return _full(event)
 
 
-def _plain(event: Event, line: bytes, body: int) -> Reading:
+def _plain(event: Event, line: bytes) -> Reading:
     """A SYSCALL event of the usual shape: no CONTAINER_ID can be in it but behind an OBJ_PID."""
-    actor = _actor(line)
-    if actor is None:
-        return _full(event)
-    stop = line.find(b" ", line.find(b" syscall=", body) + 9)
-    kind = _CALLS.get(line[body:stop])
-    if kind is None:
-        return Reading(actor)
-    if kind == "target":
-        return _full(event)
-    return Reading(actor, _facts(kind, event, line, actor))
-
-
-def _actor(line: bytes) -> Actor | None:
-    start = line.find(b" ppid=")
+    start = 26 + len(event.key)
+    call = line[start : line.find(b" a0=", start)]
+    known = _calls.get(call) or _call(call)
+    kind = known[0]
+    start = line.find(b" ppid=", start)
     stop = line.find(b" key=", start)
     part = line[start : stop if stop > 0 else body_end(line, 0)]
-    actor = _actors.get(part)
+    event.at = 0
+    if not known[1] and kind != "target":
+        kind = ""
+    reading = _readings.get((kind, part))
+    if reading is not None:
+        return reading
+    actor = _actors.get(part) or _actor(part)
     if actor is None:
-        found = _ACTOR.match(part)
-        if found is None:
-            return None
-        ppid, pid, auid, uid, tty, ses, comm, exe = found.groups()
-        tty = b"" if tty == b"(none)" else tty
-        actor = Actor(int(pid), int(ppid), int(auid), int(uid), int(ses), text(comm), text(exe), tty)
-        if len(_actors) >= 65_536:
-            _actors.clear()
-        _actors[part] = actor
+        return _full(event)
+    if kind == "target":
+        return _targeted(event, actor)
+    facts = _facts(kind, event, line, actor) if kind else _NOTHING
+    reading = Reading(actor, facts)
+    if kind in ("", "exit", "root") or (kind == "exec" and not _is_engine(actor.exe)):
+        if len(_readings) >= LIMIT:
+            _readings.clear()
+        _readings[kind, part] = reading
+    return reading
+
+
+def _call(call: bytes) -> tuple[str, bool]:
+    words = call.split(b" ", 2)
+    kind = _CALLS.get(b" ".join(words[:2]), "")
+    known = (kind, kind == "exit" or (len(words) > 2 and words[2][:12] == b"success=yes "))
+    if len(_calls) >= LIMIT:
+        _calls.clear()
+    _calls[call] = known
+    return known
+
+
+def _actor(part: bytes) -> Actor | None:
+    found = _ACTOR.match(part)
+    if found is None:
+        return None
+    ppid, pid, auid, uid, tty, ses, comm, exe = found.groups()
+    tty = b"" if tty == b"(none)" else tty
+    actor = Actor(int(pid), int(ppid), int(auid), int(uid), int(ses), text(comm), text(exe), tty)
+    if len(_actors) >= LIMIT:
+        _actors.clear()
+    _actors[part] = actor
     return actor
+
+
+def _targeted(event: Event, actor: Actor) -> Reading:
+    """A signal or trace: the usual shape is SYSCALL, one OBJ_PID, PROCTITLE."""
+    lines = event.lines
+    if len(lines) == 3 and lines[1][:13] == b"type=OBJ_PID ":
+        body = lines[1]
+        start = body.find(b" opid=", 0, 128) + 6
+        pid = number(body[start : body.find(b" ", start)], NO_PID)
+        if start > 6 and pid > 0:
+            return Reading(actor, _NOTHING, (pid,))
+    return _full(event) if len(lines) > 2 else Reading(actor)
+
+
+_NOTHING: tuple[Fact, ...] = ()
+
+
+def _is_engine(exe: bytes) -> bool:
+    return commands.is_engine(exe) or commands.is_disguise(exe)
 
 
 def _facts(kind: str, event: Event, line: bytes, actor: Actor) -> tuple[Fact, ...]:
     """What a successful system call changed."""
     if kind == "exit":
         return (Exited(actor.pid),)
-    if line.find(b" success=yes ") < 0:
-        return _NOTHING
     if kind == "exec":
         return _executed(event, actor)
     if kind in ("fork", "clone", "clone2", "clone3"):
         return _forked(kind, line, actor)
     if kind == "root":
         return (Rooted(actor.pid),)
-    flags = _hex(field(line, b"a1" if kind == "setns" else b"a0"))
+    flags = _hex(_argument(line, b" a1=" if kind == "setns" else b" a0="))
     if kind == "setns" and flags == 0:
         return (Moved(actor.pid, Ns.NONE, joined=True),)  # a kind the record hides
-    ns = Ns(flags & _NS)
+    ns = _ns(flags)
     return (Moved(actor.pid, ns, joined=kind == "setns"),) if ns else _NOTHING
 
 
+def _argument(line: bytes, name: bytes) -> bytes:
+    """A number of the SYSCALL record, by ` name=`."""
+    start = line.find(name) + len(name)
+    return line[start : line.find(b" ", start)]
+
+
+def _ns(flags: int) -> Ns:
+    return _BITS.get(flags & _NS) or Ns(flags & _NS)
+
+
+_BITS = {0: Ns.NONE}
+
+
 def _forked(kind: str, line: bytes, actor: Actor) -> tuple[Fact, ...]:
-    child = number(field(line, b"exit"), NO_PID)
+    child = number(_argument(line, b" exit="), NO_PID)
     if child <= 0:
         return _NOTHING
     if kind == "fork":
         return (Forked(actor.pid, child),)
     if kind == "clone3":
         return (Forked(actor.pid, child, ns=None),)
-    flags = _hex(field(line, b"a1" if kind == "clone2" else b"a0"))
+    flags = _hex(_argument(line, b" a1=" if kind == "clone2" else b" a0="))
     if flags & CLONE_THREAD:
         return _NOTHING
-    return (Forked(actor.pid, child, bool(flags & CLONE_PARENT), Ns(flags & _NS)),)
+    return (Forked(actor.pid, child, bool(flags & CLONE_PARENT), _ns(flags)),)
 
 
 def _executed(event: Event, actor: Actor) -> tuple[Fact, ...]:
-    """An exec: the device of its program, and of an engine what its command line says."""
-    dev = b""
-    for line in event.lines:
-        if line[:10] == b"type=PATH " and line.find(b" item=0 ") > 0:
-            dev = field(line, b"dev")
-            break
-    exe = actor.exe
-    if not commands.is_engine(exe) and not commands.is_disguise(exe):
-        return (Executed(actor.pid, exe, (), dev),)
+    """An exec, and of an engine what its command line says."""
+    done = Executed(actor.pid, actor.exe)
+    if not _is_engine(actor.exe):
+        return (done,)
     bodies = [body for name, body in map(split, event.in_order()) if name == b"EXECVE"]
-    said = commands.read(actor.pid, actor.uid, exe, arguments(bodies))
-    done = Executed(actor.pid, exe, (), dev)
+    said = commands.read(actor.pid, actor.uid, actor.exe, arguments(bodies))
     return (done, said) if said is not None else (done,)
 
 
@@ -177,7 +228,9 @@ def _full(event: Event) -> Reading:
     facts: tuple[Fact, ...]
     if name == b"SYSCALL":
         line = event.lines[event.at]
-        actor = _actor(line) or Actor(
+        start = line.find(b" ppid=")
+        stop = line.find(b" key=", start)
+        actor = _actor(line[start : stop if stop > 0 else body_end(line, 0)]) or Actor(
             number(field(body, b"pid"), NO_PID),
             number(field(body, b"ppid"), NO_PID),
             number(field(body, b"auid"), UNSET_ID),
@@ -187,8 +240,8 @@ def _full(event: Event) -> Reading:
             text(field(body, b"exe")),
         )
         start = head(line)[1]
-        kind = _CALLS.get(line[start : line.find(b" ", line.find(b" syscall=", start) + 9)])
-        facts = _facts(kind, event, line, actor) if kind and kind != "target" else _NOTHING
+        kind, succeeded = _call(line[start : line.find(b" a0=", start)])
+        facts = _facts(kind, event, line, actor) if kind and kind != "target" and succeeded else _NOTHING
     else:
         actor, facts = user_reading(name, body)
     if actor is not None and actor.pid < 0:
