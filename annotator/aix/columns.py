@@ -1,0 +1,263 @@
+"""The columns of `auditpr`: letters of `-h`, titles, widths, and cutting a line by them.
+
+Known from real listings (DISA STIG check texts for AIX 7.x): the default columns e l R t c W with their widths, and
+`-helRtcp`, where p is titled `process` and 8 wide and W is absent. The other titles are not public. They are therefore
+never assumed: a trail with a title line teaches its widths by the dashes, a title that is not known keeps its own name,
+and a caller who knows the letters says them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from annotator.aix import dates
+from annotator.errors import FormError, UsageError
+
+LETTERS = "elRtdcrpPTihESIW"
+"""Every letter of `-h` (IBM auditpr Command, 7.3; `d` in older manuals)."""
+
+TITLES: dict[bytes, str] = {
+    b"event": "e",
+    b"login": "l",
+    b"status": "R",
+    b"time": "t",
+    b"command": "c",
+    b"process": "p",
+    b"wpar name": "W",
+}
+"""Titles seen in real listings."""
+
+GUESSED_TITLES: dict[bytes, str] = {
+    b"real": "r",
+    b"real user": "r",
+    b"ruser": "r",
+    b"parent": "P",
+    b"thread": "T",
+    b"host": "h",
+    b"hostname": "h",
+    b"role": "i",
+    b"roles": "i",
+    b"privileges": "E",
+    b"wpar": "W",
+    b"date": "d",
+}
+"""Likely titles, seen nowhere: inferred from the manual's words. The value is kept under the letter only if it fits."""
+
+WIDTHS = {"e": 15, "l": 8, "R": 11, "t": 24, "c": 31, "p": 8, "W": 25}
+"""Widths seen in real listings."""
+
+_TITLE_WORDS = {word for title in (*TITLES, *GUESSED_TITLES) for word in title.split()}
+_DASHES = re.compile(rb"-+(?: -+)* ?")
+_EVENT = re.compile(rb"[A-Za-z][\x21-\x7e]{0,15}")
+_STATUS = re.compile(rb"[A-Z][A-Z_]{1,11}|(?:0x)?[0-9a-f]{1,8}")
+_NUMBER = re.compile(rb"-?\d{1,10}")
+
+
+class Column(NamedTuple):
+    """One column: its letter (`?` for a title that is not known), title, first byte and width."""
+
+    letter: str
+    title: bytes
+    start: int
+    width: int
+
+    @property
+    def end(self) -> int:
+        """The byte after the column; one blank follows it."""
+        return self.start + self.width
+
+
+class Layout(NamedTuple):
+    """The columns of a trail, left to right. `sure` when a title or the caller said so."""
+
+    columns: tuple[Column, ...]
+    sure: bool = False
+
+    @property
+    def width(self) -> int:
+        """Length of an unwrapped line: each column is followed by one blank."""
+        return self.columns[-1].end + 1
+
+    def has(self, letter: str) -> bool:
+        """Whether the trail has this column."""
+        return any(column.letter == letter for column in self.columns)
+
+
+Fields = dict[str, bytes]
+"""Column letter (or title, for an unknown one) to the value without its padding."""
+
+
+def of_letters(letters: str, *, sure: bool = False) -> Layout:
+    """The layout of a `-h` list whose widths are all known from real listings; UsageError otherwise."""
+    columns: list[Column] = []
+    at = 0
+    for letter in letters:
+        if letter not in WIDTHS:
+            raise UsageError(
+                f"the width of auditpr column {letter!r} is not known",
+                "Print the trail with its titles (auditpr -t1), so that the dashes give the widths.",
+            )
+        columns.append(Column(letter, b"", at, WIDTHS[letter]))
+        at += WIDTHS[letter] + 1
+    return Layout(tuple(columns), sure)
+
+
+DEFAULTS = (
+    of_letters("elRtcW"),
+    of_letters("eRtcWl"),  # -X: the login name moves to the end (IBM auditpr Command); its place there is inferred
+    of_letters("elRtc"),
+    of_letters("eRtcl"),
+)
+"""The layouts that are recognized without a title, widest first."""
+
+
+def letters_of(option: str) -> str:
+    """The letters of a `-h` argument: `e,l,R` or `elR`; UsageError for a letter that does not exist."""
+    letters = "".join(part for part in re.split(r"[,\s]+", option) if part)
+    unknown = [letter for letter in letters if letter not in LETTERS]
+    if unknown or len(set(letters)) != len(letters):
+        what = f"no auditpr column has the letter {unknown[0]!r}" if unknown else "a column is named twice"
+        raise UsageError(f"{what}: {option}", f"The letters are: {', '.join(LETTERS)}")
+    if letters and ("e" not in letters or not {"t", "d"} & set(letters)):
+        raise UsageError(f"columns {option} lack the event or its time", "Add e and t (or d) to auditpr -h.")
+    return letters
+
+
+def is_dashes(line: bytes) -> bool:
+    """Whether this is (a piece of) the line of dashes under the titles."""
+    return bool(_DASHES.fullmatch(line))
+
+
+def learn(title: bytes, dashes: bytes, letters: str = "") -> Layout | None:
+    """The layout of a title line and its dashes; None when they are no titles of `auditpr`.
+
+    With `letters` the columns are those, whatever their titles say; a different number of columns is no title line.
+    FormError for a real title line without an event or a time, since no record could be told from its tail.
+    """
+    spans = [(match.start(), match.end()) for match in re.finditer(rb"-+", dashes)]
+    names = [title[start:end].strip() for start, end in spans]
+    if len(spans) < 2 or any(title[end : end + 1].strip() for _, end in spans) or not all(names):
+        return None
+    if letters:
+        if len(letters) != len(spans):
+            return None
+        found = list(letters)
+    else:
+        found = [TITLES.get(name.lower()) or GUESSED_TITLES.get(name.lower()) or "?" for name in names]
+        if sum(letter != "?" for letter in found) < 2 or len(set(found) - {"?"}) != len(found) - found.count("?"):
+            return None
+    if "e" not in found or not {"t", "d"} & set(found):
+        shown = title.strip().decode("ascii", "backslashreplace")
+        raise FormError(
+            f"the trail has no event or no time column: {shown}",
+            "Print it again with them, for example: auditpr -t1 -v -h e,l,r,R,t,p,P,T,c,W",
+        )
+    columns = zip(found, names, spans, strict=True)
+    return Layout(tuple(Column(letter, name, start, end - start) for letter, name, (start, end) in columns), True)
+
+
+def cut(line: bytes, layout: Layout, *, partial: bool = False) -> tuple[Fields, bytes] | None:
+    """The columns of a record's first line, and what follows them; None when the line does not fit the layout.
+
+    `partial` is for the first piece of a line that a terminal broke. A line fits when each column is followed by a
+    blank (or the line has ended: trailing blanks are often lost), the event looks like one, the status too, and the
+    time is a date. The last column runs to the next blank when its value is wider than the column (`-X`).
+    """
+    fields: Fields = {}
+    for column in layout.columns:
+        if line[column.end : column.end + 1] not in (b"", b" ") and column is not layout.columns[-1]:
+            return None
+        value = line[column.start : column.end]
+        if column.letter == "e" and value.startswith(b" "):
+            return None
+        fields[_key(column)] = value.strip(b" ")
+    last = layout.columns[-1]
+    at = last.end
+    if line[at : at + 1] not in (b"", b" "):
+        stop = line.find(b" ", at)
+        at = len(line) if stop < 0 else stop
+        fields[_key(last)] = line[last.start : at].strip(b" ")
+    return (fields, line[at + 1 :]) if _fits(fields, partial) else None
+
+
+def _key(column: Column) -> str:
+    return column.letter if column.letter != "?" else column.title.decode("ascii", "backslashreplace")
+
+
+def _fits(fields: Fields, partial: bool = False) -> bool:
+    when = fields.get("t") or fields.get("d") or b""
+    if not dates.is_date(when) or not _EVENT.fullmatch(fields.get("e", b"")):
+        return False
+    if "R" in fields and not _STATUS.fullmatch(fields["R"]):
+        return False
+    numbers = (fields[letter] for letter in "pPT" if letter in fields)
+    return all(_NUMBER.fullmatch(number) or (partial and not number) for number in numbers)
+
+
+def is_title(line: bytes) -> bool:
+    """Whether this can be (the first piece of) a title line: nothing but words of known titles, `event` among them."""
+    words = set(line.lower().split()[:32])
+    return b"event" in words and words <= _TITLE_WORDS
+
+
+_LOOSE = re.compile(
+    rb"(?P<before>.{0,4000}?)(?<!\S)(?P<e>[A-Z][A-Za-z0-9]{0,12}_[A-Za-z0-9_]{1,14})\s+(?P<left>(?:[^\s]{1,64}\s+){0,6}?)"
+    rb"(?P<R>OK|FAIL(?:_[A-Z]{2,8})?|TCB_MOD)\s+(?P<when>" + dates.ANY.pattern + rb")(?:\s+|$)(?P<right>.*)",
+    re.DOTALL,
+)
+_RELAY = re.compile(rb"(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,255} [^\s:]{1,64}: ")
+"""What a syslog relay puts before a line: time, host, program."""
+_NO_ROLE = b"No associated roles"
+
+
+def cut_loose(line: bytes, letters: str = "") -> tuple[Fields, bytes] | None:
+    """A whole record in one line whose blanks were collapsed, or that a relay put a prefix before: best effort.
+
+    Order: event, users, status, time, the rest. Without `letters`, three words before the status are command, login
+    and real user (the only public sample), one is the login; two words after the time are command and WPAR. A tail
+    that a relay moved before the event is given back as the tail.
+    """
+    match = _LOOSE.match((line[relay.end() :] if (relay := _RELAY.match(line)) else line)[:8192])
+    if match is None:
+        return None
+    fields: Fields = {"e": match["e"], "R": match["R"], "t" if match["when"][:1].isalpha() else "d": match["when"]}
+    left, right = match["left"].split(), match["right"]
+    if letters:
+        return _by_letters(fields, letters, left, right)
+    names = {1: "l", 3: "clr"}.get(len(left), "")
+    fields.update(zip(names, left, strict=False))
+    if len(left) == 3:
+        fields["i"], right = _role(right)
+    else:
+        words = right.split()
+        if len(words) in (1, 2):
+            fields.update(zip("cW", words, strict=False))
+            right = b""
+    before = match["before"].strip()
+    return fields, right or before
+
+
+def _role(right: bytes) -> tuple[bytes, bytes]:
+    if right.startswith(_NO_ROLE):
+        return _NO_ROLE, right[len(_NO_ROLE) :].lstrip(b" ")
+    word, _, rest = right.partition(b" ")
+    return word, rest.lstrip(b" ")
+
+
+def _by_letters(fields: Fields, letters: str, left: list[bytes], right: bytes) -> tuple[Fields, bytes] | None:
+    """Words to declared letters; None when a side has another number of words than letters."""
+    when = "t" if "t" in letters else "d"
+    at = letters.index(when)
+    before = [letter for letter in letters[:at] if letter not in "eR"]
+    if len(before) != len(left):
+        return None
+    fields[when] = fields.pop("t" if "t" in fields else "d")
+    fields.update(zip(before, left, strict=True))
+    for letter in letters[at + 1 :]:
+        right = right.lstrip(b" ")
+        if letter == "i":
+            fields[letter], right = _role(right)
+        else:
+            fields[letter], _, right = right.partition(b" ")
+    return (fields, right.lstrip(b" ")) if _fits(fields) else None

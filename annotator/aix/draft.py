@@ -1,0 +1,79 @@
+"""A record of the text trail while its tail may still grow, and what becomes of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from annotator.aix.record import Form, Record, wpar_name
+from annotator.model import Evidence
+
+if TYPE_CHECKING:
+    from annotator.aix.columns import Fields
+    from annotator.aix.dates import Moment
+
+INDENT = b" " * 8
+"""Blanks before a tail (rendered in the DISA STIG listing)."""
+
+Logical = tuple[tuple[bytes, ...], bytes]
+"""Input lines, and the one line they were before a terminal broke it."""
+
+
+class Draft:
+    """A record whose tail may still grow."""
+
+    __slots__ = ("fields", "form", "inline", "moment", "raw", "size", "sure", "tail")
+
+    def __init__(self, raw: tuple[bytes, ...], fields: Fields, inline: bytes, moment: Moment, form: Form) -> None:
+        self.raw = raw
+        self.fields = fields
+        self.inline = inline
+        self.moment = moment
+        self.form = form
+        self.sure = False
+        self.tail: list[Logical] = []
+        self.size = sum(map(len, raw))
+
+
+def finish(draft: Draft, ordinal: int) -> Record:
+    """The record as it is when nothing more can belong to it."""
+    fields = draft.fields
+    wpar = wpar_name(fields["W"]) if "W" in fields else None
+    return Record(
+        event=fields["e"],
+        ordinal=ordinal,
+        time_ms=draft.moment.ms,
+        ambiguous=draft.moment.ambiguous,
+        lines=(*draft.raw, *(piece for raw, _ in draft.tail for piece in raw)),
+        form=draft.form,
+        status=fields.get("R"),
+        login=fields.get("l"),
+        ruser=fields.get("r"),
+        command=fields.get("c"),
+        pid=_number(fields.get("p")),
+        ppid=_number(fields.get("P")),
+        tid=_number(fields.get("T")),
+        wpar=wpar,
+        wpar_evidence=None if wpar is None else Evidence.TRAIL if draft.sure else Evidence.INFERRED,
+        host=fields.get("h"),
+        role=fields.get("i"),
+        privileges=fields.get("E"),
+        tail=_tail(draft),
+        other={key: value for key, value in fields.items() if len(key) > 1 or key in "SI"},
+    )
+
+
+def _number(value: bytes | None) -> int | None:
+    try:
+        return None if value is None else int(value)
+    except ValueError:
+        return None
+
+
+def _tail(draft: Draft) -> bytes:
+    """The tail as it was before printing: without the indent, newlines where it had them."""
+    lines = [line for _, line in draft.tail]
+    if lines and lines[0].startswith(INDENT):
+        lines[0] = lines[0][len(INDENT) :]
+    elif lines and lines[0].startswith(b"\t"):
+        lines[0] = lines[0][1:]
+    return b"\n".join([draft.inline, *lines] if draft.inline.strip() else lines)

@@ -1,0 +1,187 @@
+"""Records to facts: who acted, on whom, in which WPAR the record says, and what changed.
+
+Event names and their tails are those of IBM's *events File* and of public samples. A call that failed changed nothing.
+A WPAR's life is seen only through the commands that root runs in Global (no WPAR_* audit event is known): these are
+hints that the inventory should be looked at again, never the change itself.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from itertools import pairwise
+from typing import NamedTuple
+
+from annotator.aix import tails
+from annotator.aix.record import GLOBAL, Form, Record, user_id, wpar_name
+from annotator.model import NO_PID, Actor, Evidence, Executed, Exited, Fact, Forked, Gap, Reading, Rooted
+
+
+class StatedWpar(NamedTuple):
+    """The WPAR that the record itself names (`Global` outside of WPARs), and how far that can be believed.
+
+    `evidence` is TRAIL for the record's own column, INFERRED for one found in a layout that is not verified.
+    """
+
+    name: str
+    evidence: Evidence
+    ckey: int | None = None
+
+
+class Verb(StrEnum):
+    """What a command does to a WPAR."""
+
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+    MAKE = "make"
+    REMOVE = "remove"
+    RUN = "run"  # wparexec: an application WPAR is made, started, and gone with its command
+    ENTER = "enter"  # clogin: a session from Global
+    CHANGE = "change"
+
+
+class WparCommand(NamedTuple):
+    """`pid` runs a command about WPAR `name` ("" where the command line does not say). Look at the inventory again."""
+
+    verb: Verb
+    name: str
+    pid: int
+    how: str
+
+
+class Translation(NamedTuple):
+    """One record, translated."""
+
+    reading: Reading
+    wpar: StatedWpar | None
+    commands: tuple[WparCommand, ...] = ()
+    tail: tails.Tail | None = None
+
+
+_VERBS = {
+    b"startwpar": Verb.START,
+    b"stopwpar": Verb.STOP,
+    b"rebootwpar": Verb.RESTART,
+    b"mkwpar": Verb.MAKE,
+    b"rmwpar": Verb.REMOVE,
+    b"wparexec": Verb.RUN,
+    b"clogin": Verb.ENTER,
+    b"chwpar": Verb.CHANGE,
+}
+
+_NAMED_BY_N = (b"mkwpar", b"wparexec", b"chwpar")
+"""Commands that take the name with -n (IBM *mkwpar*, *wparexec*); the name a chwpar changes is its last word."""
+
+_WITH_VALUE = {b"startwpar": b"", b"stopwpar": b"tn", b"rebootwpar": b"t", b"rmwpar": b"", b"clogin": b"l"}
+"""Flags that take a value, of the commands whose name is the first word that is no flag (from memory of the manual
+pages). A wrong entry makes a wrong name, which the inventory then does not confirm."""
+
+
+def translate(record: Record, formats: tails.Formats = tails.BUILT_IN) -> Translation:
+    """What one record says. Never raises for bad bytes: what cannot be read gives no fact."""
+    tail = read_tail(record, formats)
+    pid = NO_PID if record.pid is None else record.pid
+    wpar = None
+    if record.wpar is not None and record.wpar_evidence is not None:
+        wpar = StatedWpar(record.wpar.decode("utf-8", "backslashreplace"), record.wpar_evidence, record.ckey)
+    facts: list[Fact] = []
+    targets: tuple[int, ...] = ()
+    commands: tuple[WparCommand, ...] = ()
+    if record.event in (b"PROC_Kill", b"AUD_Proc") and tail:
+        target = tail.number("pid")
+        targets = (target,) if target is not None and target > 0 else ()
+    if record.ok is not False:
+        facts, commands = _changes(record, tail, pid)
+    return Translation(Reading(_actor(record, tail, pid), tuple(facts), targets), wpar, commands, tail)
+
+
+def read_tail(record: Record, formats: tails.Formats) -> tails.Tail | None:
+    """The tail's values by the event's format; None where there is no format or the tail does not follow it."""
+    form = formats.get(record.event)
+    if form is None:
+        return None
+    if record.form is Form.BINARY:
+        return tails.read_binary(form, record.tail, record.order)
+    return tails.read_text(form, record.tail)
+
+
+def _actor(record: Record, tail: tails.Tail | None, pid: int) -> Actor:
+    tty = tail.values.get("tty", b"").strip() if tail and record.event == b"USER_Login" else b""
+    return Actor(
+        pid=pid,
+        ppid=NO_PID if record.ppid is None else record.ppid,
+        auid=user_id(record.login),
+        uid=user_id(record.ruser),
+        comm=record.command or b"",
+        tty=b"" if tty == b"#012" else tty.removesuffix(b"#012"),
+    )
+
+
+def _changes(record: Record, tail: tails.Tail | None, pid: int) -> tuple[list[Fact], tuple[WparCommand, ...]]:
+    """What a call that succeeded changed."""
+    match record.event:
+        case b"PROC_Create":
+            child = tail.number("forked child process") if tail else None
+            child = _only_number(tail) if child is None else child
+            # A record with fork's child is written in Global's numbering: real pids, as everything in the trail.
+            if child is not None and child > 1 and pid != NO_PID:
+                return [Forked(pid, child, trusted=record.form is not Form.LOOSE)], ()
+        case b"PROC_Delete":
+            return _exit(tail, pid), ()
+        case b"PROC_Execute":
+            return _execute(record, tail, pid)
+        case b"FS_Chroot":
+            return ([Rooted(pid)] if pid != NO_PID else []), ()
+        case b"AUD_It":
+            # Auditing was switched: what happened around it may not be in the trail. The values of cmd are not public.
+            return [Gap(0)], ()
+    return [], ()
+
+
+def _only_number(tail: tails.Tail | None) -> int | None:
+    """The one value of a tail whose words are another site's."""
+    if tail is None or len(tail.values) != 1:
+        return None
+    return tail.number(next(iter(tail.values)))
+
+
+def _exit(tail: tails.Tail | None, pid: int) -> list[Fact]:
+    """The process that is gone. Which one the tail names is from memory, so two different pids end neither."""
+    gone = _only_number(tail)
+    if gone is None or gone == pid:
+        return [Exited(pid)] if pid != NO_PID else []
+    return [Exited(gone)] if pid == NO_PID and gone > 1 else []
+
+
+def _execute(record: Record, tail: tails.Tail | None, pid: int) -> tuple[list[Fact], tuple[WparCommand, ...]]:
+    """The new program. The trail joins the arguments with blanks, so a blank inside of one cannot be told."""
+    name = tail.values.get("name", b"") if tail else b""
+    words = tuple(name.split())
+    if not words:
+        return [], ()
+    facts: list[Fact] = [Executed(pid, words[0], words)] if pid != NO_PID else []
+    verb = _VERBS.get(words[0].rsplit(b"/", 1)[-1])
+    outside = record.wpar in (None, GLOBAL)
+    if verb is None or not outside:
+        return facts, ()
+    named = wpar_name(_wpar_argument(words)) or b""
+    how = words[0].rsplit(b"/", 1)[-1].decode("ascii", "backslashreplace")
+    return facts, (WparCommand(verb, named.decode("utf-8", "backslashreplace"), pid, how),)
+
+
+def _wpar_argument(words: tuple[bytes, ...]) -> bytes:
+    """The WPAR a command line is about, b"" where it does not say."""
+    command = words[0].rsplit(b"/", 1)[-1]
+    if command in _NAMED_BY_N:
+        for flag, value in pairwise(words):
+            if flag == b"-n":
+                return value
+        return words[-1] if command == b"chwpar" and len(words) > 1 else b""
+    with_value = _WITH_VALUE.get(command, b"")
+    rest = iter(words[1:])
+    for word in rest:
+        if not word.startswith(b"-"):
+            return word
+        if len(word) == 2 and word[1:] in [with_value[index : index + 1] for index in range(len(with_value))]:
+            next(rest, b"")
+    return b""

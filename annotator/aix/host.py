@@ -1,0 +1,204 @@
+"""The host view of AIX: which process has this pid now, and in which WPAR it runs.
+
+Ways are tried in the order psinfo, getprocs64, ps, parent; each is proven at the start and left out, with the reason in
+`report`, when it does not hold. Global is never assumed: only where the CID is 0 (or `ps` says Global) and `uname -W`
+says that we run in Global ourselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from annotator.aix import getprocs, inventory, look, lookups, psinfo
+from annotator.aix.lookups import GetprocsLookup, Lookup, PsinfoLookup, PsLookup, Seen
+from annotator.aix.wpar import Inventory
+from annotator.backend import HostProcess
+from annotator.errors import AnnotatorError
+from annotator.model import Container, Evidence, Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from annotator.aix.lookups import Now, Run
+    from annotator.aix.perfstat import Total
+
+INSIDE_UNKNOWN = "?"
+"""We do not know where we run: nothing called Global can be believed."""
+
+
+class AixHost:
+    """This machine, or a captured or simulated one under another root.
+
+    `root` holds `proc` and `etc`. `now` is the clock, `run` starts commands (None: no commands), `total` is
+    libperfstat's function, `call` is getprocs64 (None: not used). `own` is a pid and its parent that are known (ours),
+    to prove psinfo with. `in_global` is for a captured tree, where `uname -W` cannot be asked. `HostProcess.ticks` is
+    the start in nanoseconds of the epoch: what AIX has instead of ticks.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        now: Now,
+        own: tuple[int, int],
+        run: Run | None = None,
+        total: Total | None = None,
+        call: getprocs.Call | None = None,
+        node: bytes = b"",
+        in_global: bool | None = None,
+    ) -> None:
+        self.root = root
+        self.proc = root / "proc"
+        self.now = now
+        self.own = own
+        self.run = run
+        self.total = total
+        self.call = call
+        self.report: dict[str, str] = {}
+        self.inventory = Inventory(node, inside=self._inside(in_global))
+        self.ways = self._ways()
+        self.refresh()
+
+    def _inside(self, answer: bool | None) -> str | None:
+        """None in Global (`uname -W` prints 0)."""
+        try:
+            if answer is None and self.run:
+                answer = inventory.in_global(self.run(("/usr/bin/uname", "-W")))
+        except AnnotatorError as error:
+            self.report["uname -W"] = error.what
+            return INSIDE_UNKNOWN
+        self.report["uname -W"] = {True: "Global", False: "inside a WPAR", None: "not known"}[answer]
+        return None if answer else INSIDE_UNKNOWN
+
+    # --- which ways hold --------------------------------------------------------------------------------------------
+
+    def _ways(self) -> list[Lookup]:
+        """The ways that are proven, in order."""
+        ways: list[Lookup] = []
+        problem = psinfo.probe(self.proc, *self.own)
+        direct = PsinfoLookup(self.proc)
+        cids = {} if problem else _cids(direct)
+        if not problem and self.run:
+            problem = self._contradicted(cids)
+        self.report["psinfo"] = problem
+        if not problem:
+            ways.append(direct)
+        table = self._calibrated(cids if not problem else {})
+        if table:
+            ways.append(table)
+        if self.run:
+            ways.append(PsLookup(self.run, self.now))
+            self.report["ps"] = ""
+        else:
+            self.report["ps"] = "no commands are run"
+        return ways
+
+    def _contradicted(self, cids: dict[int, int]) -> str:
+        assert self.run is not None  # noqa: S101  (the caller asked)
+        try:
+            output = self.run(("/usr/bin/ps", "-e", "-o", "pid=", "-o", "wpar="))
+        except AnnotatorError:
+            return ""  # nothing to compare with
+        return psinfo.cross_check(cids, inventory.ps_names(output))
+
+    def _calibrated(self, cids: dict[int, int]) -> GetprocsLookup | None:
+        if self.call is None:
+            self.report["getprocs64"] = "not on this system"
+            return None
+        try:
+            size = getprocs.probe_size(self.call, self.own[0])
+        except AnnotatorError as error:
+            self.report["getprocs64"] = error.what
+            return None
+        offset = getprocs.calibrate(getprocs.every(self.call, size), cids)
+        if offset is None:
+            self.report["getprocs64"] = "the place of pi_cid cannot be told on this system"
+            return None
+        self.report["getprocs64"] = ""
+        return GetprocsLookup(self.call, size, offset)
+
+    def refresh(self) -> None:
+        """Look at the machine's WPARs again: on a timer, and whenever `inventory.stale` is set."""
+        direct = next((way for way in self.ways if isinstance(way, PsinfoLookup)), None)
+        found = look.look(self.run, self.root, self.total, _cids(direct) if direct and self.run else None)
+        self.inventory.observe(found.sightings, self.now(), found.complete)
+        self.report.update(found.report)
+
+    # --- the contract -----------------------------------------------------------------------------------------------
+
+    def process(self, pid: int) -> HostProcess | Reason:
+        """The process that has this pid now, with its WPAR; a Reason when it is gone or nothing would say."""
+        seen = self._ask(pid)
+        return seen if isinstance(seen, Reason) else self._resolve(seen)
+
+    def processes(self) -> list[HostProcess]:
+        """All processes, parents before children, by the first way that lists any."""
+        for way in self.ways:
+            found = way.every()
+            if found:
+                return [self._resolve(seen) for seen in _parents_first(found)]
+        return []
+
+    def _ask(self, pid: int) -> Seen | Reason:
+        reason = Reason.NOT_SEEN
+        for way in self.ways:
+            seen = way.one(pid)
+            if isinstance(seen, Seen):
+                return seen
+            if seen is Reason.GONE:
+                return seen
+            reason = seen
+        return reason
+
+    def _resolve(self, seen: Seen) -> HostProcess:
+        at_ms = self.now()
+        answer = self._where(seen, at_ms)
+        evidence: Evidence | None = None
+        if answer == "global":
+            answer = Reason.ZOMBIE if seen.zombie else answer
+            evidence = None if seen.zombie else Evidence.HOST_VIEW
+        elif isinstance(answer, Container):
+            evidence = Evidence.INFERRED if seen.zombie else self.inventory.evidence(answer)
+        elif not seen.zombie and (parent := self._parent(seen, at_ms)):
+            answer, evidence = parent, Evidence.PPID
+        return HostProcess(
+            pid=seen.pid,
+            ppid=seen.ppid,
+            start_ms=seen.start_ns // 1_000_000,
+            ticks=seen.start_ns,
+            read_ms=at_ms,
+            container=answer if isinstance(answer, Container) else None,
+            evidence=evidence,
+            reason=answer if isinstance(answer, Reason) else None,
+            uid=seen.uid,
+            comm=seen.comm,
+        )
+
+    def _where(self, seen: Seen, at_ms: int) -> Container | Reason | str:
+        if seen.cid is not None:
+            return self.inventory.for_cid(seen.cid, at_ms)
+        return self.inventory.container_for(seen.name or b"", at_ms) or Reason.HIDDEN
+
+    def _parent(self, seen: Seen, at_ms: int) -> Container | None:
+        """The parent's WPAR; nothing when the parent is in Global or its WPAR is not known either."""
+        parent = lookups.of_parent(seen, self._ask)
+        answer = None if isinstance(parent, Reason) else self._where(parent, at_ms)
+        return answer if isinstance(answer, Container) else None
+
+
+def _cids(way: PsinfoLookup) -> dict[int, int]:
+    return {seen.pid: seen.cid for seen in way.every() if seen.cid is not None and not seen.zombie}
+
+
+def _parents_first(found: list[Seen]) -> list[Seen]:
+    """Parents before their children; a loop of parents (re-used pids) is cut."""
+    by_pid = {seen.pid: seen for seen in found}
+    placed: dict[int, Seen] = {}
+    for seen in found:
+        line: list[Seen] = []
+        at: Seen | None = seen
+        while at is not None and at.pid not in placed and at not in line:
+            line.append(at)
+            at = by_pid.get(at.ppid)
+        for one in reversed(line):
+            placed[one.pid] = one
+    return list(placed.values())

@@ -1,0 +1,87 @@
+"""One WPAR over time: its attributes with their sources, and its lives, each with the CID it had.
+
+What two sources say is ranked, never averaged: the more trusted one stands and the difference is a `Conflict`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from annotator.model import Container
+
+if TYPE_CHECKING:
+    from annotator.aix.inventory import Sighting
+
+HOLDS_MS = 90_000
+"""How long a CID is believed after it was last seen: three rounds of the usual 30 s."""
+
+RANKS = ("perfstat", "psinfo", "lswpar", "record", "index", "filesystems")
+"""Sources, most trusted first. Where two differ the earlier is kept and the difference listed once."""
+
+ATTRIBUTES = ("ckey", "type", "uuid", "state", "hostname", "directory")
+
+
+class Conflict(NamedTuple):
+    """Two sources say different things of one WPAR; `kept` stands."""
+
+    name: str
+    attribute: str
+    kept: str
+    kept_source: str
+    other: str
+    other_source: str
+
+
+@dataclass(slots=True, eq=False)
+class Life:
+    """One start to one stop. `start_ms` is when it was first known to run, `seen_ms` last, `until_ms` told to end."""
+
+    container: Container
+    cid: int
+    source: str
+    start_ms: int
+    seen_ms: int
+    init_ms: int | None = None
+    until_ms: int | None = None
+
+    def holds(self, at_ms: int) -> bool:
+        """Whether this life's CID was the WPAR's at that time."""
+        end = self.seen_ms + HOLDS_MS if self.until_ms is None else self.until_ms
+        return self.start_ms <= at_ms <= end
+
+
+@dataclass(slots=True, eq=False)
+class Wpar:
+    """One WPAR from definition to removal, with the source of each attribute, and its lives so far."""
+
+    name: str
+    first_ms: int
+    values: dict[str, tuple[str, str]] = field(default_factory=dict)
+    lives: list[Life] = field(default_factory=list)
+    gone_ms: int | None = None
+    named: Container = field(default_factory=lambda: Container(None))
+    late: Container = field(default_factory=lambda: Container(None, late_name=True))
+
+    def get(self, attribute: str) -> str:
+        """An attribute's value, "" when no source gave it."""
+        return self.values.get(attribute, ("", ""))[0]
+
+
+def rank(source: str) -> int:
+    """A source's place in the order of trust, 0 first."""
+    return RANKS.index(source) if source in RANKS else len(RANKS)
+
+
+def values_of(seen: Sighting) -> dict[str, tuple[str, str]]:
+    """What a sighting gives, as text with its source."""
+    found = {attribute: getattr(seen, attribute) for attribute in ATTRIBUTES}
+    return {attribute: (str(value), seen.source) for attribute, value in found.items() if value is not None}
+
+
+def is_another(old: dict[str, tuple[str, str]], new: dict[str, tuple[str, str]]) -> bool:
+    """Whether the name now belongs to another WPAR: another UUID, or another key from the same source."""
+    for attribute in ("uuid", "ckey"):
+        if attribute in old and attribute in new:
+            return old[attribute][0] != new[attribute][0] and old[attribute][1] == new[attribute][1]
+    return False

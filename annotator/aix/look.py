@@ -1,0 +1,120 @@
+"""One look at the machine's WPARs: every source that answers, and why the others did not.
+
+Everything comes through what is handed in: a root to read files under, a function that runs commands, libperfstat's
+function. So a captured tree, a simulator and a live machine are looked at in the same way.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, NamedTuple
+
+from annotator.aix import inventory, perfstat, psinfo
+from annotator.errors import AnnotatorError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from annotator.aix.inventory import Sighting
+
+LONGEST_S = 20.0
+MOST = 16 << 20
+"""Bytes of one command's output or one file that are read."""
+
+
+class Look(NamedTuple):
+    """What was seen, the sources whose list is whole, and per source why it was not used (or "" when it was)."""
+
+    sightings: list[Sighting]
+    complete: frozenset[str]
+    report: dict[str, str]
+
+
+def run_command(argv: Sequence[str]) -> bytes:
+    """Run a program of this machine in the C locale; SourceError when it cannot be run, fails or takes too long."""
+    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/usr/sbin:/etc"}
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=LONGEST_S, env=environment, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SourceError(f"{argv[0]}: {error}") from None
+    if done.returncode:
+        said = done.stderr[:200].decode("utf-8", "backslashreplace").strip()
+        raise SourceError(f"{argv[0]} ended with {done.returncode}: {said}")
+    return done.stdout[:MOST]
+
+
+def read_file(path: Path) -> bytes:
+    """A file of the tree, bounded; SourceError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MOST)
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from None
+
+
+def look(
+    run: Callable[[Sequence[str]], bytes] | None = None,
+    root: Path | None = None,
+    total: perfstat.Total | None = None,
+    cids: Mapping[int, int] | None = None,
+) -> Look:
+    """Ask every source once. `cids` are psinfo's, by pid: with the names that `ps` shows they name the CIDs."""
+    sightings: list[Sighting] = []
+    report: dict[str, str] = {}
+    complete: set[str] = set()
+
+    def ask(source: str, listing: Callable[[], list[Sighting]]) -> None:
+        try:
+            found = listing()
+        except AnnotatorError as error:
+            report[source] = error.what
+            return
+        sightings.extend(found)
+        report[source] = ""
+
+    if total is not None:
+        ask("perfstat", lambda: perfstat.active(total))
+        if report["perfstat"] == "":
+            complete.add("perfstat")
+    if run is not None:
+        ask("lswpar -c", lambda: _table(run))
+        ask("lswpar -L", lambda: inventory.lswpar_long(run(("/usr/sbin/lswpar", "-L"))))
+        ask("lswpar -a", lambda: _asked(run))
+        if report["lswpar -c"] == "" or report["lswpar -L"] == "":
+            complete.add("lswpar")
+        if cids is not None:
+            ask("ps", lambda: _by_ps(run, cids))
+    if root is not None:
+        ask("index", lambda: inventory.corrals_index(read_file(root / "etc/corrals/index")))
+        ask("filesystems", lambda: inventory.filesystems(read_file(root / "etc/filesystems")))
+    return Look(sightings, frozenset(complete), report)
+
+
+def _table(run: Callable[[Sequence[str]], bytes]) -> list[Sighting]:
+    """`lswpar -c -q`, else the table. Rows that do not parse make the list not whole, so it is refused."""
+    output = run(("/usr/sbin/lswpar", "-c", "-q"))
+    found = inventory.lswpar_colon(output) or inventory.lswpar_table(run(("/usr/sbin/lswpar",)))
+    if not found and output.strip():
+        raise SourceError("the output of lswpar -c -q has another form", "Please report it with oslevel -s.")
+    return found
+
+
+FIELDS = ("name", "state", "type", "key", "uuid")
+"""Asked for by name; that `key` and `uuid` are names of `lswpar -a` is not confirmed, so a refusal is normal."""
+
+
+def _asked(run: Callable[[Sequence[str]], bytes]) -> list[Sighting]:
+    return inventory.lswpar_colon(run(("/usr/sbin/lswpar", "-c", "-q", "-a", ",".join(FIELDS))), FIELDS)
+
+
+def _by_ps(run: Callable[[Sequence[str]], bytes], cids: Mapping[int, int]) -> list[Sighting]:
+    names = inventory.ps_names(run(("/usr/bin/ps", "-e", "-o", "pid=", "-o", "wpar=")))
+    problem = psinfo.cross_check(cids, names)
+    if problem:
+        raise SourceError(problem)
+    pairs = (
+        {"name": name.decode("utf-8", "backslashreplace"), "cid": str(cid)} for name, cid in psinfo.joined(cids, names)
+    )
+    found = (inventory.sighting("psinfo", pair) for pair in pairs)
+    return [seen for seen in found if seen]

@@ -1,0 +1,256 @@
+"""Which WPAR a name or a CID meant at a time.
+
+Four things are told apart. The *name* may be given to another WPAR later. The *CID* is given at each start, so it is
+true for one life only, and another WPAR can get it next. The *key* stays over restarts. The *UUID* stays too and is
+unique. The lasting identity is the UUID, else node, key and name; the contid is the CID of the life that the record
+fell into, and absent where that life's CID was not seen: a WPAR is never given the CID of another of its lives.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Literal
+
+from annotator.aix.lives import Conflict, Life, Wpar, is_another, rank, values_of
+from annotator.aix.record import GLOBAL, wpar_name
+from annotator.model import Container, ContId, Evidence, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from annotator.aix.inventory import Sighting
+
+MAX_LIVES = 64
+MAX_UNKNOWN = 1024
+MAX_CONFLICTS = 1000
+
+Global = Literal["global"]
+
+
+class Inventory:
+    """All WPARs of one node, as its sources showed them over time.
+
+    `inside` is None in Global, else the name of the WPAR we run in: what is called `Global` there is that WPAR.
+    """
+
+    def __init__(self, node: bytes = b"", boot: str = "", inside: str | None = None) -> None:
+        self.node = node
+        self.boot = boot
+        self.inside = inside
+        self.stale = True
+        self._wpars: dict[str, list[Wpar]] = {}
+        self._unknown: OrderedDict[str, Container] = OrderedDict()
+        self._conflicts: dict[Conflict, None] = {}
+
+    @property
+    def conflicts(self) -> list[Conflict]:
+        """Every contradiction between sources, once."""
+        return list(self._conflicts)
+
+    def names(self) -> set[bytes]:
+        """All names that were ever seen and are not removed; for the binary trail's unknown extensions."""
+        return {name.encode() for name, ages in self._wpars.items() if ages[-1].gone_ms is None}
+
+    # --- looking --------------------------------------------------------------------------------------------------
+
+    def observe(self, sightings: Iterable[Sighting], at_ms: int, complete: Collection[str] = ()) -> None:
+        """Take in one look at the machine, made at `at_ms`.
+
+        `complete` names the sources whose list was whole: a WPAR that `perfstat` lacks is not running, one that
+        `lswpar` lacks is removed.
+        """
+        by_name: dict[str, list[Sighting]] = {}
+        for seen in sorted(sightings, key=lambda seen: rank(seen.source)):
+            by_name.setdefault(seen.name, []).append(seen)
+        for name, seen_all in by_name.items():
+            if name in self._wpars or any(seen.source != "filesystems" for seen in seen_all):
+                self._merge(name, seen_all, at_ms, complete)
+        for name, ages in self._wpars.items():
+            sources = {seen.source for seen in by_name.get(name, ())}
+            if "perfstat" in complete and "perfstat" not in sources:
+                self._stop(ages[-1], at_ms)
+            if "lswpar" in complete and "lswpar" not in sources and ages[-1].gone_ms is None:
+                self._stop(ages[-1], at_ms)
+                ages[-1].gone_ms = at_ms
+        self._find_shared(at_ms)
+        self.stale = False
+
+    def hint(self, name: str, at_ms: int) -> None:
+        """A command about this WPAR ("" when it was not told which) ran: from now on its CID is not known."""
+        self.stale = True
+        for ages in [self._wpars.get(name, [])] if name else self._wpars.values():
+            for life in ages[-1].lives[-1:] if ages else []:
+                if life.until_ms is None and life.holds(at_ms):
+                    life.until_ms = at_ms
+
+    def _merge(self, name: str, sightings: list[Sighting], at_ms: int, complete: Collection[str]) -> None:
+        ages = self._wpars.setdefault(name, [])
+        fresh = {key: value for seen in reversed(sightings) for key, value in values_of(seen).items()}
+        if not ages or ages[-1].gone_ms is not None or is_another(ages[-1].values, fresh):
+            if ages and ages[-1].gone_ms is None:
+                self._stop(ages[-1], at_ms)
+                ages[-1].gone_ms = at_ms
+            ages.append(Wpar(name, at_ms))
+            del ages[:-MAX_LIVES]
+        wpar = ages[-1]
+        for seen in sightings:
+            for attribute, given in values_of(seen).items():
+                self._set(wpar, attribute, given)
+        self._describe(wpar)
+        with_cid = next((seen for seen in sightings if seen.cid is not None), None)
+        stopped = any(seen.state is not None and seen.state in "DB" for seen in sightings)
+        if with_cid is None or (stopped and with_cid.source != "perfstat"):
+            if stopped:
+                self._stop(wpar, at_ms)
+            return
+        for seen in sightings:
+            if seen.cid is not None and seen.cid != with_cid.cid:
+                self._note(Conflict(name, "cid", str(with_cid.cid), with_cid.source, str(seen.cid), seen.source))
+        if with_cid.source != "index" or "perfstat" not in complete:
+            self._live(wpar, with_cid, at_ms)
+
+    def _set(self, wpar: Wpar, attribute: str, given: tuple[str, str]) -> None:
+        value, source = given
+        old, old_source = wpar.values.get(attribute, ("", ""))
+        if old and old != value and source != old_source:
+            ours = rank(source) < rank(old_source)
+            kept, other = (given, (old, old_source)) if ours else ((old, old_source), given)
+            if attribute != "state":
+                self._note(Conflict(wpar.name, attribute, *kept, *other))
+            wpar.values[attribute] = kept
+        else:
+            wpar.values[attribute] = given
+
+    def _note(self, conflict: Conflict) -> None:
+        if len(self._conflicts) < MAX_CONFLICTS:
+            self._conflicts.setdefault(conflict)
+
+    def _live(self, wpar: Wpar, seen: Sighting, at_ms: int) -> None:
+        """The WPAR runs under this CID: the life that is known goes on, or another has begun."""
+        assert seen.cid is not None  # noqa: S101  (the caller chose it by this)
+        life = wpar.lives[-1] if wpar.lives else None
+        same = life is not None and life.until_ms is None and life.cid == seen.cid
+        if life and same and (None in (life.init_ms, seen.start_ms) or life.init_ms == seen.start_ms):
+            life.seen_ms = max(life.seen_ms, at_ms)
+            life.source = min(life.source, seen.source, key=rank)
+            return
+        if life and life.until_ms is None:
+            life.until_ms = life.seen_ms
+            life.container.end_ms = at_ms if seen.start_ms is None else seen.start_ms
+        after = -1 if life is None else life.until_ms or 0
+        start = at_ms if seen.start_ms is None or not after < seen.start_ms <= at_ms else seen.start_ms
+        container = Container(ContId(seen.cid), start_ms=start)
+        wpar.lives.append(Life(container, seen.cid, seen.source, start, at_ms, seen.start_ms))
+        del wpar.lives[:-MAX_LIVES]
+        self._describe(wpar)
+
+    def _stop(self, wpar: Wpar, at_ms: int) -> None:
+        for life in wpar.lives[-1:]:
+            if life.container.end_ms is None:
+                life.until_ms = life.seen_ms if life.until_ms is None else life.until_ms
+                life.container.end_ms = at_ms
+
+    def _describe(self, wpar: Wpar) -> None:
+        """Bring all containers of a WPAR up to what is known of it."""
+        uuid, ckey = wpar.get("uuid"), wpar.get("ckey")
+        identity = uuid or (f"{self.node.decode('utf-8', 'backslashreplace')}/{ckey}/{wpar.name}" if ckey else "")
+        for container in (wpar.named, wpar.late, *(life.container for life in wpar.lives)):
+            cid = {} if container.contid is None else {"cid": str(container.contid)}
+            aix = cid | {key: wpar.get(key) for key in ("ckey", "uuid", "type") if wpar.get(key)}
+            if (container.id, container.name, container.aix) != (identity, wpar.name, aix):
+                container.id, container.name, container.uuid, container.aix = identity, wpar.name, uuid, aix
+                container.engine, container.node, container.boot = "wpar", self.node, self.boot
+                container.version += 1
+
+    def _find_shared(self, at_ms: int) -> None:
+        """Two WPARs under one CID: an older sighting has ended; two of the same look contradict each other."""
+        holders: dict[int, Life] = {}
+        lives = (ages[-1].lives[-1] for ages in self._wpars.values() if ages[-1].lives)
+        for life in sorted((life for life in lives if life.until_ms is None), key=lambda life: -life.seen_ms):
+            other = holders.setdefault(life.cid, life)
+            if other is life:
+                continue
+            if life.seen_ms < other.seen_ms:
+                life.until_ms = life.seen_ms
+                life.container.end_ms = at_ms
+            else:
+                life.container.shared = other.container.shared = True
+                told = (str(life.cid), other.source, life.container.name, life.source)
+                self._note(Conflict(other.container.name, "cid", *told))
+
+    # --- asking ---------------------------------------------------------------------------------------------------
+
+    def container_for(self, name: str | bytes, at_ms: int) -> Container | Global | None:
+        """What this name of a record meant at that time.
+
+        `"global"` for Global (None when we run inside a WPAR: there everything calls itself so); None for what cannot
+        be a WPAR's name. A container without contid when the CID of that time was not seen, and without identity when
+        the name was never seen, or not as one WPAR.
+        """
+        raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
+        valid = wpar_name(raw)
+        if valid is None:
+            return None
+        if valid == GLOBAL:
+            return "global" if self.inside is None else None
+        text = valid.decode("utf-8", "backslashreplace")
+        ages = self._wpars.get(text)
+        if not ages:
+            self.stale = True
+            return self._only_named(text)
+        for wpar in reversed(ages):
+            for life in reversed(wpar.lives):
+                if life.holds(at_ms):
+                    return life.container
+            if wpar.first_ms <= at_ms and (wpar.gone_ms is None or at_ms <= wpar.gone_ms):
+                return wpar.named
+        return ages[0].late if at_ms < ages[0].first_ms else self._only_named(text)
+
+    def for_cid(self, cid: int, at_ms: int) -> Container | Reason | Global:
+        """What this CID of a process meant at that time.
+
+        0 is Global, but only where we run in Global; else HIDDEN. A CID that nothing named is a container with a
+        contid and no name. AMBIGUOUS when two WPARs are said to hold it.
+        """
+        if cid == 0:
+            return "global" if self.inside is None else Reason.HIDDEN
+        lives = [life for ages in self._wpars.values() for wpar in ages for life in wpar.lives]
+        found = [life.container for life in lives if life.cid == cid and life.holds(at_ms)]
+        if len(found) > 1:
+            return Reason.AMBIGUOUS
+        if found:
+            return found[0]
+        self.stale = True
+        return Container(ContId(cid), engine="wpar", node=self.node, boot=self.boot, aix={"cid": str(cid)})
+
+    def evidence(self, container: Container) -> Evidence:
+        """How well a container's CID is known: INFERRED where only the corrals index gave it."""
+        for ages in self._wpars.values():
+            for wpar in ages:
+                for life in wpar.lives:
+                    if life.container is container:
+                        return Evidence.INFERRED if life.source == "index" else Evidence.INVENTORY
+        return Evidence.INVENTORY
+
+    def of_path(self, path: str) -> str | None:
+        """The WPAR below whose base directory this Global path lies (an object, or the WPAR's own trail).
+
+        Application WPARs have `/`: no path says anything about them.
+        """
+        found = ""
+        best = 1
+        for name, ages in self._wpars.items():
+            base = (ages[-1].get("directory") or f"/wpars/{name}").rstrip("/")
+            if len(base) > best and (path == base or path.startswith(base + "/")):
+                found, best = name, len(base)
+        return found or None
+
+    def _only_named(self, name: str) -> Container:
+        """A container of which nothing but the name is known; the oldest are forgotten, since names cost nothing."""
+        container = self._unknown.get(name)
+        if container is None:
+            container = Container(None, name=name, engine="wpar", node=self.node, boot=self.boot)
+            self._unknown[name] = container
+            if len(self._unknown) > MAX_UNKNOWN:
+                self._unknown.popitem(last=False)
+        return container
