@@ -79,7 +79,7 @@ def look(
             complete.add("perfstat")
     if run is not None:
         ask("lswpar -c", lambda: _table(run))
-        ask("lswpar -L", lambda: inventory.lswpar_long(run(("/usr/sbin/lswpar", "-L"))))
+        ask("lswpar -L", lambda: _long(run))
         ask("lswpar -a", lambda: _asked(run))
         if report["lswpar -c"] == "" or report["lswpar -L"] == "":
             complete.add("lswpar")
@@ -92,11 +92,23 @@ def look(
 
 
 def _table(run: Callable[[Sequence[str]], bytes]) -> list[Sighting]:
-    """`lswpar -c -q`, else the table. Rows that do not parse make the list not whole, so it is refused."""
+    """`lswpar -c -q`, else the table. A row that does not parse makes the list not whole, so all of it is refused."""
     output = run(("/usr/sbin/lswpar", "-c", "-q"))
-    found = inventory.lswpar_colon(output) or inventory.lswpar_table(run(("/usr/sbin/lswpar",)))
-    if not found and output.strip():
+    rows = sum(1 for line in output.split(b"\n") if line.strip())
+    found = inventory.lswpar_colon(output)
+    if len(found) < rows:
+        found = inventory.lswpar_table(run(("/usr/sbin/lswpar",)))
+    if len(found) < rows:
         raise SourceError("the output of lswpar -c -q has another form", "Please report it with oslevel -s.")
+    return found
+
+
+def _long(run: Callable[[Sequence[str]], bytes]) -> list[Sighting]:
+    """`lswpar -L`; output without any block that parses is refused, not taken for "there are no WPARs"."""
+    output = run(("/usr/sbin/lswpar", "-L"))
+    found = inventory.lswpar_long(output)
+    if not found and output.strip():
+        raise SourceError("the output of lswpar -L has another form", "Please report it with oslevel -s.")
     return found
 
 
