@@ -32,6 +32,14 @@ class Form(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """Is shown every decided event: what it says, whose it is, and the answer."""
+
+    def __call__(self, event: Event, reading: Reading, life: Life | None, answer: Attribution, /) -> None:
+        """Take note."""
+        ...
+
+
 class Tables:
     """What is known: lives, containers, who is where. One per run; saved and restored by `store`."""
 
@@ -53,7 +61,7 @@ class Pipeline:
         *,
         tables: Tables | None = None,
         keep: Callable[[Event, Attribution], bool] | None = None,
-        watch: Callable[[Event, Reading, Life | None, Attribution], None] | None = None,
+        watch: Watch | None = None,
         reversed_records: bool = False,
     ) -> None:
         self.backend = backend

@@ -1,7 +1,7 @@
 """The raw form: the input's lines as they came, with fields appended to one record of each event in a container.
 
-Grammar: `fields = 1*(SP name "=" value)`, directly before 0x1D or the end of the line, only those known, in the order of
-`NAMES`. What stock tools make of it was measured: appended fields leave every report of ausearch and aureport as it
+Grammar: `fields = 1*(SP name "=" value)`, directly before 0x1D or the end of the line, only those known, in the order
+of `NAMES`. What stock tools make of it was measured: appended fields leave every report of ausearch and aureport as it
 was; an inserted record, or fields after 0x1D, do not.
 
 Decisions (2026-11): no line grows beyond MAX_LINE, since ausearch reads records into a buffer of 8970 bytes; fields are
@@ -11,12 +11,16 @@ then left out from the end. A tail that is there already is left as it is, so an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from annotator.backend import Place
 from annotator.formats.values import list_text, quoted, targets_text
 from annotator.model import Attribution, Event, Status
-from annotator.stats import Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annotator.stats import Stats
 
 MAX_LINE = 8960
 """Bytes of an annotated line, its newline included."""
@@ -27,12 +31,11 @@ NAMES = (
 )  # fmt: skip
 
 _LISTS = ("contid", "cont_target", "cont_src", "cont_dst")
+_LIST = rb"[0-9?^,-]+"
+_STRING = rb'(?:"[\x21\x23-\x7e]*"|(?:[0-9A-F]{2})+)'
 _TAIL = re.compile(
     rb"(?= cont)"
-    + b"".join(
-        rb"(?: " + name.encode() + (rb"=[0-9?^,-]+)?" if name in _LISTS else rb'=(?:"[\x21\x23-\x7e]*"|(?:[0-9A-F]{2})+))?')
-        for name in NAMES
-    )
+    + b"".join(b"(?: %s=%s)?" % (name.encode(), _LIST if name in _LISTS else _STRING) for name in NAMES)
     + rb"\r?\Z"
 )
 
@@ -95,9 +98,7 @@ def _container(answer: Attribution) -> list[bytes]:
 def _elsewhere(answer: Attribution) -> bool:
     """Whether some target is, or may be, not where the actor is."""
     inside = answer.status is Status.CONTAINER
-    return any(
-        target.chains != answer.chains if target.chains else inside for target in answer.targets
-    )
+    return any(target.chains != answer.chains if target.chains else inside for target in answer.targets)
 
 
 class Raw:
@@ -112,11 +113,13 @@ class Raw:
         *,
         mark_unknown: bool = False,
         reannotate: bool = False,
+        fields: frozenset[str] | None = None,
     ) -> None:
         self.place = place
         self.stats = stats
         self.mark_unknown = mark_unknown
         self.reannotate = reannotate
+        self.only = None if fields is None else frozenset(b" " + name.encode() for name in fields)
         self._cache: dict[int, tuple[Attribution, int, list[bytes], int]] = {}
 
     def write(self, event: Event, answer: Attribution) -> None:
@@ -124,9 +127,9 @@ class Raw:
         lines = event.lines
         count = len(lines)
         status = answer.status
-        if status is Status.CONTAINER or answer.targets or self.mark_unknown or self.reannotate:
-            if self._annotate(event, answer):
-                count -= 1
+        wanted = status is Status.CONTAINER or answer.targets or answer.src or answer.dst or self.mark_unknown
+        if (wanted or b" cont" in lines[event.at]) and self._annotate(event, answer):
+            count -= 1
         self.stats.passed += count
 
     def _annotate(self, event: Event, answer: Attribution) -> bool:
@@ -166,10 +169,10 @@ class Raw:
         if known is not None and known[0] is answer and known[1] == version:
             return known[2], known[3]
         fields = fields_of(answer, mark_unknown=self.mark_unknown)
+        if self.only is not None:
+            fields = [one for one in fields if one.partition(b"=")[0] in self.only]
         size = sum(map(len, fields))
         if len(self._cache) >= 16_384:
             self._cache.clear()
         self._cache[id(answer)] = (answer, version, fields, size)
         return fields, size
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from annotator.backend import Place
@@ -49,6 +49,12 @@ class Linux:
         from annotator.linux.interpret import interpret
 
         return interpret(event)
+
+    def interpreter(self, *, resolve_users: bool) -> Callable[[Event], dict[str, Any]]:
+        """`interpret`, or with this machine's names for users: only ever when that was asked for."""
+        from annotator.linux.interpret import interpret, interpreter_with_passwd
+
+        return interpreter_with_passwd().interpret if resolve_users else interpret
 
     @staticmethod
     def _end(event: Event, at: int) -> Place:

@@ -1,0 +1,218 @@
+"""The command line: arguments in, exit code out. The only place that prints; standard output is data."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from annotator import __version__
+from annotator.errors import AnnotatorError, ExitCode, UsageError
+from annotator.formats.raw import NAMES
+from annotator.linux.backend import Linux
+from annotator.pipeline import Tables
+from annotator.replay import FORMATS, Options, Replay, blocks_of
+from annotator.reports import ContainersReport, SessionsReport, who
+from annotator.sinks import FdSink, SinkClosed
+from annotator.sources import follow
+from annotator.stats import Stats
+from annotator.times import parse_time
+from annotator.view import machine, table, watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from annotator.sources import Block
+
+
+class Time(click.ParamType):
+    """RFC 3339 with a zone, or epoch."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Milliseconds."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_time(str(value))
+        except UsageError as err:
+            self.fail(str(err), param, ctx)
+
+
+TIME = Time()
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+inputs = click.argument("inputs", nargs=-1, required=True, metavar="FILE...")
+as_json = click.option("--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="Form.")
+quietly = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+
+
+@click.group(context_settings=HELP)
+@click.version_option(__version__, prog_name="annotator")
+def cli() -> None:
+    """Say in which container each audit event happened."""
+
+
+@cli.command()
+@inputs
+@click.option("--format", type=click.Choice(FORMATS), default="raw", show_default=True, help="Output form.")
+@click.option("--node", default="", help="Name of the host, for records that carry no node=.")
+@click.option("--contid", type=click.IntRange(0, 2**64 - 2), help="Only events of this contid, or nested in it.")
+@click.option("--container", default="", metavar="NAME|ID-PREFIX", help="Only events of this container.")
+@click.option("--since", "since_ms", type=TIME, help="Only events from this time on: RFC 3339 with a zone, or epoch.")
+@click.option("--until", "until_ms", type=TIME, help="Only events up to this time.")
+@click.option("--only-containers", is_flag=True, help="Only events in a container, or aimed at one.")
+@click.option("--expr", default="", metavar="EXPRESSION", help="Only events that match (ausearch-expression(5)).")
+@click.option("--fields", default="", metavar="LIST", help="Only these, comma separated: our fields, or JSON paths.")
+@click.option("--original", is_flag=True, help="JSON: keep the records, as event.original.")
+@click.option("--mark-unknown", is_flag=True, help='Raw: mark unknown events, cont_how="unknown:REASON".')
+@click.option("--reannotate", is_flag=True, help="Raw: replace fields that are there already.")
+@click.option("--resolve-users", is_flag=True, help="JSON: name users by this machine's passwd.")
+@click.option("--follow", "following", is_flag=True, help="Wait for more, through rotation (one file).")
+@click.option("--summary", type=click.Choice(("text", "json")), help="Counts, on standard error, at the end.")
+@click.option("--strict", is_flag=True, help="Exit 3 when anything was lost or rejected.")
+@quietly
+def replay(inputs: tuple[str, ...], fields: str, **given: Any) -> None:
+    """Annotate recorded logs: FILE... or - for standard input.
+
+    Example: annotator replay --format json /var/log/audit/audit.log
+    """
+    following, strict, quiet, summary = (given.pop(name) for name in ("following", "strict", "quiet", "summary"))
+    chosen = frozenset(name.strip() for name in fields.split(",") if name.strip()) or None
+    if chosen and given["format"] == "raw" and not chosen <= set(NAMES):
+        raise UsageError(f"--fields: no such field: {', '.join(sorted(chosen - set(NAMES)))}", "Known: " + " ".join(NAMES))
+    if following and len(inputs) != 1:
+        raise UsageError("--follow takes one file")
+    stats = Stats()
+    run = Replay(Options(fields=chosen, **given), stats=stats)
+    sink = FdSink(1)
+    with contextlib.suppress(SinkClosed):  # the reader has seen enough
+        blocks = _followed(Path(inputs[0])) if following else _blocks(inputs, quiet=quiet)
+        for block in blocks:
+            out = run.pipeline.idle(1000) if block is None else run.feed(block)
+            if out:
+                sink.write(out)
+            if following:
+                sink.flush()
+        sink.write(run.finish())
+        sink.flush()
+    if summary:
+        click.echo(json.dumps(stats.as_dict()) if summary == "json" else stats.summary(), err=True)
+    if strict and stats.has_loss:
+        raise SystemExit(ExitCode.LOSS)
+
+
+def _blocks(inputs: tuple[str, ...], *, quiet: bool) -> Iterable[Block]:
+    """The inputs' blocks, with a progress bar when a person watches and the output goes elsewhere."""
+    blocks = blocks_of(inputs)
+    if quiet or not sys.stderr.isatty() or sys.stdout.isatty() or inputs == ("-",):
+        return blocks
+    from rich.console import Console
+
+    return watched(blocks, inputs, Console(stderr=True))
+
+
+def _followed(path: Path) -> Iterator[Block | None]:
+    """A growing file's blocks until SIGINT or SIGTERM; None when nothing came for a while."""
+    over: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda which, _: over.append(which))
+    return follow(path, sleep=time.sleep, stop=lambda: bool(over))
+
+
+@cli.command()
+@inputs
+@as_json
+@quietly
+def containers(inputs: tuple[str, ...], output: str, *, quiet: bool) -> None:
+    """List the containers that logs show: contid, names, first and last seen, processes, events, sessions."""
+    report = ContainersReport()
+    tables = _examine(inputs, report.watch, quiet=quiet)
+    columns = "contid id name engine image inside node first last ended processes events sessions shares_netns_with"
+    _show(report.rows(tables), columns.split(), output, "no container was seen")
+
+
+@cli.command()
+@inputs
+@as_json
+@quietly
+def sessions(inputs: tuple[str, ...], output: str, *, quiet: bool) -> None:
+    """List who entered which container from outside: when, how, and what they ran."""
+    report = SessionsReport(Linux().interpret)
+    tables = _examine(inputs, report.watch, quiet=quiet)
+    columns = "session container name how by first last events ran"
+    _show(report.rows(tables), columns.split(), output, "nobody entered a container, as far as the log shows")
+
+
+@cli.command(name="who")
+@click.argument("pid", type=click.IntRange(1, 2**22))
+@inputs
+@click.option("--at", "at_ms", type=TIME, required=True, help="When: RFC 3339 with a zone, or epoch.")
+@click.option("--node", default="", help="On which host, for logs of several.")
+@as_json
+@quietly
+def who_command(pid: int, inputs: tuple[str, ...], at_ms: int, node: str, output: str, *, quiet: bool) -> None:
+    """Show the chain of processes from PID up to init, each with its container and the evidence for it.
+
+    Example: annotator who 4242 --at 2026-01-31T12:00:00Z audit.log
+    """
+    tables = _examine(inputs, None, quiet=quiet)
+    rows = who(tables, node.encode(), pid, at_ms)
+    columns = "pid ppid exe status reason container name session how evidence flags parent_proven born ended"
+    _show(rows, columns.split(), output, f"pid {pid} was not seen at that time")
+    if not rows:
+        raise SystemExit(ExitCode.FAILED)
+
+
+def _examine(inputs: tuple[str, ...], watch: Any, *, quiet: bool) -> Tables:
+    """Run logs through the pipeline for what it learns."""
+    tables = Tables(keep_all=True)
+    run = Replay(Options(format="none"), tables=tables, watch=watch)
+    for block in _blocks(inputs, quiet=quiet):
+        run.feed(block)
+    run.finish()
+    return tables
+
+
+def _show(rows: list[dict[str, Any]], columns: list[str], output: str, nothing: str) -> None:
+    if output == "json":
+        for row in rows:
+            click.echo(json.dumps(machine(row)))
+    elif not rows:
+        click.echo(nothing, err=True)
+    else:
+        from rich.console import Console
+
+        wide = None if sys.stdout.isatty() else 200
+        table(Console(width=wide, highlight=False), rows, columns)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit code. An error is one line of what, and one of what to do."""
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)  # events are made and dropped by the million, and hold no cycles
+    run: Callable[..., Any] = cli.main
+    try:
+        result = run(args=arguments, prog_name="annotator", standalone_mode=False)
+    except AnnotatorError as err:
+        click.echo(f"annotator: {err.what}", err=True)
+        if err.advice:
+            click.echo(f"  {err.advice}", err=True)
+        return err.exit_code
+    except click.ClickException as err:
+        err.show()
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        return ExitCode.DONE
+    except SystemExit as err:
+        return err.code if isinstance(err.code, int) else ExitCode.FAILED
+    return result if isinstance(result, int) else ExitCode.DONE
