@@ -40,6 +40,10 @@ class Verb(StrEnum):
     CHANGE = "change"
 
 
+LIFE = frozenset({Verb.START, Verb.STOP, Verb.RESTART, Verb.REMOVE, Verb.RUN})
+"""What may begin or end a life, and with it a CID: `wpar.Inventory.hint` is for these."""
+
+
 class WparCommand(NamedTuple):
     """`pid` runs a command about WPAR `name` ("" where the command line does not say). Look at the inventory again."""
 

@@ -76,8 +76,9 @@ class AixHost:
         ways: list[Lookup] = []
         problem = psinfo.probe(self.proc, *self.own)
         direct = PsinfoLookup(self.proc)
-        cids = {} if problem else _cids(direct)
-        if not problem and self.run:
+        cids = {} if problem else _cids(direct.every())
+        if not problem and self.run and self._contradicted(cids):
+            cids = _cids(direct.every())  # a pid used again between the two listings contradicts itself only once
             problem = self._contradicted(cids)
         self.report["psinfo"] = problem
         if not problem:
@@ -119,7 +120,8 @@ class AixHost:
     def refresh(self) -> None:
         """Look at the machine's WPARs again: on a timer, and whenever `inventory.stale` is set."""
         direct = next((way for way in self.ways if isinstance(way, PsinfoLookup)), None)
-        found = look.look(self.run, self.root, self.total, _cids(direct) if direct and self.run else None)
+        seen = direct.every() if direct else []
+        found = look.look(self.run, self.root, self.total, _cids(seen) if direct else None, _starts(seen))
         self.inventory.observe(found.sightings, self.now(), found.complete)
         self.report.update(found.report)
 
@@ -185,8 +187,18 @@ class AixHost:
         return answer if isinstance(answer, Container) else None
 
 
-def _cids(way: PsinfoLookup) -> dict[int, int]:
-    return {seen.pid: seen.cid for seen in way.every() if seen.cid is not None and not seen.zombie}
+def _cids(found: list[Seen]) -> dict[int, int]:
+    return {seen.pid: seen.cid for seen in found if seen.cid is not None and not seen.zombie}
+
+
+def _starts(found: list[Seen]) -> dict[int, int]:
+    """When each WPAR's init started, by CID: the oldest process of that name. An application WPAR has none."""
+    starts: dict[int, int] = {}
+    for seen in found:
+        if seen.cid and seen.comm == b"init":
+            start = seen.start_ns // 1_000_000
+            starts[seen.cid] = min(start, starts.get(seen.cid, start))
+    return starts
 
 
 def _parents_first(found: list[Seen]) -> list[Seen]:

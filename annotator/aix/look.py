@@ -58,8 +58,12 @@ def look(
     root: Path | None = None,
     total: perfstat.Total | None = None,
     cids: Mapping[int, int] | None = None,
+    starts: Mapping[int, int] | None = None,
 ) -> Look:
-    """Ask every source once. `cids` are psinfo's, by pid: with the names that `ps` shows they name the CIDs."""
+    """Ask every source once. `cids` are psinfo's, by pid: with the names that `ps` shows they name the CIDs.
+
+    `starts` are when the init under a CID started (Unix ms): they tell one life of a WPAR from the next.
+    """
     sightings: list[Sighting] = []
     report: dict[str, str] = {}
     complete: set[str] = set()
@@ -84,7 +88,7 @@ def look(
         if report["lswpar -c"] == "" or report["lswpar -L"] == "":
             complete.add("lswpar")
         if cids is not None:
-            ask("ps", lambda: _by_ps(run, cids))
+            ask("ps", lambda: _by_ps(run, cids, starts or {}))
     if root is not None:
         ask("index", lambda: inventory.corrals_index(read_file(root / "etc/corrals/index")))
         ask("filesystems", lambda: inventory.filesystems(read_file(root / "etc/filesystems")))
@@ -120,13 +124,13 @@ def _asked(run: Callable[[Sequence[str]], bytes]) -> list[Sighting]:
     return inventory.lswpar_colon(run(("/usr/sbin/lswpar", "-c", "-q", "-a", ",".join(FIELDS))), FIELDS)
 
 
-def _by_ps(run: Callable[[Sequence[str]], bytes], cids: Mapping[int, int]) -> list[Sighting]:
+def _by_ps(run: Callable[[Sequence[str]], bytes], cids: Mapping[int, int], starts: Mapping[int, int]) -> list[Sighting]:
     names = inventory.ps_names(run(("/usr/bin/ps", "-e", "-o", "pid=", "-o", "wpar=")))
     problem = psinfo.cross_check(cids, names)
     if problem:
         raise SourceError(problem)
-    pairs = (
-        {"name": name.decode("utf-8", "backslashreplace"), "cid": str(cid)} for name, cid in psinfo.joined(cids, names)
-    )
-    found = (inventory.sighting("psinfo", pair) for pair in pairs)
+    found = []
+    for name, cid in psinfo.joined(cids, names):
+        values = {"name": name.decode("utf-8", "backslashreplace"), "cid": str(cid)}
+        found.append(inventory.sighting("psinfo", values, starts.get(cid)))
     return [seen for seen in found if seen]

@@ -9,6 +9,7 @@ fell into, and absent where that life's CID was not seen: a WPAR is never given 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from annotator.aix.lives import Conflict, Life, Wpar, is_another, rank, values_of
@@ -107,7 +108,8 @@ class Inventory:
             if seen.cid is not None and seen.cid != with_cid.cid:
                 self._note(Conflict(name, "cid", str(with_cid.cid), with_cid.source, str(seen.cid), seen.source))
         if with_cid.source != "index" or "perfstat" not in complete:
-            self._live(wpar, with_cid, at_ms)
+            starts = (seen.start_ms for seen in sightings if seen.cid == with_cid.cid and seen.start_ms is not None)
+            self._live(wpar, replace(with_cid, start_ms=next(starts, None)), at_ms)
 
     def _set(self, wpar: Wpar, attribute: str, given: tuple[str, str]) -> None:
         value, source = given
@@ -129,9 +131,10 @@ class Inventory:
         """The WPAR runs under this CID: the life that is known goes on, or another has begun."""
         assert seen.cid is not None  # noqa: S101  (the caller chose it by this)
         life = wpar.lives[-1] if wpar.lives else None
-        same = life is not None and life.until_ms is None and life.cid == seen.cid
-        if life and same and (None in (life.init_ms, seen.start_ms) or life.init_ms == seen.start_ms):
+        if life and _goes_on(life, seen):
             life.seen_ms = max(life.seen_ms, at_ms)
+            life.init_ms = life.init_ms if seen.start_ms is None else seen.start_ms
+            life.until_ms = None
             life.source = min(life.source, seen.source, key=rank)
             return
         if life and life.until_ms is None:
@@ -254,3 +257,15 @@ class Inventory:
             if len(self._unknown) > MAX_UNKNOWN:
                 self._unknown.popitem(last=False)
         return container
+
+
+def _goes_on(life: Life, seen: Sighting) -> bool:
+    """Whether a sighting is of the same life: same CID and same init, or no reason to think of another.
+
+    After a hint (a command that may have restarted it) only the start of its init can show that it did not.
+    """
+    if life.cid != seen.cid or life.container.end_ms is not None:
+        return False
+    if life.init_ms is not None and seen.start_ms is not None:
+        return life.init_ms == seen.start_ms
+    return life.until_ms is None

@@ -13,7 +13,7 @@ from annotator.aix.host import AixHost
 from annotator.aix.inventory import MAX_CID
 from annotator.backend import HostProcess
 from annotator.errors import SourceError
-from annotator.model import Evidence, Reason
+from annotator.model import Container, Evidence, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,6 +118,24 @@ def test_a_pid_that_is_used_again(site: Site) -> None:
     assert isinstance(after, HostProcess)
     assert before.ticks != after.ticks
     assert [one.container and one.container.name for one in (before, after)] == ["webapp_prod", "db_test-01"]
+
+
+def test_a_restart_under_the_same_cid(site: Site) -> None:
+    """The start of its init tells one life of a WPAR from the next, even when the CID is the same."""
+    host, machine = site.host(), site.machine
+    first = host.inventory.container_for("webapp_prod", site.now())
+    machine.stop("webapp_prod")
+    machine.start("webapp_prod", 2)
+    machine.tick(5)
+    for path in (site.root / "proc").iterdir():
+        (path / "as").unlink()
+    machine.write_tree(site.root)
+    host.refresh()
+    second = host.inventory.container_for("webapp_prod", site.now())
+    assert isinstance(first, Container)
+    assert isinstance(second, Container)
+    assert first is not second
+    assert (first.contid, second.contid, first.id == second.id) == (2, 2, True)
 
 
 def test_a_file_of_another_process(site: Site) -> None:

@@ -152,6 +152,16 @@ def test_a_hint_ends_certainty() -> None:
     assert cid_of(inventory, "db", 11_000) is None
 
 
+def test_a_hint_that_came_to_nothing() -> None:
+    """The same init after the command: it was no restart, and the container is the same one."""
+    inventory = Inventory()
+    inventory.observe([seen("web", 7, start_ms=500)], 1000)
+    before = inventory.container_for("web", 1000)
+    inventory.hint("web", 5000)
+    inventory.observe([seen("web", 7), seen("web", 7, "psinfo", start_ms=500)], 9000)
+    assert inventory.container_for("web", 6000) is before
+
+
 def test_a_look_does_not_hold_for_ever() -> None:
     """Long after the last look the CID is no more believed; the identity is."""
     inventory = Inventory()
