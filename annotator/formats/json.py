@@ -1,0 +1,134 @@
+"""JSON, one object a line: the event as its backend interprets it, with where it happened.
+
+`data/event.schema.json` is the published schema. What is not known is absent; text that is not UTF-8 is shown with
+backslash escapes. Field names: https://www.elastic.co/docs/reference/ecs
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from annotator.formats.answer import Answers, entity_id
+
+if TYPE_CHECKING:
+    from annotator.model import Attribution, Event
+
+ECS = {"version": "9.0.0"}
+
+_LAST_SECOND = 253402300799
+"""9999-12-31T23:59:59Z: RFC 3339 has no later year."""
+
+_answers = Answers()
+_entity = lru_cache(maxsize=8192)(entity_id)
+
+
+@lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def timestamp(ms: int) -> str | None:
+    """RFC 3339 in UTC with milliseconds; None for a stamp beyond the year 9999."""
+    seconds, rest = divmod(ms, 1000)
+    return f"{_second(seconds)}.{rest:03d}Z" if 0 <= seconds <= _LAST_SECOND else None
+
+
+def document(
+    event: Event,
+    attribution: Attribution,
+    parts: dict[str, Any],
+    *,
+    original: bool = False,
+    fields: frozenset[str] | None = None,
+) -> dict[str, Any]:
+    """The object, as plain data. Parts of it are shared with other events: never change it.
+
+    `parts` are what the backend's `interpret` gave. `fields`, when given, are the only ones that are kept: dotted
+    names of leaves or of whole parts (`process.pid`, `container`). Of lists all elements are kept.
+    """
+    answer = _answers.of(attribution)
+    found: dict[str, Any] = {}
+    when = timestamp(event.stamp.ms)
+    if when is not None:
+        found["@timestamp"] = when
+    found["ecs"] = ECS
+    if event.node:
+        found["host"] = {"name": event.node.decode("utf-8", "backslashreplace")}
+    found.update(parts)
+    found["event"] = {**parts.get("event", {}), "sequence": event.stamp.serial}
+    if original:
+        found["event"]["original"] = b"\n".join(event.in_order()).decode("utf-8", "backslashreplace")
+    if attribution.key is not None or attribution.vpid is not None:
+        process = found["process"] = dict(parts.get("process", {}))
+        if attribution.vpid is not None:
+            process["vpid"] = attribution.vpid
+        if attribution.key is not None:
+            process["entity_id"] = _entity(attribution.key)
+    if answer.container is not None:
+        found["container"] = answer.container
+    if answer.orchestrator is not None:
+        found["orchestrator"] = answer.orchestrator
+    found["provenance"] = answer.provenance
+    return found if fields is None else _pick(found, _tree(fields))
+
+
+def render(
+    event: Event,
+    attribution: Attribution,
+    parts: dict[str, Any],
+    *,
+    original: bool = False,
+    fields: frozenset[str] | None = None,
+) -> bytes:
+    """One line of JSON, with its newline."""
+    found = document(event, attribution, parts, original=original, fields=fields)
+    try:
+        return orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:  # half a surrogate in a name out of a state file, a number beyond 64 bits
+        return orjson.dumps(writable(found), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def writable(value: Any) -> Any:
+    """The same with text that UTF-8 can hold, and with numbers beyond 64 bits as text."""
+    if isinstance(value, dict):
+        return {writable(name): writable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [writable(inner) for inner in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
+    return value
+
+
+_Tree = dict[str, Any]
+
+
+@lru_cache(maxsize=16)
+def _tree(fields: frozenset[str]) -> _Tree:
+    """Dotted names as a tree; an empty branch keeps all below it."""
+    found: _Tree = {}
+    for name in sorted(fields):  # a whole part comes before its leaves, and swallows them
+        branch, parts = found, name.split(".")
+        for part in parts[:-1]:
+            if branch.get(part) == {}:
+                break
+            branch = branch.setdefault(part, {})
+        else:
+            branch.setdefault(parts[-1], {})
+    return found
+
+
+def _pick(value: Any, tree: _Tree) -> Any:
+    if not tree:
+        return value
+    if isinstance(value, list):
+        return [_pick(inner, tree) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    kept = ((name, _pick(value[name], branch)) for name, branch in tree.items() if name in value)
+    return {name: inner for name, inner in kept if inner != {}}

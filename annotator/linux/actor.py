@@ -1,0 +1,126 @@
+"""Who acted, with which program and arguments: the `process` and `user` parts, out of decoded fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from annotator.linux.bodies import Fields, argument_bytes, text_of, yes
+from annotator.linux.decode import shown
+
+if TYPE_CHECKING:
+    from annotator.model import Event
+
+Record = dict[str, Any]
+"""`{"type": …, "fields": {…}}`. Shared between events: never change one."""
+
+
+class Front(NamedTuple):
+    """The beginning of a SYSCALL record: machine, call, result."""
+
+    fields: Fields
+    call: str
+    outcome: str | None
+
+
+class Tail(NamedTuple):
+    """The end of a SYSCALL record, from auid= on: users, session, program, key, and the enriched copies.
+
+    `call` is the name of the call when the machine that recorded wrote it down. `actor` and `how` are the summary's:
+    login and user as the record has them (also `unset`), and the program.
+    """
+
+    fields: Fields
+    process: dict[str, Any]
+    user: dict[str, Any]
+    session: str
+    call: str
+    actor: dict[str, str]
+    how: str
+
+
+Call = tuple[Front, Tail, Record]
+"""A SYSCALL record, read."""
+
+
+def numbers(pid: Any, ppid: Any) -> dict[str, Any]:
+    """The pids as numbers: of several the first, the record's own; what is none, or beyond ten digits, is absent."""
+    found: dict[str, Any] = {}
+    if pid.__class__ is list:
+        pid = pid[0]
+    if pid.__class__ is str and pid.isdecimal() and len(pid) < 11:
+        found["pid"] = int(pid)
+    if ppid.__class__ is str and ppid.isdecimal() and len(ppid) < 11:
+        found["parent"] = {"pid": int(ppid)}
+    return found
+
+
+def arguments(process: dict[str, Any], found: list[Record], event: Event) -> None:
+    """Arguments and command_line, out of the EXECVE records; the title of the process is the second best."""
+    executed = [record for record in found if record["type"] == "EXECVE"]
+    if len(executed) == 1:
+        args = [value for name, value in executed[0]["fields"].items() if name != "argc"]
+    elif executed:
+        lines = [line.partition(b"): ")[2] for line in event.in_order() if b"type=EXECVE " in line[:300]]
+        args = [shown(value) for _, value in sorted(argument_bytes([text_of(line) for line in lines]).items())]
+    else:
+        args = []
+    if args:
+        process["args"], process["command_line"] = args, " ".join(args)
+        return
+    last = found[-1]
+    if last["type"] != "PROCTITLE":
+        last = next((record for record in found if record["type"] == "PROCTITLE"), last)
+    title = last["fields"].get("proctitle")
+    if title.__class__ is str and title != "(null)":
+        process["command_line"] = title
+
+
+def first(value: Any) -> str:
+    """A field's value, of several the first: the record's own, not what a user wrote behind it."""
+    value = value[0] if isinstance(value, list) else value
+    return value if isinstance(value, str) else ""
+
+
+def front_of(fields: Fields) -> Front:
+    """What the call was, and whether it succeeded."""
+    return Front(fields, first(fields.get("syscall")), yes(fields))
+
+
+def tail_of(fields: Fields) -> Tail:
+    """The parts that say who and which program, out of decoded fields. Unset is absent."""
+    process: dict[str, Any] = {}
+    for name, part in (("exe", "executable"), ("comm", "name")):
+        value = fields.get(name)
+        value = value[-1] if isinstance(value, list) else value  # the last is the library's own
+        if isinstance(value, str) and value not in ("", "?", "(null)", "(none)"):
+            process[part] = value
+    user: dict[str, Any] = {}
+    for name, key in (("uid", "id"), ("euid", "effective"), ("auid", "audit")):
+        value = first(fields.get(name))
+        if value.isdecimal():
+            user[key] = value if key == "id" else {"id": value}
+    name = first(fields.get("UID"))
+    if name and name not in ("unset", "unknown", "?", "(null)") and not name.startswith("unknown("):
+        user["name"] = name
+    session = first(fields.get("ses"))
+    named = (("primary", first(fields.get("auid"))), ("secondary", first(fields.get("uid"))))
+    return Tail(
+        fields,
+        process,
+        user,
+        session if session.isdecimal() else "",
+        first(fields.get("syscall")),
+        {part: value for part, value in named if value},
+        _how(process),
+    )
+
+
+_INTERPRETERS = ("/usr/bin/python", "/usr/bin/sh", "/usr/bin/bash", "/usr/bin/perl")
+"""Programs that say less of what was done than `comm=` does."""
+
+
+def _how(process: dict[str, Any]) -> str:
+    """The program; for scripts what it calls itself."""
+    exe = str(process.get("executable", ""))
+    name = str(process.get("name", ""))
+    return name if name and (not exe or exe.startswith(_INTERPRETERS)) else exe

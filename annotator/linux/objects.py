@@ -1,0 +1,133 @@
+"""Who did what to which object, by the rules of the audit library's normaliser: the `auditd.summary` part.
+
+Where the library finds no object because a record is not at the place it counts on (a failed execve has no EXECVE
+record), the first path of the event is taken.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from annotator.linux.actor import Record, Tail, first
+
+if TYPE_CHECKING:
+    from annotator.linux.ecs import Meaning
+
+_KINDS = {
+    "file": "file",
+    "dir": "directory",
+    "character": "character-device",
+    "block": "block-device",
+    "fifo": "fifo",
+    "link": "symlink",
+    "socket": "socket",
+}
+"""The first word of a decoded mode= to the library's word."""
+
+_CONFIG = ("key", "audit_enabled", "audit_pid", "audit_backlog_limit", "audit_failure")
+
+_ACTIONS: dict[str, tuple[str, dict[str, str], str]] = {
+    "BPF": ("op", {"LOAD": "loaded-bpf-program"}, "unloaded-bpf-program"),
+    "EVENT_LISTENER": ("op", {"connect": "connected-to"}, "disconnected-from"),
+}
+"""Types whose action is told by a field: its name, the actions by its value, and for all other values."""
+
+
+def summary(
+    event: dict[str, Any],
+    auditd: dict[str, Any],
+    means: Meaning,
+    main: Record | None,
+    tail: Tail,
+    records: list[Record],
+) -> None:
+    """Add `auditd.summary`, and correct `event.action` where a field tells it.
+
+    `main` is the record that says what happened, `tail` what is known of who did it.
+    """
+    kind = main["type"] if main else ""
+    fields = main["fields"] if main else {}
+    if kind != "SYSCALL":
+        _action(event, kind, fields, alone=fields is tail.fields)
+    what, primary = _object(event, means, kind, fields, records)
+    found: dict[str, Any] = {}
+    actor = tail.actor
+    if means.subject != "auid" and means.subject in fields:
+        actor = {**actor, "primary": first(fields[means.subject])}
+    if actor:
+        found["actor"] = actor
+    if primary is not None and primary != "(null)":
+        found["object"] = {"type": what, "primary": primary} if what and what != "unknown" else {"primary": primary}
+    elif what and what != "unknown":
+        found["object"] = {"type": what}
+    if tail.how:
+        found["how"] = tail.how
+    if found:
+        auditd["summary"] = found
+
+
+def _action(event: dict[str, Any], kind: str, fields: dict[str, Any], *, alone: bool) -> None:
+    """Actions that depend on a field of the record."""
+    op = first(fields.get("op", ""))
+    if kind in _ACTIONS:
+        name, actions, other = _ACTIONS[kind]
+        event["action"] = actions.get(first(fields.get(name, "")), other)
+    elif kind == "CONFIG_CHANGE":
+        rules = {"add_rule": "added-audit-rule", "remove_rule": "deleted-audit-rule"}
+        event["action"] = rules.get(op, "changed-audit-configuration") if alone or not op else op
+    elif kind == "ANOM_PROMISCUOUS" and not alone:
+        left = first(fields.get("prom", "")) == "0"
+        event["action"] = "left-promiscuous-mode-on-device" if left else "entered-promiscuous-mode-on-device"
+    elif kind in ("USYS_CONFIG", "USER_DEVICE") and op:
+        event["action"] = op
+
+
+def _object(
+    event: dict[str, Any], means: Meaning, kind: str, fields: dict[str, Any], records: list[Record]
+) -> tuple[str, Any]:
+    """The kind of the object and what it is called."""
+    what, place = means.object, means.place
+    if place[:1] == "@":
+        return _path(event, what, int(place[1:]), records)
+    if kind == "CONFIG_CHANGE":
+        return what, next((first(fields[name]) for name in _CONFIG if fields.get(name, "(null)") != "(null)"), None)
+    if place == "saddr":
+        if what == "process" and len(records) <= 2:
+            event["action"] = "killed-pid"
+        return what, _address(records)
+    if place == "key" and not means.leads:
+        if fields.get("key", "(null)") == "(null)":
+            if event.get("action") == "triggered-audit-rule":
+                event["action"] = "triggered-unknown-audit-rule"
+            return what, None
+        return what, fields["key"]
+    return what.lstrip("*"), first(fields.get(place)) if place else None
+
+
+def _address(records: list[Record]) -> Any:
+    for record in records:
+        if record["type"] == "SOCKADDR":
+            return record["fields"].get("saddr")
+    return None
+
+
+def _path(event: dict[str, Any], what: str, start: int, records: list[Record]) -> tuple[str, Any]:
+    """The first path from record `start` on that is no parent; else a parent; else the first path before."""
+    parent = found = None
+    for record in records[start:] + records[:start]:
+        if record["type"] == "PATH":
+            if record["fields"].get("nametype") != "PARENT":
+                found = record["fields"]
+                break
+            parent = parent or record["fields"]
+    fields = found or parent
+    kind = what.lstrip("*")
+    if fields is None:
+        return kind, None
+    if what[:1] == "*":
+        mode = fields.get("mode", "")
+        word = mode.partition(",")[0] if isinstance(mode, str) else ""
+        kind = _KINDS.get(word, kind)
+        if event.get("action") == "make-device" and word in ("character", "block"):
+            event["action"] = f"made-{word}-device"
+    return kind, first(fields.get("name"))
