@@ -70,6 +70,8 @@ class Event:
 class Status(StrEnum):
     """The answer to "in which container?"."""
 
+    __hash__ = str.__hash__  # counted once per event: Enum's own goes through Python
+
     CONTAINER = "container"
     HOST = "host"
     UNKNOWN = "unknown"
@@ -79,6 +81,8 @@ class Status(StrEnum):
 
 class Reason(StrEnum):
     """Why there is no answer. Every UNKNOWN carries one."""
+
+    __hash__ = str.__hash__
 
     NOT_SEEN = "not-seen"  # never seen born, and nothing says where it is
     GONE = "gone"  # the host no longer has it
@@ -242,11 +246,11 @@ class Target:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attribution:
+class Attribution(NamedTuple):
     """The answer for one event, with what it rests on or why there is none.
 
-    More than one chain: several containers share a network namespace (packets), nothing else.
+    More than one chain: several containers share a network namespace (packets), nothing else. A NamedTuple, since one
+    is made for most processes.
     """
 
     status: Status

@@ -6,11 +6,12 @@ answered with the tables as they stood before it. This module has the only clock
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from annotator.events import Grouper
 from annotator.membership import Membership
-from annotator.model import Attribution, Event, Gap, Reading, Stamp, Status
+from annotator.model import Attribution, Event, Gap, Reading, Reason, Stamp, Status
 from annotator.processes import Life, Processes
 from annotator.provenance import Provenance
 from annotator.registry import Registry
@@ -79,6 +80,8 @@ class Pipeline:
             on_late=self._late,
         )
         self._pieces: list[bytes] = []
+        self._answered: Counter[Status] = Counter()
+        self._unanswered: Counter[Reason] = Counter()
 
     def feed(self, lines: list[bytes]) -> bytes:
         """Take lines without their newline; returns what may leave now."""
@@ -96,6 +99,8 @@ class Pipeline:
         decide = self._decide
         for event in closed:
             decide(event)
+        if closed:
+            self._count()
         if not self.form.ordered:
             out = b"".join(self._pieces)
             self._pieces = []
@@ -125,29 +130,32 @@ class Pipeline:
             if piece is not None:
                 self._pieces.append(piece)
                 self.stats.passed += len(event.lines)
-        self._count(answer)
-        if reading.facts:
-            for fact in reading.facts:
-                tables.membership.apply(fact, life, actor, node, stamp)
+        if answer.reason is None:
+            self._answered[answer.status] += 1
+        else:
+            self._unanswered[answer.reason] += 1
+        if answer.flags:
+            for flag in answer.flags:
+                self.stats.flags[flag] += 1
+        for fact in reading.facts:
+            tables.membership.apply(fact, life, actor, node, stamp)
         if self.watch is not None:
             self.watch(event, reading, life, answer)
 
-    def _count(self, answer: Attribution) -> None:
+    def _count(self) -> None:
+        """Bring the answers of one block into the counters."""
         stats = self.stats
-        status = answer.status
-        stats.events += 1
-        if status is Status.CONTAINER:
-            stats.container += 1
-        elif status is Status.HOST:
-            stats.host += 1
-        elif status is Status.NONE:
-            stats.none += 1
-        else:
-            stats.unknown += 1
-            if answer.reason is not None:
-                stats.reasons[answer.reason] += 1
-        for flag in answer.flags:
-            stats.flags[flag] += 1
+        answered, unanswered = self._answered, self._unanswered
+        stats.container += answered[Status.CONTAINER]
+        stats.host += answered[Status.HOST]
+        stats.events += sum(answered.values()) + sum(unanswered.values())
+        for reason, count in unanswered.items():
+            if reason is Reason.NO_SUBJECT:
+                stats.none += count
+            else:
+                stats.unknown += count
+                stats.reasons[reason] += count
+        self._answered, self._unanswered = Counter(), Counter()
 
     def _late(self, event: Event, line: bytes) -> bytes | None:
         """A record of an event that is decided: it shares the decision, which may be to leave nothing."""

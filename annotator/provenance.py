@@ -6,8 +6,6 @@ events of a process have the same one.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from annotator.membership import Membership, Stay
 from annotator.model import (
     NO_PID,
@@ -50,7 +48,7 @@ class Provenance:
         if known is not None and known[0] is answer:
             return known[1]
         target = Target(life.pid, answer.status, answer.chains, answer.reason)
-        itself = replace(answer, targets=(target,))
+        itself = answer._replace(targets=(target,))
         life.self_answer = (answer, itself)
         return itself
 
@@ -107,7 +105,7 @@ class Provenance:
         crossed = any(target.chains[:1] != answer.chains[:1] for target in targets if target.status is not Status.UNKNOWN)
         known = answer.status in (Status.CONTAINER, Status.HOST)
         flags = (*answer.flags, Flag.CROSSED) if crossed and known else answer.flags
-        return replace(answer, targets=targets, flags=flags)
+        return answer._replace(targets=targets, flags=flags)
 
     def _stated(self, said: Stated, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
         """A CONTAINER_ID record: the strongest word there is."""
