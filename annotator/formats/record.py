@@ -1,47 +1,98 @@
 """The record form: CONTAINER_ID records as the v11 patch writes them, for user space with contid support.
 
 The record stands before the one it speaks for, which gets ` record=N` at its end (SYSCALL, OBJ_PID, NETFILTER_PKT); a
-user-space record has it behind, without the link. Stock tools split or drop such events: never the default.
+user-space record has it behind, without the link. Stock tools split or drop such events: never the default. Source:
+logs of a kernel with the v11 patches.
 """
 
 from __future__ import annotations
 
-from annotator.backend import Place
+import re
+from typing import TYPE_CHECKING, Protocol
+
 from annotator.formats.raw import MAX_LINE
 from annotator.formats.values import list_text
 from annotator.model import Attribution, Chain, Event, Status
 
+if TYPE_CHECKING:
+    from annotator.backend import Place
+    from annotator.stats import Stats
 
-def write(event: Event, answer: Attribution, place: Place | None, targets: list[Place], *, linked: bool) -> int:
-    """Add the records to `event.lines` (a record and the line it stands before are one entry). Returns how many.
-
-    `targets` are the places of the OBJ_PID records, in the order of `answer.targets`; `linked` is False for a
-    user-space record.
-    """
-    number = 0
-    if answer.status is Status.CONTAINER and place is not None and _numbered(answer.chains):
-        number += 1
-        _insert(event, place, answer.chains, number, linked=linked)
-    for target, where in zip(answer.targets, targets, strict=False):
-        if target.chains and _numbered(target.chains):
-            number += 1
-            _insert(event, where, target.chains, number, linked=True)
-    return number
+_CONTID = re.compile(rb"\): (?:record=\d{1,9} )?(?:contid=|op=[a-z]+ opid=\d+ (?:old-)?contid=)")
+"""A CONTAINER_ID or CONTAINER_OP, by its body: an audit system without the patches has other names for them."""
 
 
-def _numbered(chains: tuple[Chain, ...]) -> bool:
-    return all(container.contid is not None for chain in chains for container in chain)
+class Linked(Protocol):
+    """What this form asks of a backend."""
+
+    def place(self, event: Event) -> Place | None:
+        """Where the body of the event's chief record ends."""
+        ...
+
+    def targets(self, event: Event) -> list[Place]:
+        """Where the bodies of the records about targets end, in the order of `Attribution.targets`."""
+        ...
+
+    def is_linked(self, event: Event) -> bool:
+        """Whether the chief record is one that the kernel links by ` record=N`."""
+        ...
 
 
-def _insert(event: Event, place: Place, chains: tuple[Chain, ...], number: int, *, linked: bool) -> None:
-    line = event.lines[place.record]
-    prefix = b"node=" + event.node + b" " if event.node else b""
-    stamp = event.key.rpartition(b" ")[2]
-    record = prefix + b"type=CONTAINER_ID msg=audit(" + stamp + b"): record=%d contid=" % number + list_text(chains)
-    if not linked:
-        event.lines[place.record] = line + b"\n" + record
-        return
-    link = b" record=%d" % number
-    if len(line) + len(link) < MAX_LINE:
-        line = line[: place.offset] + link + line[place.offset :]
-    event.lines[place.record] = record + b"\n" + line
+class Record:
+    """Edits `Event.lines` in place: a record that is put in and the line it belongs to are one entry."""
+
+    ordered = True
+
+    def __init__(self, backend: Linked, stats: Stats) -> None:
+        self.backend = backend
+        self.stats = stats
+
+    def write(self, event: Event, answer: Attribution) -> None:
+        """Give one decided event its records; one that came with contid records is left as it is."""
+        already = sum(_CONTID.search(line, 0, 1024) is not None for line in event.lines)
+        if already:
+            self.stats.already += already
+            self.stats.passed += len(event.lines) - already
+            return
+        edits = _Edits(event)
+        if answer.status is Status.CONTAINER:
+            place = self.backend.place(event)
+            if place is not None:
+                edits.add(place, answer.chains, linked=self.backend.is_linked(event))
+        if answer.targets:
+            places = self.backend.targets(event)
+            if len(places) == len(answer.targets):  # else it cannot be told whose is whose
+                for target, place in zip(answer.targets, places, strict=True):
+                    edits.add(place, target.chains, linked=True)
+        self.stats.annotated += edits.number
+        self.stats.left_out_fields += edits.left_out
+        self.stats.passed += len(event.lines) - edits.number
+
+
+class _Edits:
+    """The records given to one event so far; `number` is that of the last."""
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.number = 0
+        self.left_out = 0
+        self.head = b"node=" + event.node + b" " if event.node else b""
+        self.head += b"type=CONTAINER_ID msg=audit(" + event.key.rpartition(b" ")[2] + b"): record="
+
+    def add(self, place: Place, chains: tuple[Chain, ...], *, linked: bool) -> None:
+        """One record, unless a container has no contid, or a line would become too long: without its link it lies."""
+        if not chains or any(container.contid is None for chain in chains for container in chain):
+            return
+        lines = self.event.lines
+        line = lines[place.record]
+        number = b"%d" % (self.number + 1)
+        cr = b"\r" if line[-1:] == b"\r" else b""
+        record = self.head + number + b" contid=" + list_text(chains) + cr
+        if linked:
+            line = line[: place.offset] + b" record=" + number + line[place.offset :]
+        if max(len(line), len(record)) >= MAX_LINE:
+            self.left_out += 1
+            return
+        self.number += 1
+        in_front = linked is not self.event.reversed
+        lines[place.record] = record + b"\n" + line if in_front else line + b"\n" + record

@@ -1,15 +1,18 @@
 """How the text forms write values: lists of contids, and strings that no reader can mistake.
 
-The kernel's own convention, sharpened: a string is quoted when all its bytes are 0x21-0x7e and no quote, else upper-case
-hex; never bare, because a bare `AB12` reads as hex (auparse decodes it).
+The kernel's own convention, sharpened: a string is quoted when all its bytes are 0x21-0x7e and no quote, else
+upper-case hex; never bare, because a bare `AB12` reads as hex (auparse decodes it).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from annotator.model import Chain, Container, Status, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_VALUE = 256
 """Bytes of one value, before it is quoted or put in hex."""
@@ -17,7 +20,7 @@ MAX_VALUE = 256
 UNKNOWN = b"?"
 HOST = b"-1"
 
-_PLAIN = re.compile(rb'[\x21\x23-\x7e]*')
+_PLAIN = re.compile(rb"[\x21\x23-\x7e]*")
 
 
 def quoted(value: str | bytes) -> bytes:
