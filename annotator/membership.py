@@ -3,17 +3,23 @@
 Each life has `Stay`s, its answers with the stamp from which they hold. A stay is only ever followed by a deeper one:
 none to X, X to Y nested in X. What is asked is resolved when asked, from the parent as of the birth, so that facts that
 come late still count. Host is an answer that needs proof, as a container does.
+
+Budget: questions and facts are rules over the same few tables; apart, neither can be checked against the other.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.model import (
     CONTID_UNSET,
     OWN_SESSION,
     Actor,
+    Booted,
+    Chain,
     Container,
+    ContId,
     Dropped,
     EngineCommand,
     Evidence,
@@ -32,8 +38,10 @@ from annotator.model import (
     Session,
     Stamp,
 )
-from annotator.processes import Life, Processes
 from annotator.registry import Registry, derive_contid
+
+if TYPE_CHECKING:
+    from annotator.processes import Life, Processes
 
 
 class Stay(NamedTuple):
@@ -59,6 +67,20 @@ class Intent(NamedTuple):
     node: bytes
 
 
+@dataclass(slots=True)
+class Inside:
+    """By whom a container lives: its first process, who registered it, and every life that was seen inside.
+
+    `dropped`: an op=drop was read while somebody we know of was alive inside; the kernel patches write such.
+    """
+
+    init: Life | None = None
+    owner: Life | None = None
+    members: list[Life] = field(default_factory=list)
+    limit: int = 32
+    dropped: tuple[Life | None, Stamp] | None = None
+
+
 class Membership:
     """Applies facts, answers `where`. The tables are the processes' and the registry's; this holds the rules."""
 
@@ -66,7 +88,9 @@ class Membership:
         self.processes = processes
         self.registry = registry
         self.version = 0
-        self.inits: dict[int, Life] = {}
+        self.inside: dict[Container, Inside] = {}
+        self.unsure: dict[Life, ContId] = {}
+        """Registrations whose result is not in the log, by target."""
         self.refused = 0
         self.tentative = 0
 
@@ -85,16 +109,17 @@ class Membership:
         else:
             life.stays.insert(0, stay)
             life.answer = None
+            if stay.container is not None:
+                self._count_in(stay.container, life)
             if not life.bound:
                 self.version += 1  # others may have asked for this one's container before it was seen
         return stay
 
     def _still(self, life: Life, stay: Stay) -> Stay | None:
         """Host holds only while nothing was lost; pid 1 and kernel threads are always host."""
-        if stay.container is None and stay.evidence is Evidence.INIT and life.pid > 2:
-            if stay.epoch != self.processes.node(life.node).epoch:
-                return None
-        return stay
+        if stay.container is not None or stay.evidence is not Evidence.INIT or life.pid <= 2:
+            return stay
+        return stay if stay.epoch == self.processes.node(life.node).epoch else None
 
     def _born(self, life: Life, stamp: Stamp, depth: int) -> Stay | None:
         """What a life has from its birth: its parent's container, or an engine's new one."""
@@ -106,26 +131,25 @@ class Membership:
             return None
         birth = life.hinted or life.born if life.bound else stamp
         above = self.where(parent, birth, depth + 1)
-        if above is None or above.container is None:
-            made = self._made(life, birth)
-            if made is not None:
-                return made
-        if above is None:
-            return None
+        made = self._made(life, birth, above.container if above is not None else None)
+        if made is not None or above is None:
+            return made
         if above.container is None:
-            proven = life.bound and node.moves and life.epoch == node.epoch and not life.ns
+            proven = life.bound and node.moves and life.birth_epoch == node.epoch and life.ns == Ns.NONE
             return Stay(life.born, None, Evidence.INIT, epoch=node.epoch) if proven else None
-        if not life.bound and parent.epoch != node.epoch and (parent.ses, parent.auid) != (life.ses, life.auid):
-            return None
+        if not life.bound and (parent.ses, parent.auid) != (life.ses, life.auid):
+            return None  # a re-used pid, or a login: not to be told apart
         evidence = Evidence.LINEAGE if life.bound else Evidence.PPID
         if above.evidence in (Evidence.REGISTERED, Evidence.RECORD):
             evidence = Evidence.REGISTERED
         return Stay(min(life.born, stamp), above.container, evidence, above.session, above.flags, epoch=node.epoch)
 
-    def _made(self, life: Life, birth: Stamp) -> Stay | None:
+    def _made(self, life: Life, birth: Stamp, above: Container | None) -> Stay | None:
         """A child that an engine bore into a new mount namespace is its container's init."""
+        if not life.ns or not life.ns & Ns.MNT:
+            return None
         intent = self.intent(life)
-        if intent is None or intent.command.role is not Role.CREATE or not life.ns or not life.ns & Ns.MNT:
+        if intent is None or intent.command.role is not Role.CREATE or intent.inside is not above:
             return None
         return Stay(birth, self._container(intent, birth), Evidence.COMMAND, OWN_SESSION)
 
@@ -166,14 +190,24 @@ class Membership:
             case Registered():
                 self._registered(fact, life, actor, node, stamp)
             case Dropped():
-                self.registry.dropped(node, fact.contid, stamp)
+                self._dropped(fact, node, stamp)
             case Named():
                 if life is not None and self._is_trusted(life, actor, stamp):
                     self.registry.named(node, fact, stamp)
             case Gap():
                 self.processes.gap(node)
+                self.version += 1
+            case Booted() if life is None or self._may_boot(life, actor, stamp):
+                self.processes.booted(node, fact.boot)
+                self.registry.booted(node, fact.boot, stamp)
+                self.version += 1
             case _:
                 pass
+
+    def _may_boot(self, life: Life, actor: Actor | None, stamp: Stamp) -> bool:
+        """A user-space record of a boot: not from inside a container, whose root can send one too."""
+        stay = self.where(life, stamp)
+        return actor is not None and actor.uid == 0 and (stay is None or stay.container is None)
 
     def learn(self, life: Life, container: Container | None, stamp: Stamp) -> None:
         """The trail states where this life is (CONTAINER_ID): that is what its children inherit."""
@@ -181,6 +215,21 @@ class Membership:
         if container is not None and (held is None or held.container is not container):
             session = held.session if held is not None and held.container is not None else None
             self._stay(life, Stay(stamp, container, Evidence.RECORD, session))
+
+    def stated(self, life: Life, contids: tuple[ContId, ...], stamp: Stamp) -> Chain:
+        """The containers the trail states for a life, nearest first: those it is known to be in, if the numbers agree.
+
+        Else those that have the numbers now, and the life is there from now on.
+        """
+        held = self.where(life, stamp)
+        if held is not None and held.container is not None:
+            chain = held.container.chain()
+            if tuple(one.contid for one in chain) == contids[:16]:
+                return chain
+        chain = self.registry.chain(life.node, contids, stamp)
+        if chain:
+            self.learn(life, chain[0], stamp)
+        return chain
 
     def _rebind(self, life: Life) -> None:
         """A late fork record named the parent: what was unknown, or known by ppid alone, may be better known now."""
@@ -197,13 +246,79 @@ class Membership:
         if len(life.stays) > 64:
             del life.stays[1]
         life.answer = None
+        if stay.container is not None:
+            self._count_in(stay.container, life)
+            self.unsure.pop(life, None)
         self.version += 1
+
+    # --- who keeps a container alive ----------------------------------------------------------------------------
+
+    def _count_in(self, container: Container, life: Life) -> None:
+        """Note who is inside; those that have ended are dropped from the list when it has doubled."""
+        for one in container.chain():
+            found = self.inside.get(one)
+            if found is None:
+                if len(self.inside) >= self.registry.max_containers:
+                    self.inside.pop(next(iter(self.inside)))
+                found = self.inside[one] = Inside()
+            found.members.append(life)
+            if len(found.members) > found.limit:
+                found.members = [each for each in dict.fromkeys(found.members) if self._lives(each)]
+                found.limit = 2 * len(found.members) + 32
+
+    def _lives(self, life: Life) -> bool:
+        return life.end is None and self.processes.node(life.node).now.get(life.pid) is life
+
+    def is_alive(self, container: Container, but: Life | None = None) -> bool:
+        """Whether anybody who is known to be inside, or in a container nested in it, lives. `but` does not count."""
+        found = self.inside.get(container)
+        return found is not None and any(one is not but and self._lives(one) for one in found.members)
+
+    def _end(self, container: Container, stamp: Stamp) -> None:
+        self.registry.ended(container, stamp)
+        self.inside.pop(container, None)
+
+    def _dropped(self, fact: Dropped, node: bytes, stamp: Stamp) -> None:
+        """An op=drop: the number is free, unless somebody is known to live inside.
+
+        The patches have defects (see `registration`): V7 and V8 write it at every logged call of a process that is
+        alone, V10 and V11 at those of one whose network namespace has forgotten the container. So it is noted, and
+        believed when the number is set again and its writer was not seen since.
+        """
+        container = self.registry.numbered(node, fact.contid)
+        if container is None:
+            return
+        if self.is_alive(container):
+            found = self.inside[container]
+            found.dropped = (self.processes.at(node, fact.pid, stamp), stamp)
+            return
+        self._end(container, stamp)
+
+    def _is_over(self, container: Container, writer: Life | None) -> bool:
+        """Whether a number that is set now must have been free before: what it named then is another container.
+
+        So it is when all that were known inside have ended, or when the last was dropped and is silent since. From V7
+        on only the owner may put a second process inside: a drop before another's set was true.
+        """
+        found = self.inside.get(container)
+        if found is None or not found.members:
+            return False
+        if found.dropped is None:
+            return not self.is_alive(container)
+        dropper, when = found.dropped
+        quiet = dropper is not None and dropper.seen.ms <= when.ms
+        if not self.is_alive(container, dropper if quiet else None):
+            return True
+        return quiet and writer is not None and found.owner is not None and writer is not found.owner
+
+    # --- programs, engines ------------------------------------------------------------------------------------------
 
     def _executed(self, fact: Executed, life: Life, stamp: Stamp) -> None:
         stay = self.where(life, stamp)
         if stay is not None and stay.container is not None:
-            if stay.session is OWN_SESSION and id(stay.container) not in self.inits:
-                self.inits[id(stay.container)] = life
+            found = self.inside.get(stay.container)
+            if stay.session is OWN_SESSION and stay.container.id and found is not None and found.init is None:
+                found.init = life
             life.intent = None
         elif life.intent is not None or life.parent is not None:
             intent = self.intent(life)
@@ -215,9 +330,10 @@ class Membership:
     def _exited(self, life: Life, stamp: Stamp) -> None:
         self.processes.exited(life.node, life, stamp)
         stay = self.where(life, stamp)
-        if stay is not None and stay.container is not None and self.inits.get(id(stay.container)) is life:
-            del self.inits[id(stay.container)]
-            self.registry.ended(stay.container, stamp)
+        if stay is not None and stay.container is not None:
+            found = self.inside.get(stay.container)
+            if found is not None and found.init is life:
+                self._end(stay.container, stamp)
 
     def _commanded(self, command: EngineCommand, life: Life, actor: Actor, stamp: Stamp) -> None:
         """An engine's own executable ran with a command line that names a container."""
@@ -228,15 +344,16 @@ class Membership:
         if outer is not None and outer.command.role is not Role.CREATE and outer.how:
             who, how = outer.who, outer.how
         if command.id:
-            known = self.registry.known(life.node, command.id)
-            if known is not None and (known.owner != actor.uid and actor.uid != 0):
+            known = self.registry.known(life.node, command.id, owner=actor.uid, inside=inside)
+            if known is None and self.registry.is_anothers(life.node, command.id, actor.uid):
                 self.refused += 1  # another user's engine cannot speak for this container
                 return
             if command.name or command.role is Role.NAME:
                 known = known or self.registry.engine(
                     life.node, command.id, command.engine, owner=actor.uid, parent=inside
                 )
-                self.registry.named(life.node, Named(command.id, command.name, command.image))
+                if inside is None:
+                    self.registry.named(life.node, Named(command.id, command.name, command.image), owner=known.owner)
         life.intent = Intent(stamp, command, who, how, inside, life.node)
 
     def _moved(self, fact: Moved, life: Life, stamp: Stamp) -> None:
@@ -265,21 +382,29 @@ class Membership:
         command, who = intent.command, intent.who
         flags: tuple[Flag, ...] = ()
         if command.target > 0:
-            target = self.processes.at(life.node, command.target, stamp)
-            stay = self.where(target, stamp) if target is not None else None
-            if stay is None or stay.container is None:
+            entered = self._entered_at(intent, life, stamp)
+            if entered is None:
                 self._unannounced(Moved(life.pid, Ns.MNT, joined=True), life, self.where(life, stamp), stamp)
                 return
-            container = stay.container
+            container = entered
             flags = (Flag.ENTERED,)
-            if intent.inside is not None and intent.inside not in container.chain():
-                return  # from inside a container only what is nested in it can be entered
         elif not command.id:
             return
         else:
             container = self._find(intent)
         session = Session(str(stamp), intent.how, who.auid, who.ses, who.uid, _show(who.tty), _show(who.exe), life.pid)
         self._stay(life, Stay(stamp, container, Evidence.COMMAND, session, flags))
+
+    def _entered_at(self, intent: Intent, life: Life, stamp: Stamp) -> Container | None:
+        """The container of the process whose namespaces were joined, by a pid of the caller's pid namespace.
+
+        So it says something only of a caller in the first one: not from inside a container, nor of unknown birth.
+        """
+        if intent.inside is not None or not life.init_ns:
+            return None
+        target = self.processes.at(life.node, intent.command.target, stamp)
+        stay = self.where(target, stamp) if target is not None else None
+        return stay.container if stay is not None else None
 
     def _rooted(self, life: Life, stamp: Stamp) -> None:
         """Mounts changed by an engine's child whose namespaces its clone3 hid: it is the container's init."""
@@ -293,12 +418,10 @@ class Membership:
     def _find(self, intent: Intent) -> Container:
         """The container that was entered: known, or older than the log and named by the command alone."""
         command = intent.command
-        known = self.registry.known(intent.node, command.id)
-        if known is not None and (intent.inside is None or intent.inside in known.chain()):
+        known = self.registry.known(intent.node, command.id, owner=command.uid, inside=intent.inside)
+        if known is not None:
             return known
-        return self.registry.engine(
-            intent.node, command.id, command.engine, owner=intent.who.uid, parent=intent.inside
-        )
+        return self.registry.engine(intent.node, command.id, command.engine, owner=command.uid, parent=intent.inside)
 
     def _container(self, intent: Intent, stamp: Stamp) -> Container:
         """The container that is made: the one just announced, or a new run of the same id."""
@@ -315,19 +438,48 @@ class Membership:
         return found
 
     def _registered(self, fact: Registered, life: Life | None, actor: Actor | None, node: bytes, stamp: Stamp) -> None:
-        """A contid was asked for. Refused: nothing. Without its result: nothing yet, a CONTAINER_ID will confirm it."""
-        if fact.ok is None:
-            self.tentative += 1
-        if not fact.ok or fact.pid <= 0:
+        """A contid was asked for. Refused: nothing. Without its result: nothing yet, a CONTAINER_ID will confirm it.
+
+        What the target had before is stated by the kernel in any case.
+        """
+        if fact.pid <= 0:
             return
-        target = self.processes.at(node, fact.pid, stamp)
+        target = self._target(fact, node, stamp)
+        by_kernel = not fact.id and fact.contid != CONTID_UNSET
+        if fact.old and target is not None:
+            self.stated(target, fact.old, stamp)
+        if fact.ok is None and by_kernel:
+            self.tentative += 1
+            if target is not None and len(self.unsure) < 4096:
+                self.unsure[target] = fact.contid
+        if not fact.ok:
+            return
         if target is None:
             target = self.processes.see(node, Actor(fact.pid), stamp)
-        if fact.id or fact.contid == CONTID_UNSET:
+        if not by_kernel:
             self._registered_by_user(fact, life, actor, target, stamp)
             return
+        writer = self.processes.at(node, fact.by, stamp) if life is None or life.pid != fact.by else life
+        found = self.registry.numbered(node, fact.contid)
+        if found is not None and self._is_over(found, writer):
+            self._end(found, stamp)
         container = self.registry.registered(node, fact.contid, fact.outer, stamp)
         self._stay(target, Stay(stamp, container, Evidence.REGISTERED, OWN_SESSION))
+        inside = self.inside[container]
+        if inside.owner is None:
+            inside.owner = writer
+
+    def _target(self, fact: Registered, node: bytes, stamp: Stamp) -> Life | None:
+        """Who is registered: the child of a fork just before, even where the pid's last process was not seen to end."""
+        life = self.processes.at(node, fact.pid, stamp)
+        hints = self.processes.node(node).hints.get(fact.pid)
+        if hints and (life is None or hints[-1].stamp > life.seen) and hints[-1].stamp <= stamp:
+            newest = hints[-1]
+            above = newest.parent
+            parent = above.ppid if newest.sibling else above.pid
+            if above.pid == fact.by:
+                return self.processes.see(node, Actor(fact.pid, parent, above.auid, above.uid, above.ses), stamp)
+        return life
 
     def _registered_by_user(
         self, fact: Registered, life: Life | None, actor: Actor | None, target: Life, stamp: Stamp
@@ -347,7 +499,8 @@ class Membership:
         self.registry.named(target.node, Named(fact.id, fact.name, fact.image))
         if container.start_ms is None:
             container.start_ms = stamp.ms
-        self._stay(target, Stay(stamp, container, Evidence.REGISTERED, OWN_SESSION))
+        session = held.session if held is not None and held.container is container else OWN_SESSION
+        self._stay(target, Stay(stamp, container, Evidence.REGISTERED, session))
 
     def _is_trusted(self, life: Life, actor: Actor | None, stamp: Stamp) -> bool:
         stay = self.where(life, stamp)
@@ -356,8 +509,9 @@ class Membership:
 
 _ENGINES = frozenset(
     b"runc crun youki conmon containerd-shim containerd-shim-runc-v1 containerd-shim-runc-v2 lxc-start lxc-execute "
-    b"lxc-attach systemd-nspawn nsenter podman docker nerdctl".split()
+    b"lxc-attach systemd-nspawn nsenter".split()
 )
+"""Programs that carry an announcement on when they run each other. Not the clients: conmon calls podman to clean up."""
 
 
 def _show(value: bytes) -> str:

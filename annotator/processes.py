@@ -32,8 +32,9 @@ class Life:
     """
 
     __slots__ = (
-        "answer", "answer_since", "answer_version", "auid", "born", "bound", "end", "epoch", "exe", "hinted", "init_ns",
-        "intent", "key_boot", "node", "ns", "parent", "pid", "ppid", "seen", "self_answer", "ses", "sibling", "stays", "ticks", "uid", "unknown_version",
+        "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "end", "epoch", "exe",
+        "hinted", "init_ns", "intent", "key_boot", "node", "ns", "parent", "pid", "ppid", "seen", "self_answer", "ses",
+        "sibling", "stays", "ticks", "uid", "unknown_version",
     )  # fmt: skip
 
     def __init__(self, node: bytes, pid: int, born: Stamp) -> None:
@@ -53,6 +54,7 @@ class Life:
         self.hinted: Stamp | None = None
         self.ns: Ns | None = None
         self.epoch = 0
+        self.birth_epoch = -1
         self.ticks: int | None = None
         self.key_boot = ""
         self.init_ns = False
@@ -85,13 +87,14 @@ class Life:
 class Hint:
     """A fork record whose child has not shown itself yet."""
 
-    __slots__ = ("child", "ns", "parent", "sibling", "stamp")
+    __slots__ = ("child", "epoch", "ns", "parent", "sibling", "stamp")
 
-    def __init__(self, stamp: Stamp, parent: Life, child: int, ns: Ns | None, *, sibling: bool) -> None:
+    def __init__(self, stamp: Stamp, parent: Life, child: int, ns: Ns | None, epoch: int, *, sibling: bool) -> None:
         self.stamp = stamp
         self.parent = parent
         self.child = child
         self.ns = ns
+        self.epoch = epoch
         self.sibling = sibling
 
     def fits(self, ppid: int) -> bool:
@@ -190,11 +193,12 @@ class Processes:
 
     def _reparented(self, node: Node, life: Life, ppid: int, stamp: Stamp) -> bool:
         """Whether `ppid` can have become the parent of an orphan: init, or an ancestor that reaps."""
+        parent = life.parent or node.now.get(life.ppid)
+        alive = parent is not None and parent.end is None and node.now.get(parent.pid) is parent
+        if alive and parent is not None and parent.pid == life.ppid and parent.born <= life.born:
+            return False  # its parent lives: this is another process
         if ppid == 1 or any(ppid == older.pid for older in life.ancestors()):
             return True
-        parent = life.parent or node.now.get(life.ppid)
-        if parent is not None and parent.end is None and parent.pid == life.ppid and parent.born <= life.born:
-            return False  # its parent lives: this is another process
         return node.exits and parent is not None and parent.end is not None and parent.end.ms <= stamp.ms + SLACK_MS
 
     def _update(self, node: Node, life: Life, actor: Actor, stamp: Stamp, hint: Hint | None) -> None:
@@ -250,17 +254,21 @@ class Processes:
         parent.init_ns = True  # its numbers are the first namespace's, as the child's own record shows
         life.init_ns = hint.ns is None or not hint.ns & Ns.PID
         life.hinted = hint.stamp
+        life.birth_epoch = hint.epoch  # what was lost since then may have moved it
+        life.unknown_version = -1
         if hint.stamp < life.born:
             life.born = hint.stamp
         life.answer = None
 
     # --- facts --------------------------------------------------------------------------------------------------
 
-    def forked(self, name: bytes, parent: Life, child: int, stamp: Stamp, ns: Ns | None, *, sibling: bool) -> Life | None:
+    def forked(
+        self, name: bytes, parent: Life, child: int, stamp: Stamp, ns: Ns | None, *, sibling: bool
+    ) -> Life | None:
         """A fork record: binds a life that has shown itself already, else waits as a hint. Returns the life it bound."""
         node = self.node(name)
         node.forks = True
-        hint = Hint(stamp, parent, child, ns, sibling=sibling)
+        hint = Hint(stamp, parent, child, ns, node.epoch, sibling=sibling)
         for life in (node.now.get(child), *reversed(node.past.get(child, ()))):
             if life is None or life.bound or life.born.ms + SLACK_MS < stamp.ms:
                 continue
@@ -351,5 +359,7 @@ class Processes:
                 for life in sorted(node.now.values(), key=lambda one: one.seen)[:excess]:
                     del node.now[life.pid]
                 self.evicted += excess
-            for pid in [pid for pid, hints in node.hints.items() if hints[-1].parent.end and hints[-1].stamp.ms < limit]:
+            for pid in [
+                pid for pid, hints in node.hints.items() if hints[-1].parent.end and hints[-1].stamp.ms < limit
+            ]:
                 del node.hints[pid]

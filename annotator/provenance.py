@@ -6,12 +6,12 @@ events of a process have the same one.
 
 from __future__ import annotations
 
-from annotator.membership import Membership, Stay
+from typing import TYPE_CHECKING
+
 from annotator.model import (
     NO_PID,
     Attribution,
     Chain,
-    Container,
     Evidence,
     Flag,
     Reading,
@@ -21,7 +21,10 @@ from annotator.model import (
     Status,
     Target,
 )
-from annotator.processes import Life
+
+if TYPE_CHECKING:
+    from annotator.membership import Membership, Stay
+    from annotator.processes import Life
 
 NOTHING = Attribution(Status.NONE, reason=Reason.NO_SUBJECT)
 """The event names no process and no packet."""
@@ -56,14 +59,18 @@ class Provenance:
         """The answer for one process at one time."""
         answer = life.answer
         if answer is not None and stamp >= life.answer_since:
-            if answer.status is Status.CONTAINER or life.answer_version == self.membership.version:
+            if answer.status is Status.CONTAINER:
+                if life.answer_version == answer.chains[0][0].version:
+                    return answer
+            elif life.answer_version == self.membership.version:
                 return answer
         stay = self.membership.where(life, stamp)
         answer = self._answer(life, stay)
         if stay is None or not life.stays or stay is life.stays[-1]:
             life.answer = answer
             life.answer_since = stay.since if stay is not None else stamp
-            life.answer_version = self.membership.version
+            container = stay.container if stay is not None else None
+            life.answer_version = container.version if container is not None else self.membership.version
         return answer
 
     def _answer(self, life: Life, stay: Stay | None) -> Attribution:
@@ -83,6 +90,8 @@ class Provenance:
 
     def _why(self, life: Life) -> Reason:
         """Why nothing is proven of this life."""
+        if life in self.membership.unsure:
+            return Reason.TENTATIVE
         node = self.membership.processes.node(life.node)
         if any(stay.container is None and not stay.lost for stay in life.stays):
             return Reason.GAP
@@ -102,20 +111,21 @@ class Provenance:
         if not reading.targets:
             return answer
         targets = tuple(self._target(pid, by_target.get(pid), node, stamp) for pid in reading.targets)
-        crossed = any(target.chains[:1] != answer.chains[:1] for target in targets if target.status is not Status.UNKNOWN)
+        crossed = any(
+            target.chains[:1] != answer.chains[:1] for target in targets if target.status is not Status.UNKNOWN
+        )
         known = answer.status in (Status.CONTAINER, Status.HOST)
         flags = (*answer.flags, Flag.CROSSED) if crossed and known else answer.flags
         return answer._replace(targets=targets, flags=flags)
 
     def _stated(self, said: Stated, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
         """A CONTAINER_ID record: the strongest word there is."""
-        chains = self.chains(said, node, stamp)
         key = life.key if life is not None else None
+        chains = self.chains(said, node, stamp, life)
         if not chains:
             return Attribution(Status.HOST, evidence=(Evidence.RECORD,), key=key)
         session = None
         if life is not None and len(chains) == 1:
-            self.membership.learn(life, chains[0][0], stamp)
             stay = self.membership.where(life, stamp)
             session = stay.session if stay is not None else None
         return Attribution(Status.CONTAINER, chains, (Evidence.RECORD,), session=session, key=key)
@@ -124,18 +134,16 @@ class Provenance:
         """The answer for one process that was signalled or traced."""
         life = self.membership.processes.at(node, pid, stamp)
         if said is not None:
-            chains = self.chains(said, node, stamp)
-            if life is not None and len(chains) == 1:
-                self.membership.learn(life, chains[0][0], stamp)
+            chains = self.chains(said, node, stamp, life)
             return Target(pid, Status.CONTAINER if chains else Status.HOST, chains)
         if life is None:
             return Target(pid, Status.UNKNOWN, reason=Reason.NOT_SEEN)
         answer = self.of(life, stamp)
         return Target(pid, answer.status, answer.chains, answer.reason)
 
-    def chains(self, said: Stated, node: bytes, stamp: Stamp) -> tuple[Chain, ...]:
-        """Stated contids as containers."""
-        registry = self.membership.registry
-        return tuple(registry.chain(node, chain, stamp) for chain in said.chains if chain)
-
-
+    def chains(self, said: Stated, node: bytes, stamp: Stamp, life: Life | None = None) -> tuple[Chain, ...]:
+        """Stated contids as containers. A single chain is that life's container from now on."""
+        membership = self.membership
+        if life is not None and len(said.chains) == 1 and said.chains[0]:
+            return (membership.stated(life, said.chains[0], stamp),)
+        return tuple(membership.registry.chain(node, chain, stamp) for chain in said.chains if chain)

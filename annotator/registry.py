@@ -33,11 +33,14 @@ def derive_contid(engine_id: str) -> ContId:
 
 @dataclass(slots=True)
 class Containers:
-    """One node's containers: the live ones by contid and by (owner, id), and all that are remembered."""
+    """One node's containers: the live ones by contid and by engine id, and all that are remembered.
+
+    An id is unique to an engine's user only, and inside one container: whoever is elsewhere may use the same.
+    """
 
     boot: str = ""
     by_contid: dict[ContId, Container] = field(default_factory=dict)
-    by_id: dict[str, Container] = field(default_factory=dict)
+    by_id: dict[str, list[Container]] = field(default_factory=dict)
     remembered: list[Container] = field(default_factory=list)
 
 
@@ -83,42 +86,65 @@ class Registry:
 
     def dropped(self, name: bytes, contid: ContId, stamp: Stamp) -> None:
         """The last process of the container is gone: the number is free."""
-        found = self.node(name).by_contid.pop(contid, None)
+        found = self.numbered(name, contid)
         if found is not None:
             self.ended(found, stamp)
 
+    def numbered(self, name: bytes, contid: ContId) -> Container | None:
+        """The live container of this number."""
+        return self.node(name).by_contid.get(contid)
+
     # --- by engine id (a stock kernel) --------------------------------------------------------------------------
 
-    def known(self, name: bytes, engine_id: str) -> Container | None:
-        """The live container of this engine id."""
-        return self.node(name).by_id.get(engine_id)
+    def known(
+        self, name: bytes, engine_id: str, *, owner: int | None = None, inside: Container | None = None
+    ) -> Container | None:
+        """The live container of this engine id, as one who is `inside` (None: on the host) can mean it.
+
+        Of several users' containers that of `owner`; root (and None) may mean anybody's, when only one has the id.
+        """
+        near = [
+            one
+            for one in self.node(name).by_id.get(engine_id, ())
+            if (one.parent is None if inside is None else one is not inside and inside in one.chain())
+        ]
+        own = [one for one in near if one.owner == owner]
+        if own:
+            return own[-1]
+        return near[0] if len(near) == 1 and not owner else None
+
+    def is_anothers(self, name: bytes, engine_id: str, uid: int) -> bool:
+        """Whether the id is in use, but not by `uid`, which is not root either."""
+        return uid != 0 and any(one.owner != uid for one in self.node(name).by_id.get(engine_id, ()))
 
     def engine(
         self, name: bytes, engine_id: str, engine: str, *, owner: int = 0, parent: Container | None = None
     ) -> Container:
-        """The live container with this engine id, or a new entry with its derived contid."""
+        """The live container of this id, owner and parent, or a new entry with its derived contid."""
         node = self.node(name)
-        found = node.by_id.get(engine_id)
-        if found is None:
-            contid = derive_contid(engine_id)
-            found = Container(contid, engine_id, engine=engine, owner=owner, parent=parent, node=name)
-            other = node.by_contid.get(contid)
-            if other is not None and other.id != engine_id:
-                found.shared = other.shared = True
-                other.version += 1
-            self._add(node, found)
-        return found
+        for one in node.by_id.get(engine_id, ()):
+            if one.parent is parent and one.owner == owner:
+                return one
+        contid = derive_contid(engine_id)
+        found = Container(contid, engine_id, engine=engine, owner=owner, parent=parent, node=name)
+        other = node.by_contid.get(contid)
+        if other is not None:
+            found.shared = other.shared = True
+            other.version += 1
+        return self._add(node, found)
 
     def renew(self, container: Container, stamp: Stamp) -> Container:
         """The same engine id is started anew: the earlier run ends, a new entry with the same names begins."""
         self.ended(container, stamp)
-        fresh = self.engine(container.node, container.id, container.engine, owner=container.owner, parent=container.parent)
+        fresh = self.engine(
+            container.node, container.id, container.engine, owner=container.owner, parent=container.parent
+        )
         fresh.name, fresh.image, fresh.labels = container.name, container.image, container.labels
         return fresh
 
-    def named(self, name: bytes, said: Named, stamp: Stamp | None = None) -> None:
+    def named(self, name: bytes, said: Named, stamp: Stamp | None = None, *, owner: int | None = None) -> None:
         """Names for a container, whenever they come; empty values say nothing, known ones are not overwritten."""
-        found = self.node(name).by_id.get(said.id)
+        found = self.known(name, said.id, owner=owner)
         if found is None:
             return
         for attribute, value in (
@@ -135,11 +161,7 @@ class Registry:
         """The container is gone. Its entry stays for what was inside it."""
         if container.end_ms is None:
             container.end_ms = stamp.ms
-        node = self.node(container.node)
-        if node.by_id.get(container.id) is container:
-            del node.by_id[container.id]
-        if container.contid is not None and node.by_contid.get(container.contid) is container:
-            del node.by_contid[container.contid]
+        self._forget(self.node(container.node), container)
 
     def booted(self, name: bytes, boot: str, stamp: Stamp) -> None:
         """The node started anew: nothing lives on it."""
@@ -157,10 +179,22 @@ class Registry:
         if container.contid is not None:
             node.by_contid[container.contid] = container
         if container.id:
-            node.by_id[container.id] = container
+            node.by_id.setdefault(container.id, []).append(container)
         node.remembered.append(container)
         if len(node.remembered) > self.max_containers:
             gone = next((one for one in node.remembered if one.end_ms is not None), node.remembered[0])
             node.remembered.remove(gone)
+            self._forget(node, gone)
         self.version += 1
         return container
+
+    @staticmethod
+    def _forget(node: Containers, container: Container) -> None:
+        """Its number and its id no longer lead to it."""
+        same = node.by_id.get(container.id)
+        if same is not None and container in same:
+            same.remove(container)
+            if not same:
+                del node.by_id[container.id]
+        if container.contid is not None and node.by_contid.get(container.contid) is container:
+            del node.by_contid[container.contid]

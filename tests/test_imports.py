@@ -19,8 +19,9 @@ ROWS = {
     **dict.fromkeys(
         ("sources", "events", "processes", "registry", "formats", "sinks", "linux", "aix"), 2
     ),
-    **dict.fromkeys(("membership", "store", "control", "config"), 3),
+    **dict.fromkeys(("membership", "registration", "store", "control", "config"), 3),
     "provenance": 4,
+    "snapshot": 4,
     "pipeline": 5,
     "cli": 6,
     "__main__": 7,
