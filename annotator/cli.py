@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from annotator.sources import Block
 
 
-class Time(click.ParamType):
+class Time(click.ParamType[int]):
     """RFC 3339 with a zone, or epoch."""
 
     name = "time"
@@ -50,7 +50,9 @@ class Time(click.ParamType):
 TIME = Time()
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 inputs = click.argument("inputs", nargs=-1, required=True, metavar="FILE...")
-as_json = click.option("--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="Form.")
+as_json = click.option(
+    "--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="Form."
+)
 quietly = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 
 
@@ -87,7 +89,9 @@ def replay(inputs: tuple[str, ...], fields: str, **given: Any) -> None:
     following, strict, quiet, summary = (given.pop(name) for name in ("following", "strict", "quiet", "summary"))
     chosen = frozenset(name.strip() for name in fields.split(",") if name.strip()) or None
     if chosen and given["format"] == "raw" and not chosen <= set(NAMES):
-        raise UsageError(f"--fields: no such field: {', '.join(sorted(chosen - set(NAMES)))}", "Known: " + " ".join(NAMES))
+        raise UsageError(
+            f"--fields: no such field: {', '.join(sorted(chosen - set(NAMES)))}", "Known: " + " ".join(NAMES)
+        )
     if following and len(inputs) != 1:
         raise UsageError("--follow takes one file")
     stats = Stats()
@@ -182,16 +186,16 @@ def _examine(inputs: tuple[str, ...], watch: Any, *, quiet: bool) -> Tables:
 
 
 def _show(rows: list[dict[str, Any]], columns: list[str], output: str, nothing: str) -> None:
-    if output == "json":
-        for row in rows:
-            click.echo(json.dumps(machine(row)))
-    elif not rows:
-        click.echo(nothing, err=True)
-    else:
-        from rich.console import Console
-
-        wide = None if sys.stdout.isatty() else 200
-        table(Console(width=wide, highlight=False), rows, columns)
+    sink = FdSink(1)
+    with contextlib.suppress(SinkClosed):
+        if output == "json":
+            for row in rows:
+                sink.write(json.dumps(machine(row)).encode() + b"\n")
+        elif rows:
+            sink.write(table(rows, columns, width=None if sys.stdout.isatty() else 200).encode())
+        else:
+            click.echo(nothing, err=True)
+        sink.flush()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,7 +5,6 @@ What it must not do is ask this machine about a log: the host view is `NoHost` u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,6 +20,8 @@ from annotator.sources import Form as InputForm
 from annotator.stats import Stats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from annotator.pipeline import Watch
 
 FORMATS = ("raw", "record", "json", "msgpack")

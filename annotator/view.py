@@ -1,8 +1,9 @@
-"""Tables and progress for people. Text out of a log is hostile: control bytes are escaped before a terminal sees them."""
+"""Tables and progress for people. A log's text is hostile: a terminal never sees its control bytes."""
 
 from __future__ import annotations
 
-import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotator.times import show_time
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from annotator.sources import Block
+
+_ID = re.compile(r"[0-9a-f]{64}")
 
 TIMES = frozenset(("first", "last", "started", "ended", "born"))
 """Columns that hold milliseconds of the epoch."""
@@ -28,14 +31,20 @@ def cell(name: str, value: Any) -> str:
     if name in TIMES and isinstance(value, int):
         return show_time(value)
     if isinstance(value, list):
-        return ", ".join(plain(str(one)) for one in value)
+        return ", ".join(short(plain(str(one))) for one in value)
     if isinstance(value, dict):
         return " ".join(f"{plain(str(key))}={plain(str(inner))}" for key, inner in value.items())
-    return plain(str(value))
+    return short(plain(str(value)))
 
 
-def table(console: Console, rows: list[dict[str, Any]], columns: Iterable[str]) -> None:
-    """Rows as a table of the given columns; those that are empty throughout are left out."""
+def short(text: str) -> str:
+    """An engine's 64-digit id as its command line shows it: twelve digits. JSON has all of them."""
+    return text[:12] if _ID.fullmatch(text) else text
+
+
+def table(rows: list[dict[str, Any]], columns: Iterable[str], *, width: int | None) -> str:
+    """Rows as a table of the given columns, those that are empty throughout left out. `width` None: the terminal's."""
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -45,12 +54,17 @@ def table(console: Console, rows: list[dict[str, Any]], columns: Iterable[str]) 
         found.add_column(name.upper().replace("_", " "), overflow="fold")
     for row in rows:
         found.add_row(*(Text(cell(name, row[name])) if name in row else "" for name in shown))
-    console.print(found)
+    console = Console(width=width, highlight=False)
+    with console.capture() as shown_text:
+        console.print(found)
+    return "\n".join(line.rstrip() for line in shown_text.get().split("\n"))
 
 
 def machine(row: dict[str, Any]) -> dict[str, Any]:
     """The same row for programs: times in RFC 3339."""
-    return {name: show_time(value) if name in TIMES and isinstance(value, int) else value for name, value in row.items()}
+    return {
+        name: show_time(value) if name in TIMES and isinstance(value, int) else value for name, value in row.items()
+    }
 
 
 def watched(blocks: Iterable[Block], paths: tuple[str, ...], console: Console) -> Iterator[Block]:
@@ -58,7 +72,7 @@ def watched(blocks: Iterable[Block], paths: tuple[str, ...], console: Console) -
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
     try:
-        total = sum(os.stat(path).st_size for path in paths)
+        total = sum(Path(path).stat().st_size for path in paths)
     except OSError:
         total = 0
     if not total or any(path.endswith((".gz", ".xz", ".zst")) for path in paths):

@@ -86,8 +86,8 @@ def same(want: list[str], got: list[str]) -> bool:
 
 
 def stripped(lines: list[str]) -> list[str]:
-    """Without blank lines around: a block may keep a distance between two commands."""
-    return "\n".join(lines).strip("\n").splitlines()
+    """Without blank lines around, since a block may keep a distance between two commands, nor blanks at line ends."""
+    return "\n".join(line.rstrip() for line in lines).strip("\n").splitlines()
 
 
 def bash(script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
