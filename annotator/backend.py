@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from annotator.model import Container, Event, Evidence, NetnsId, Ns, Reading, Reason
 
 
+SLACK_MS = 20
+"""How far a stamp may lie before what it is the stamp of: two ticks of the coarse clock at 100 Hz."""
+
+
 class Place(NamedTuple):
     """Where fields go: the index of the record in `Event.lines`, and the byte offset in that line."""
 
@@ -45,7 +49,10 @@ class HostProcess:
 
     `start_ms` is the birth on the stamp's clock (Unix ms), `ticks` the same in clock ticks since boot (proc(5)).
     `container` is None for a host process, and `reason` says why when even that is not known.
-    `own` are the namespaces that differ from the host's.
+    `own` are the namespaces that differ from the host's, None when they could not be read. `place` is the container
+    whose mount namespace it is in. None there is the host's when `own` has no MNT, else one that no container is known
+    to own: a private one, or one nested deeper. A process in a container may be `place`d elsewhere (it escaped), and
+    one of the host may be placed in a container (it entered).
     """
 
     pid: int
@@ -65,6 +72,18 @@ class HostProcess:
     uid: int = 2**32 - 1
     exe: bytes = b""
     comm: bytes = b""
+
+    def refusal(self, stamp_ms: int, changed_ms: int | None = None) -> Reason | None:
+        """Why this says nothing of an event of its pid with that stamp; None when it does.
+
+        It was born after the event (a stamp is at most 20 ms early), or was read after it moved: `changed_ms` is when
+        the first setns, unshare, or exec after the event happened, None when none did.
+        """
+        from annotator.model import Reason
+
+        if self.start_ms > stamp_ms + SLACK_MS:
+            return Reason.REUSED
+        return Reason.LATE if changed_ms is not None and stamp_ms < changed_ms <= self.read_ms else None
 
 
 class HostView(Protocol):

@@ -1,0 +1,264 @@
+"""The host view of Linux: which process has this pid now, and in which container it is, from /proc and engine files.
+
+The ranks are those of membership: the kernel's contid file, a site's tags, the cgroup of that very process, and where
+the cgroup does not say, the mount namespace of exactly one known container. What none of them names, and has its own
+pid namespace or another root, is a sandbox without an engine. Host is said only where all of it was read and agrees.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from annotator.backend import HostProcess
+from annotator.linux.cgroup import Role
+from annotator.linux.host_containers import Containers
+from annotator.linux.host_member import DEFAULT_OPTIONS, HostOptions, Member, Members, is_helper
+from annotator.linux.host_places import NO_ENGINE, Places, Witness
+from annotator.linux.host_read import Look, Proc
+from annotator.linux.host_sandbox import Sandboxes
+from annotator.linux.namespaces import INITIAL, Space, own_of, parse_link
+from annotator.model import Container, Evidence, NetnsId, Ns, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annotator.linux.engines import Engines
+    from annotator.model import ContId
+
+SURVEY_MS: Final = 200
+"""How often at most all processes are asked for the owner of a namespace nobody knows (some 10 µs for each)."""
+
+
+class LinuxHost:
+    """One machine's processes: this one's (`live`), or those of a tree that was recorded below `root`.
+
+    `derive` gives the contid of an engine's id. `now` is Unix time in milliseconds (of a recorded tree: when it was
+    recorded), `offset_ms` is CLOCK_REALTIME - CLOCK_BOOTTIME then, `ticks` the clock ticks in a second (sysconf(3)).
+    `engines` are closed by whoever made them. `report` says in words what could not be used, "" for what could.
+    Raises OSError when there is no /proc, ValueError for an attribute that is none.
+    """
+
+    def __init__(
+        self,
+        root: Path = Path("/"),
+        *,
+        live: bool,
+        derive: Callable[[str], ContId],
+        now: Callable[[], int],
+        offset_ms: int,
+        boot: str = "",
+        node: bytes = b"",
+        ticks: int = 100,
+        engines: Engines | None = None,
+        options: HostOptions = DEFAULT_OPTIONS,
+        proc: Proc | None = None,
+    ) -> None:
+        self.proc = proc or Proc(root, live=live, tags=bool(options.ptags))
+        self.options = options
+        self.offset_ms = offset_ms
+        self.report: dict[str, str] = {}
+        self._now, self._ticks, self._engines = now, ticks, engines
+        self._host = self.proc.host = self.proc.first()
+        self._dev = self.proc.dev()
+        mnt = parse_link(self._host[0])
+        self._mnt = mnt[1] if mnt is not None else 0
+        self._containers = Containers(derive, now, engines, node=node, boot=boot)
+        self.places = Places(self._lives)
+        self._members = Members(self.proc, self._containers, root, options)
+        self._sandboxes = Sandboxes(self.proc, self._containers, self.places, units=options.units)
+        self._surveyed = -SURVEY_MS
+        self.closed, self._members.reader_root = self._check()
+
+    def close(self) -> None:
+        """Give back what is open; every later question is answered DENIED or GONE."""
+        self.proc.close()
+        self._members.close()
+
+    def _check(self) -> tuple[bool, bool]:
+        """Whether these pids are not those of the audit trail, and whether cgroup paths begin at the host's root."""
+        own = self.proc.links("self") if self.proc.live else self._host
+        inodes = {parsed[0]: parsed[1] for parsed in map(parse_link, own) if parsed is not None}
+        closed = inodes.get(b"pid", INITIAL[Ns.PID]) != INITIAL[Ns.PID]
+        root = inodes.get(b"cgroup", INITIAL[Ns.CGROUP]) == INITIAL[Ns.CGROUP]
+        root = root and b":/.." not in self.proc.text(1, "cgroup")
+        self.report["pids"] = "not in the first pid namespace: no process can be looked up" if closed else ""
+        self.report["cgroups"] = "" if root else "in a cgroup namespace of its own: nothing can be said to be host"
+        known = bool(self._host[0] and self._host[1])
+        self.report["namespaces"] = "" if known else "those of pid 1 cannot be read: nothing can be said to be host"
+        self.report["contid file"] = "" if self.proc.contids else "not on this kernel"
+        return closed, root
+
+    # --- the contract -------------------------------------------------------------------------------------------
+
+    def process(self, pid: int) -> HostProcess | Reason:
+        """The process that has this pid now, or why it cannot be told."""
+        if self.closed:
+            return Reason.HIDDEN
+        look = self.proc.look(pid)
+        if isinstance(look, Reason):
+            return look
+        own = self._own(look)
+        return self._answer(look, own, self._member(look, own))
+
+    def processes(self) -> list[HostProcess]:
+        """All processes, parents before children. The owners of namespaces are found first, then who is in them."""
+        if self.closed:
+            return []
+        self._claim_inits()
+        found: list[tuple[Look, Ns | None, Member]] = []
+        for pid in self.proc.pids():
+            look = self.proc.look(pid)
+            if not isinstance(look, Reason):
+                own = self._own(look)
+                found.append((look, own, self._member(look, own)))
+        self._surveyed = self._now()
+        answers: dict[int, HostProcess] = {}
+        private: list[tuple[Look, Ns | None, Member]] = []
+        for each in found:
+            answer = answers[each[0].stat.pid] = self._answer(*each)
+            if answer.evidence is Evidence.HOST_VIEW and answer.own:
+                private.append(each)
+        for each in private:  # a sandbox found after it may own the namespace it is in
+            answers[each[0].stat.pid] = self._answer(*each)
+        return _parents_first(answers)
+
+    # --- who says what ------------------------------------------------------------------------------------------
+
+    def _own(self, look: Look) -> Ns | None:
+        return own_of(look.links, self._host)
+
+    def _member(self, look: Look, own: Ns | None) -> Member:
+        """What it says itself; and if that is certain, whose namespaces those are."""
+        member = self._members.of(look, own)
+        if member.container is not None and own is not None and not member.identity.ambiguous:
+            self._claim(look.mnt if own & Ns.MNT else None, member.container, look)
+            self._claim(look.pid_ns if own & Ns.PID else None, member.container, look)
+        return member
+
+    # --- the answer ---------------------------------------------------------------------------------------------
+
+    def _answer(self, look: Look, own: Ns | None, member: Member) -> HostProcess:
+        container, evidence, reason, place = member.container, member.evidence, None, None
+        identity = member.identity
+        at = look.mnt if own is not None and own & Ns.MNT else None
+        if container is not None:
+            there = self.places.find(at) if at is not None else None
+            place = there if isinstance(there, Container) else None
+            if identity.ambiguous and evidence is Evidence.CGROUP and place not in container.chain():
+                container, evidence, reason, place = None, None, Reason.AMBIGUOUS, None
+        elif look.stat.kthread or look.stat.pid == 1:
+            evidence = Evidence.INIT
+        elif identity.hidden or identity.partial:
+            reason = Reason.ZOMBIE if look.zombie else Reason.HIDDEN
+        elif look.zombie or own is None:
+            reason = Reason.ZOMBIE if look.zombie else Reason.DENIED
+        elif identity.helper is not None or not own & (Ns.MNT | Ns.PID):
+            evidence = Evidence.HOST_VIEW
+        else:
+            container, evidence, reason, place = self._elsewhere(look, own, member)
+        pids = look.ids.pids
+        return HostProcess(
+            pid=look.stat.pid,
+            ppid=look.stat.ppid,
+            start_ms=self.offset_ms + look.stat.ticks * 1000 // self._ticks,
+            ticks=look.stat.ticks,
+            read_ms=self._now(),
+            container=container,
+            evidence=evidence,
+            reason=reason,
+            place=place,
+            own=own,
+            netns=NetnsId(self._dev, look.net.ino, look.net.unique) if look.net is not None else None,
+            vpid=pids[-1] if len(pids) > 1 else None,
+            auid=look.auid,
+            ses=look.ses,
+            uid=look.ids.uid,
+            exe=look.exe,
+            comm=look.stat.comm,
+        )
+
+    def _elsewhere(
+        self, look: Look, own: Ns, member: Member
+    ) -> tuple[Container | None, Evidence | None, Reason | None, Container | None]:
+        """Its cgroup names no container, but it does not see the host's files or processes."""
+        space = look.mnt if own & Ns.MNT else look.pid_ns
+        if space is None:
+            return None, None, Reason.DENIED, None
+        found = self.places.find(space)
+        if found is None and self._survey():
+            found = self.places.find(space)
+        if isinstance(found, Container):
+            if found.engine == NO_ENGINE or member.silent:
+                self._claim(space, found, look)
+                return found, Evidence.MNTNS, None, found
+            if space.kind is Ns.PID:
+                return None, None, Reason.AMBIGUOUS, None  # sees a container's processes, and the host's files
+            return None, Evidence.HOST_VIEW, None, found
+        if found is not None:
+            return None, None, found, None
+        shaped = self._sandboxes.shaped(look, own)
+        if shaped is None:
+            return None, None, Reason.DENIED, None
+        if member.silent or (shaped and is_helper(look)):
+            return None, None, Reason.NOT_SEEN, None
+        workload = member.identity.workload
+        name = workload.id if workload is not None and workload.role is Role.APP else ""
+        made = self._sandboxes.of(look, space, name) if shaped and self.options.sandboxes else None
+        return (made, Evidence.MNTNS, None, made) if made is not None else (None, Evidence.HOST_VIEW, None, None)
+
+    # --- whose namespace ----------------------------------------------------------------------------------------
+
+    def _claim(self, space: Space | None, container: Container, look: Look) -> None:
+        if space is not None:
+            self.places.claim(space, container, look.stat.pid, look.stat.ticks)
+
+    def _claim_inits(self) -> None:
+        """The inits that engines wrote down, for containers whose processes have no cgroup of their own."""
+        for state in self._engines.scan() if self._engines is not None else ():
+            if state.init_pid is None or state.gone or (state.owner and state.init_ticks is None):
+                continue
+            look = self.proc.look(state.init_pid)
+            if isinstance(look, Reason) or look.zombie or look.stat.ticks != state.init_ticks:
+                continue
+            own = self._own(look)
+            if own is None or (state.owner and not own & Ns.USER) or self._members.identity(look).container is not None:
+                continue
+            if own & Ns.MNT:
+                self._claim(look.mnt, self._containers.of_state(state), look)
+
+    def _survey(self) -> bool:
+        """Look at all processes for owners of namespaces, at most every SURVEY_MS. False: it was done just now."""
+        now = self._now()
+        if 0 <= now - self._surveyed < SURVEY_MS:
+            return False
+        self._surveyed = now
+        for pid in self.proc.pids():
+            seen = self.proc.brief(pid)
+            if isinstance(seen, Reason) or seen.mnt is None or seen.mnt.ino == self._mnt:
+                continue
+            look = self.proc.look(pid)
+            if not isinstance(look, Reason):
+                self._member(look, self._own(look))
+        return True
+
+    def _lives(self, witness: Witness, space: Space) -> bool:
+        """Whether the process that was seen in a namespace is still there."""
+        if space.kind is Ns.MNT:
+            seen = self.proc.brief(witness.pid)
+            return not isinstance(seen, Reason) and seen.stat.ticks == witness.ticks and seen.mnt == space
+        look = self.proc.look(witness.pid)
+        return not isinstance(look, Reason) and look.stat.ticks == witness.ticks and look.pid_ns == space
+
+
+def _parents_first(found: dict[int, HostProcess]) -> list[HostProcess]:
+    """Parents before their children; a loop of parents (numbers re-used while reading) is cut."""
+    placed: dict[int, HostProcess] = {}
+    for one in found.values():
+        line: dict[int, HostProcess] = {}
+        at: HostProcess | None = one
+        while at is not None and at.pid not in placed and at.pid not in line:
+            line[at.pid] = at
+            at = found.get(at.ppid)
+        placed.update(reversed(line.items()))
+    return list(placed.values())

@@ -1,0 +1,195 @@
+"""What a cgroup, a contid, a tag or a sandbox names, as containers: made once, named by their engine's files.
+
+The core unites these with the containers of the log by their ids; here an object is kept only so that two processes of
+one container have the same one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from annotator.linux.engines.state import is_full_id
+from annotator.linux.host_places import NO_ENGINE
+from annotator.model import Container, Ns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annotator.linux.cgroup import CgroupContainer, CgroupIdentity
+    from annotator.linux.engines import Engines, EngineState
+    from annotator.linux.ptags import Tag
+    from annotator.model import ContId
+
+MAX_CONTAINERS: Final = 16_384
+"""Containers that are remembered; those not seen longest are forgotten first."""
+
+RETRY_MS: Final = 1000
+"""How long an engine that did not know a container, or a name, is not asked again about it."""
+
+_OWNER: Final = re.compile(rb"/user-([0-9]{1,10})\.slice/")
+_KEYS = tuple[str, str, int, int]
+
+
+class Containers:
+    """The containers of one machine in one boot. `derive` gives the contid of an engine's id.
+
+    `engines` None: nothing is known but what the texts say; names that need a confirmation are then not believed.
+    """
+
+    def __init__(
+        self,
+        derive: Callable[[str], ContId],
+        now: Callable[[], int],
+        engines: Engines | None = None,
+        *,
+        node: bytes = b"",
+        boot: str = "",
+    ) -> None:
+        self._derive = derive
+        self._now = now
+        self._engines = engines
+        self._node = node
+        self._boot = boot
+        self._known: OrderedDict[_KEYS, Container] = OrderedDict()
+        self._asked: OrderedDict[_KEYS, tuple[int, EngineState | None]] = OrderedDict()
+
+    # --- by cgroup ----------------------------------------------------------------------------------------------
+
+    def of_cgroup(self, identity: CgroupIdentity, text: bytes, own: Ns | None) -> Container | None:
+        """The innermost container that is certain, or that an engine confirms, inside those around it."""
+        if identity.container is None:
+            return None
+        owner = owner_of(text)
+        sure = identity.confirmed(lambda one: self._confirmed(one, owner, text, own))
+        parent: Container | None = None
+        for one in (*sure.outer[::-1], *([sure.container] if sure.container else [])):
+            parent = self._engine(one, owner, own, parent)
+        return parent
+
+    def _confirmed(self, one: CgroupContainer, owner: int, text: bytes, own: Ns | None) -> bool:
+        """An engine has a container of this name, whose cgroup can be this one, and may speak for this process."""
+        state = self._state(one.id, one.engine, owner, own)
+        return state is not None and not state.gone and _in_cgroup(state.cgroup, text)
+
+    def _engine(self, one: CgroupContainer, owner: int, own: Ns | None, parent: Container | None) -> Container:
+        state = self._state(one.id, one.engine, owner, own)
+        key = _key(one.id, one.engine, state, parent)
+        found = self._known.get(key)
+        if found is None or found.parent is not parent:
+            found = self._make(key, self._derive(one.id), one.id, parent)
+            found.engine, found.name, found.pod, found.owner = one.engine, one.name, one.pod, owner
+        self._known.move_to_end(key)
+        if state is not None:
+            _describe(found, state)
+        return found
+
+    def of_state(self, state: EngineState) -> Container:
+        """The container an engine's files describe, where the process says nothing itself."""
+        key = _key(state.id, state.engine, state, None)
+        found = self._known.get(key) or self._make(key, self._derive(state.id), state.id)
+        _describe(found, state)
+        return found
+
+    def _state(self, id_: str, engine: str, owner: int, own: Ns | None) -> EngineState | None:
+        """What the engine's files say, asked again only after a while if they said nothing.
+
+        A rootless user's files speak only for processes in a user namespace of their own.
+        """
+        if self._engines is None:
+            return None
+        key, now = (id_, engine, owner, 0), self._now()
+        asked = self._asked.get(key)
+        if asked is None or not 0 <= now - asked[0] < (RETRY_MS if asked[1] is None or not asked[1].name else 10_000):
+            asked = (now, self._engines.lookup(id_, engine=engine, owner=owner or None))
+            self._asked[key] = asked
+            if len(self._asked) > MAX_CONTAINERS:
+                self._asked.popitem(last=False)
+        state = asked[1]
+        if state is not None and state.owner and (own is None or not own & Ns.USER):
+            return None
+        return state
+
+    # --- by number, tag, namespace ------------------------------------------------------------------------------
+
+    def of_contid(self, contid: ContId, named: Container | None) -> Container:
+        """The container of a kernel's contid; `named` is what the cgroup says it is, if anything."""
+        key = ("", "contid", int(contid), id(named))
+        found = self._known.get(key)
+        if found is None:
+            found = self._make(key, contid, named.id if named is not None else "")
+        if named is not None:
+            found.engine, found.name, found.image, found.owner = named.engine, named.name, named.image, named.owner
+            found.pod, found.pod_name, found.namespace = named.pod, named.pod_name, named.namespace
+            found.labels = named.labels
+        self._known.move_to_end(key)
+        return found
+
+    def of_tags(self, tags: tuple[Tag, ...]) -> Container | None:
+        """The container that a site's tags say, nearest first."""
+        parent: Container | None = None
+        for tag in reversed(tags):
+            contid = tag.contid if tag.contid is not None else self._derive(tag.id)
+            key = (tag.id, "tag", int(contid), id(parent))
+            found = self._known.get(key)
+            if found is None or found.parent is not parent:
+                found = self._make(key, contid, tag.id, parent)
+                found.name, found.image, found.engine, found.uuid = tag.name, tag.image, tag.engine, tag.uuid
+            self._known.move_to_end(key)
+            parent = found
+        return parent
+
+    def sandbox(self, id_: str, name: str, owner: int, parent: Container | None) -> Container:
+        """What has no engine: known by its namespaces alone. `name` is the program that made it, if that is known."""
+        key = (id_, NO_ENGINE, 0, 0)
+        found = self._known.get(key)
+        if found is None:
+            found = self._make(key, self._derive(id_), id_, parent)
+            found.engine, found.name, found.owner = NO_ENGINE, name, owner
+        self._known.move_to_end(key)
+        return found
+
+    def _make(self, key: _KEYS, contid: ContId, id_: str, parent: Container | None = None) -> Container:
+        found = Container(contid, id_, parent=parent, node=self._node, boot=self._boot)
+        self._known[key] = found
+        if len(self._known) > MAX_CONTAINERS:
+            self._known.popitem(last=False)
+        return found
+
+
+def _key(id_: str, engine: str, state: EngineState | None, parent: Container | None) -> _KEYS:
+    """A full id is never given again; a name may be: the birth of its init tells that container from the next one."""
+    if is_full_id(id_):
+        return (id_, "", id(parent), 0)
+    return (id_, engine, id(parent), (state.init_ticks or 0) if state is not None else 0)
+
+
+def owner_of(text: bytes) -> int:
+    """The user in whose slice this cgroup is (systemd's `user-UID.slice`), 0 for everything else."""
+    found = _OWNER.search(text)
+    return min(int(found[1]), 2**32 - 1) if found is not None else 0
+
+
+def _in_cgroup(said: str, text: bytes) -> bool:
+    """Whether the cgroup an engine wrote down can be this one; true when it wrote none, or systemd's `a:b:c`."""
+    if not said.startswith("/") or ":" in said:
+        return True
+    path = said.rstrip("/").encode("utf-8", "surrogateescape")
+    return any((line.split(b":", 2)[-1] + b"/").find(path + b"/") >= 0 for line in text.split(b"\n") if line)
+
+
+def _describe(container: Container, state: EngineState) -> None:
+    """Names from the engine's files, whenever they come; what is known stays."""
+    before = container.version
+    for attribute in ("name", "image", "pod", "pod_name", "namespace", "uuid"):
+        value = getattr(state, attribute)
+        if value and not getattr(container, attribute):
+            setattr(container, attribute, value)
+            container.version = before + 1
+    if state.engine and container.engine != state.engine:
+        container.engine, container.version = state.engine, before + 1
+    if state.labels and not container.labels:
+        container.labels, container.version = dict(state.labels), before + 1
+    container.owner = container.owner or state.owner
+    container.late_name = container.late_name or (state.late and bool(state.name))

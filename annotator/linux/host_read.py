@@ -1,0 +1,293 @@
+"""The one door to a machine's /proc: one look at one process, bounded, and checked against re-use of its pid.
+
+All is opened below a descriptor of /proc/PID, which stands for that very process: once it is gone, reads fail with
+ESRCH, also when the number is in use again (proc(5)). A recorded tree has no such descriptors, so `stat` is read first
+and last, and what lies between counts only when both show the same birth.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat as modes
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+from annotator.linux.host_text import PID_MAX, Ids, Stat, parse_number, parse_stat, parse_status
+from annotator.linux.namespaces import KINDS, Space, parse_link, unique_id
+from annotator.model import UNSET_ID, ContId, Ns, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+T = TypeVar("T")
+
+MAX_SMALL: Final = 16 * 1024
+"""Bytes read of stat and status: a real one has at most some 4 kB."""
+
+MAX_CGROUP: Final = 64 * 1024 + 1
+"""Bytes read of cgroup: one more than is looked at, so that a longer text is seen to be longer."""
+
+MAX_MOUNTS: Final = 2**20
+"""Bytes read of mountinfo: some 8,000 mounts."""
+
+_FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+_DIR: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NS: Final = tuple("ns/" + name.decode() for name, _ in KINDS)
+
+
+class Look(NamedTuple):
+    """One process, read once. `links` are the texts of its namespaces in the order of KINDS, b"" for what is not there.
+
+    `zombie`: it was dead or dying at the first or the last reading. `contid` and `tags` are None where the file is
+    absent or closed to us. `mnt`, `pid_ns` and `net` are None where the link could not be read.
+    """
+
+    stat: Stat
+    cgroup: bytes
+    links: tuple[bytes, ...]
+    zombie: bool
+    ids: Ids
+    auid: int = UNSET_ID
+    ses: int = UNSET_ID
+    exe: bytes = b""
+    contid: ContId | None = None
+    tags: bytes | None = None
+    mnt: Space | None = None
+    pid_ns: Space | None = None
+    net: Space | None = None
+
+
+class Brief(NamedTuple):
+    """What is read of a process to find out who owns a mount namespace."""
+
+    stat: Stat
+    cgroup: bytes
+    mnt: Space | None
+
+
+def reason_of(error: OSError) -> Reason:
+    """What a failed read of /proc means."""
+    return Reason.GONE if error.errno in (errno.ENOENT, errno.ESRCH) else Reason.DENIED
+
+
+class Proc:
+    """`/proc` below `root`. `live` says that the kernel is behind it: only then can namespaces be opened.
+
+    `tags` reads /proc/PID/attr/ptags too. Raises OSError when there is no such directory.
+    Tests override `read`, to let the world change between two readings.
+    """
+
+    def __init__(self, root: Path, *, live: bool, tags: bool = False) -> None:
+        self.live = live
+        self.host: tuple[bytes, ...] = ()
+        """The links of the host's own namespaces: those are never opened."""
+        self._fd = os.open(root / "proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._tags = tags
+        self.contids = self._has_contids()
+
+    def close(self) -> None:
+        """Nothing can be read afterwards."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    # --- plain reads --------------------------------------------------------------------------------------------
+
+    def read(self, name: str, dir_fd: int, limit: int = MAX_SMALL) -> bytes:
+        """At most `limit` bytes of one file. Raises OSError."""
+        fd = os.open(name, _FILE, dir_fd=dir_fd)
+        try:
+            if not self.live and not modes.S_ISREG(os.fstat(fd).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", name)
+            data = os.read(fd, limit)
+            while data and len(data) < limit and (more := os.read(fd, limit - len(data))):
+                data += more  # procfs answers by page or by record: a short answer need not be the end
+            return data
+        finally:
+            os.close(fd)
+
+    def text(self, pid: int | str, name: str, limit: int = MAX_SMALL) -> bytes:
+        """One file of one process; b"" when it cannot be read."""
+        try:
+            fd = os.open(str(pid), _DIR if pid != "self" else _DIR & ~os.O_NOFOLLOW, dir_fd=self._fd)
+        except OSError:
+            return b""
+        try:
+            return self.read(name, fd, limit)
+        except OSError:
+            return b""
+        finally:
+            os.close(fd)
+
+    def link(self, name: str, dir_fd: int) -> bytes:
+        """The text of a link; in a recorded tree it may be a small file. b"" when it cannot be read."""
+        try:
+            return os.readlink(name.encode(), dir_fd=dir_fd)
+        except OSError:
+            if self.live:
+                return b""
+        try:
+            return self.read(name, dir_fd, 4096).removesuffix(b"\n")
+        except OSError:
+            return b""
+
+    def links(self, pid: int | str) -> tuple[bytes, ...]:
+        """The texts of a process's namespaces, b"" for what cannot be read."""
+        try:
+            fd = os.open(str(pid), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._fd)
+        except OSError:
+            return (b"",) * len(KINDS)
+        try:
+            return tuple([self.link(name, fd) for name in _NS])
+        finally:
+            os.close(fd)
+
+    def pids(self) -> list[int]:
+        """The processes there are now, by number."""
+        names = os.listdir(self._fd)  # noqa: PTH208  (a descriptor)
+        return sorted(int(name) for name in names if len(name) <= 7 and name.isdecimal() and 0 < int(name) < PID_MAX)
+
+    def first(self) -> tuple[bytes, ...]:
+        """The host's own namespaces: those of pid 1; where it is closed to us, of the kernel's first thread."""
+        links = self.links(1)
+        if links[0] and links[1]:
+            return links
+        stat = parse_stat(self.text(2, "stat"))
+        return self.links(2) if stat is not None and stat.kthread else links
+
+    def dev(self) -> int:
+        """The device of all namespace files (nsfs); 0 in a recorded tree, which does not say."""
+        if not self.live:
+            return 0
+        try:
+            return os.stat("self/ns/net", dir_fd=self._fd).st_dev
+        except OSError:
+            return 0
+
+    # --- one look at one process --------------------------------------------------------------------------------
+
+    def look(self, pid: int) -> Look | Reason:
+        """All that is read of one process, or why it cannot be told."""
+        return self._with(pid, self._look)
+
+    def brief(self, pid: int) -> Brief | Reason:
+        """Only what tells in whose mount namespace it is."""
+        return self._with(pid, self._brief)
+
+    def _with(self, pid: int, read: Callable[[int, int], T | Reason]) -> T | Reason:
+        if not 0 < pid < PID_MAX:
+            return Reason.NOT_SEEN
+        try:
+            fd = os.open(str(pid), _DIR, dir_fd=self._fd)
+        except OSError as error:
+            return reason_of(error)
+        try:
+            return read(pid, fd)
+        except OSError as error:
+            return reason_of(error)
+        finally:
+            os.close(fd)
+
+    def _brief(self, pid: int, fd: int) -> Brief | Reason:
+        stat = parse_stat(self.read("stat", fd))
+        if stat is None or stat.pid != pid:
+            return Reason.GONE
+        cgroup = self.read("cgroup", fd, MAX_CGROUP)
+        return Brief(stat, cgroup, self._space(0, self.link(_NS[0], fd), "", fd))
+
+    def _look(self, pid: int, fd: int) -> Look | Reason:
+        first = parse_stat(self.read("stat", fd))
+        if first is None or first.pid != pid:
+            return Reason.GONE
+        inner = self._thread(pid, fd) if first.zombie and first.threads > 1 else ""
+        cgroup = self.read(inner + "cgroup", fd, MAX_CGROUP)
+        links = tuple([self.link(inner + name, fd) for name in _NS])
+        spaces = [self._space(at, links[at], inner, fd) for at in range(3)]
+        ids = parse_status(self.read("status", fd)) or Ids(pid, UNSET_ID, ())
+        auid, ses = self._number("loginuid", fd, 2**32), self._number("sessionid", fd, 2**32)
+        contid = self._number("audit_containerid", fd, 2**64) if self.contids else None
+        tags = self._optional("attr/ptags", fd, MAX_CGROUP) if self._tags else None
+        exe = b"" if first.kthread else self.link("exe", fd)
+        last = parse_stat(self.read("stat", fd))
+        if last is None or last.pid != pid:
+            return Reason.GONE
+        if last.ticks != first.ticks or ids.tgid != pid:
+            return Reason.REUSED  # also when the number now is that of another process's thread
+        return Look(
+            last,
+            cgroup,
+            links,
+            (first.zombie or last.zombie) and not inner,
+            ids,
+            UNSET_ID if auid is None else auid,
+            UNSET_ID if ses is None else ses,
+            exe.removesuffix(b" (deleted)"),
+            None if contid is None else ContId(contid),
+            tags,
+            *spaces,
+        )
+
+    def _thread(self, pid: int, fd: int) -> str:
+        """The first thread ended before the others: one of those still shows where the process is."""
+        try:
+            at = os.open("task", _DIR, dir_fd=fd)
+        except OSError:
+            return ""
+        try:
+            for name in os.listdir(at)[:64]:  # noqa: PTH208  (a descriptor)
+                if name == str(pid) or not name.isdecimal():
+                    continue
+                stat = parse_stat(self.read(f"{name}/stat", at))
+                if stat is not None and not stat.zombie:
+                    return f"task/{name}/"
+        except OSError:
+            pass
+        finally:
+            os.close(at)
+        return ""
+
+    def _space(self, at: int, link: bytes, inner: str, fd: int) -> Space | None:
+        """The namespace behind a link; the id that is never recycled only of those that are not the host's."""
+        name, kind = KINDS[at]
+        parsed = parse_link(link)
+        if parsed is None or parsed[0] != name:
+            return None
+        if not self.live or link in self.host:
+            return Space(kind, parsed[1])
+        return Space(kind, parsed[1], self._unique(inner + _NS[at], fd, kind, parsed[1]))
+
+    @staticmethod
+    def _unique(name: str, fd: int, kind: Ns, ino: int) -> int:
+        try:
+            ns = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=fd)
+        except OSError:
+            return 0
+        try:
+            return unique_id(ns, kind) if os.fstat(ns).st_ino == ino else 0
+        finally:
+            os.close(ns)
+
+    def _number(self, name: str, fd: int, limit: int) -> int | None:
+        data = self._optional(name, fd, 32)
+        return None if data is None else parse_number(data, limit)
+
+    def _optional(self, name: str, fd: int, limit: int) -> bytes | None:
+        """A file that not every kernel has, or that not every reader may read. ESRCH is raised: the process is gone."""
+        try:
+            return self.read(name, fd, limit)
+        except OSError as error:
+            if error.errno == errno.ESRCH:
+                raise
+            return None
+
+    def _has_contids(self) -> bool:
+        """Whether this kernel has /proc/PID/audit_containerid: no ENOENT for our own, or (recorded) for the first."""
+        pids: list[int | str] = ["self"] if self.live else list(self.pids()[:1])
+        for pid in pids:
+            try:
+                os.stat(f"{pid}/audit_containerid", dir_fd=self._fd)
+            except OSError:
+                return False
+            return True
+        return False
