@@ -94,6 +94,7 @@ class Reason(StrEnum):
     LATE = "late"  # what was read is newer than the event
     HIDDEN = "hidden"  # a private cgroup namespace hides the path
     TENTATIVE = "tentative"  # a registration whose result is not in the log
+    OVERLOAD = "overload"  # passed without being looked at, because the machine was too busy and was told to
     NO_SUBJECT = "no-subject"  # the event is about nothing that can be in a container
 
 

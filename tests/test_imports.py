@@ -15,21 +15,21 @@ PACKAGE = Path(__file__).parent.parent / "annotator"
 
 ROWS = {
     **dict.fromkeys(("model", "errors"), 0),
-    **dict.fromkeys(("backend", "codec", "nouns", "stats"), 1),
-    **dict.fromkeys(
-        ("sources", "events", "processes", "registry", "formats", "sinks", "linux", "aix"), 2
-    ),
-    **dict.fromkeys(("membership", "registration", "store", "control", "config"), 3),
+    **dict.fromkeys(("backend", "codec", "nouns", "stats", "times"), 1),
+    **dict.fromkeys(("sources", "events", "processes", "registry", "formats", "sinks", "linux", "aix"), 2),
+    **dict.fromkeys(("membership", "registration", "store", "control", "config", "view"), 3),
     "provenance": 4,
     "snapshot": 4,
     "pipeline": 5,
-    "cli": 6,
-    "__main__": 7,
+    **dict.fromkeys(("replay", "reports"), 6),
+    "plugin": 7,
+    "cli": 8,
+    "__main__": 9,
 }
 """The modules and folders of the package, with their row: each may import from lower rows only."""
 
 BACKENDS = {"linux", "aix"}
-CHOOSERS = {"pipeline", "cli"}
+CHOOSERS = {"pipeline", "replay", "plugin", "cli"}
 """Only these know that there is more than one backend, and which they are."""
 
 DOORS = {
@@ -37,7 +37,7 @@ DOORS = {
     "audit": set[str](),
     "pyroute2": {"linux/sockets.py"},
     "msgpack": {"codec.py"},
-    "time": {"pipeline.py", "sources"},
+    "time": {"pipeline.py", "sources", "plugin", "cli.py"},
 }
 """Outside modules that have one door: the file, or folder, that may import them."""
 
