@@ -32,6 +32,9 @@ JUMP_MS = 10_000
 
 _nowhere: list[bytes] = []
 
+NO_KEY = b")"
+"""What no line has as its key, since a key ends before a parenthesis: no event takes the next line."""
+
 REMEMBERED = 512
 """How many closed events can still be joined by a straggler."""
 
@@ -157,7 +160,7 @@ class Grouper:
         self.recent: dict[bytes, Event] = {}
         self.serials: dict[bytes, Serials] = {}
         self._current: Event | None = None
-        self._key = b""
+        self._key = NO_KEY
         self._closed: list[Event] = []
         self._checked_ms = 0
         self._held = 0
@@ -194,7 +197,13 @@ class Grouper:
             if text[:14] == self._second and text not in self.open and text not in self.recent:
                 serial = text[15:]
                 end = start + len(text)
-                if line[end : end + 2] == b"):" and text[14:15] == b":" and serial.isdigit() and line[5:12] != b"DAEMON_":
+                if (
+                    line[end : end + 2] == b"):"
+                    and text[14:15] == b":"
+                    and serial.isdigit()
+                    and end - start <= 35  # 20 digits: a longer number is none, and int() refuses it at some length
+                    and line[5:12] != b"DAEMON_"
+                ):
                     number = int(serial)
                     if number == self._next:
                         self._next = number + 1
@@ -335,7 +344,7 @@ class Grouper:
     def _finish(self, event: Event, *, whole: bool = False) -> None:
         """The lines now go on elsewhere: note what the last event has, and close it if it is probably whole."""
         self._current = None
-        self._key = b""
+        self._key = NO_KEY
         lines = event.lines
         last = lines[-1]
         if not whole and not self.reversed_records:
@@ -383,7 +392,7 @@ class Grouper:
     def _force(self, event: Event) -> None:
         """More is open than may be: `event` goes, and is counted."""
         if event is self._current:
-            self._current, self._key = None, b""
+            self._current, self._key = None, NO_KEY
         self._close(event)
         self.stats.forced += 1
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _DEPTH = 64
 """Nouns within nouns; containers nest at most 16 deep."""
 
+_MIN, _MAX = -(2**63), 2**64 - 1
+_WIDE = re.compile(r"-?[0-9]{19,40}")
+"""msgpack has no integers beyond 64 bits: one that a record claims (20 digits may be more) is kept as its digits."""
+
 _NEEDED = object()
 
 
@@ -70,6 +74,8 @@ class Nouns:
     def _plain(self, value: Any, depth: int) -> Any:
         if isinstance(value, Enum):
             return value.value
+        if type(value) is int and not _MIN <= value <= _MAX:
+            return str(value)
         if value is None or isinstance(value, (bool, int, float, str, bytes)):
             return value
         if hasattr(value, "_fields") or dataclasses.is_dataclass(value):
@@ -101,6 +107,8 @@ class Nouns:
             return {self._value(args[0], k, depth): self._value(args[1], v, depth + 1) for k, v in value.items()}
         elif hint in (bool, int, float, str, bytes) and type(value) is hint:
             return value
+        elif hint is int and type(value) is str and _WIDE.fullmatch(value):
+            return int(value)
         elif isinstance(hint, type) and issubclass(hint, Enum):
             return _member(hint, value)
         elif isinstance(hint, type) and (hasattr(hint, "_fields") or dataclasses.is_dataclass(hint)):

@@ -61,7 +61,7 @@ def load_state(path: Path) -> tuple[Header, list[Entry]] | None:
 def save_state(path: Path, header: Header, entries: Iterable[Entry]) -> None:
     """Replace the state in one step: who reads it sees the old one or the new one, whatever is killed when.
 
-    Raises StoreError, and then the old state is untouched.
+    Raises StoreError, also for more than MAX_STATE bytes, and then the old state is untouched.
     """
     new = path.with_name(f"{path.name}.new")
     with told(path), contextlib.ExitStack() as stack:
@@ -74,6 +74,10 @@ def save_state(path: Path, header: Header, entries: Iterable[Entry]) -> None:
             for entry in entries:
                 file.write(write_entry(entry))
                 count += 1
+                if file.tell() > MAX_STATE:
+                    raise StoreError(
+                        f"{path}: longer than the {MAX_STATE} bytes a state may have", "The old one is kept."
+                    )
             file.write(write_entry(Entry(0, 0, _END, {"count": count})))
             file.flush()
             os.fsync(fd)
