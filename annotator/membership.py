@@ -136,6 +136,7 @@ class Membership:
             return made
         if above.container is None:
             proven = life.bound and node.moves and life.birth_epoch == node.epoch and life.ns == Ns.NONE
+            proven = proven and self.intent(life) is None  # an engine may be about to put it into a cgroup
             return Stay(life.born, None, Evidence.INIT, epoch=node.epoch) if proven else None
         if not life.bound and (parent.ses, parent.auid) != (life.ses, life.auid):
             return None  # a re-used pid, or a login: not to be told apart
@@ -178,11 +179,13 @@ class Membership:
                     self._rebind(born)
             case Executed() if life is not None:
                 self._executed(fact, life, stamp)
+                self._doubt(life, stamp)
             case Exited() if life is not None:
                 self._exited(life, stamp)
             case Moved() if life is not None:
                 self.processes.node(node).moves = True
                 self._moved(fact, life, stamp)
+                self._doubt(life, stamp)
             case Rooted() if life is not None:
                 self._rooted(life, stamp)
             case EngineCommand() if life is not None and actor is not None:
@@ -230,6 +233,30 @@ class Membership:
         if chain:
             self.learn(life, chain[0], stamp)
         return chain
+
+    def placed(
+        self, life: Life, container: Container | None, evidence: Evidence, stamp: Stamp, *, leaving: bool = False
+    ) -> Session | None:
+        """The trail says with each record where its process is: returns its session, and its children inherit both.
+
+        `leaving`: it is about to enter somewhere, so that nothing is known of it until its next record. Nobody moves
+        from one such place into another: who is elsewhere now is another process under a pid that was used again.
+        """
+        held = self.where(life, stamp)
+        session: Session | None = None
+        if container is not None:
+            inside = held.container if held is not None else None
+            intent = self.intent(life) if inside is None else None
+            if held is not None and inside is not None and inside.name == container.name:
+                session = held.session
+            elif intent is not None and intent.command.role is Role.ENTER and intent.command.name == container.name:
+                who = intent.who
+                session = Session(
+                    str(intent.since), intent.how, who.auid, who.ses, who.uid, _show(who.tty), _show(who.exe), who.pid
+                )
+        if leaving or held is None or held.container is not container:
+            self._stay(life, Stay(stamp, container, evidence, session, lost=leaving))
+        return session
 
     def _rebind(self, life: Life) -> None:
         """A late fork record named the parent: what was unknown, or known by ppid alone, may be better known now."""
@@ -312,6 +339,20 @@ class Membership:
         return quiet and writer is not None and found.owner is not None and writer is not found.owner
 
     # --- programs, engines ------------------------------------------------------------------------------------------
+
+    def _doubt(self, life: Life, stamp: Stamp) -> None:
+        """Another program, other namespaces: what the host view said before says nothing of what comes after."""
+        life.changed = stamp
+        for stay in reversed(life.stays):
+            if stay.since <= stamp:
+                if stay.container is None and stay.evidence is Evidence.HOST_VIEW and not stay.lost:
+                    self._stay(life, Stay(stamp, None, Evidence.HOST_VIEW, lost=True))
+                return
+
+    def accept(self, life: Life, stay: Stay) -> Stay:
+        """What was seen of this life from outside the log, where the log itself proves nothing."""
+        self._stay(life, stay._replace(epoch=self.processes.node(life.node).epoch))
+        return stay
 
     def _executed(self, fact: Executed, life: Life, stamp: Stamp) -> None:
         stay = self.where(life, stamp)
@@ -435,6 +476,7 @@ class Membership:
             found.start_ms = stamp.ms
         if command.name and not found.name:
             found.name = command.name
+            found.version += 1
         return found
 
     def _registered(self, fact: Registered, life: Life | None, actor: Actor | None, node: bytes, stamp: Stamp) -> None:
@@ -455,7 +497,7 @@ class Membership:
         if not fact.ok:
             return
         if target is None:
-            target = self.processes.see(node, Actor(fact.pid), stamp)
+            target = self.processes.begin(node, fact.pid, stamp)
         if not by_kernel:
             self._registered_by_user(fact, life, actor, target, stamp)
             return
@@ -472,14 +514,17 @@ class Membership:
     def _target(self, fact: Registered, node: bytes, stamp: Stamp) -> Life | None:
         """Who is registered: the child of a fork just before, even where the pid's last process was not seen to end."""
         life = self.processes.at(node, fact.pid, stamp)
-        hints = self.processes.node(node).hints.get(fact.pid)
-        if hints and (life is None or hints[-1].stamp > life.seen) and hints[-1].stamp <= stamp:
-            newest = hints[-1]
-            above = newest.parent
-            parent = above.ppid if newest.sibling else above.pid
-            if above.pid == fact.by:
-                return self.processes.see(node, Actor(fact.pid, parent, above.auid, above.uid, above.ses), stamp)
-        return life
+        if life is not None and life.end is not None and life.end < stamp:
+            life = None
+        hints = self.processes.node(node).hints.get(fact.pid, ())
+        newest = next((hint for hint in reversed(hints) if hint.stamp <= stamp), None)
+        if newest is None or (life is not None and newest.stamp <= life.seen):
+            return life
+        above = newest.parent
+        if life is not None and above.pid != fact.by and not above.init_ns:
+            return life  # perhaps a number of some other pid namespace
+        parent = above.ppid if newest.sibling else above.pid
+        return self.processes.see(node, Actor(fact.pid, parent, above.auid, above.uid, above.ses), stamp)
 
     def _registered_by_user(
         self, fact: Registered, life: Life | None, actor: Actor | None, target: Life, stamp: Stamp

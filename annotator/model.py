@@ -299,6 +299,19 @@ class Stated(NamedTuple):
     chains: tuple[tuple[ContId, ...], ...]
 
 
+class Placed(NamedTuple):
+    """Where a trail that writes the place into each record (AIX) says its event was. `container` None is the host.
+
+    `evidence` is how far the record can be believed; `also` what its container's number rests on, when it has one.
+    With a `reason` it cannot be told, and the rest says nothing.
+    """
+
+    container: Container | None
+    evidence: Evidence
+    reason: Reason | None = None
+    also: Evidence | None = None
+
+
 class Reading(NamedTuple):
     """One event, translated: its subjects, what the trail states of them, and its facts."""
 
@@ -309,6 +322,8 @@ class Reading(NamedTuple):
     packet: tuple[str, str] | None = None
     """Source and destination address of a packet event, as the sender wrote them."""
     tentative: bool = False
+    placed: Placed | None = None
+    """The answer itself, where the record has it."""
 
 
 # --- facts: one change of the world each ----------------------------------------------------------------------------

@@ -32,7 +32,7 @@ class Life:
     """
 
     __slots__ = (
-        "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "end", "epoch", "exe",
+        "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "changed", "end", "epoch", "exe",
         "hinted", "init_ns", "intent", "key_boot", "node", "ns", "parent", "pid", "ppid", "seen", "self_answer", "ses",
         "sibling", "stays", "ticks", "uid", "unknown_version",
     )  # fmt: skip
@@ -43,6 +43,7 @@ class Life:
         self.born = born
         self.seen = born
         self.end: Stamp | None = None
+        self.changed: Stamp | None = None
         self.ppid = NO_PID
         self.auid = UNSET_ID
         self.ses = UNSET_ID
@@ -284,6 +285,17 @@ class Processes:
         if len(node.hints) > self.max_lives:
             node.hints.pop(next(iter(node.hints)))
         return None
+
+    def begin(self, name: bytes, pid: int, stamp: Stamp) -> Life:
+        """A process that is known to be another than the one that had this pid, but of which nothing else is known."""
+        node = self.node(name)
+        last = node.now.get(pid)
+        if last is not None:
+            self._bury(node, last)
+        life = node.now[pid] = Life(name, pid, stamp)
+        life.key_boot = node.boot
+        life.epoch = node.epoch
+        return life
 
     def exited(self, name: bytes, life: Life, stamp: Stamp) -> None:
         """The process is gone; it answers for late records a while longer."""

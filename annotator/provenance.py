@@ -12,10 +12,13 @@ from annotator.model import (
     NO_PID,
     Attribution,
     Chain,
+    EngineCommand,
     Evidence,
     Flag,
+    Placed,
     Reading,
     Reason,
+    Role,
     Stamp,
     Stated,
     Status,
@@ -33,13 +36,14 @@ NOTHING = Attribution(Status.NONE, reason=Reason.NO_SUBJECT)
 class Provenance:
     """Answers for events. `membership` has the rules, the tables and their version."""
 
-    def __init__(self, membership: Membership) -> None:
+    def __init__(self, membership: Membership, sightings: Sightings | None = None) -> None:
         self.membership = membership
+        self.sightings = sightings
 
     def attribute(self, reading: Reading, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
         """The answer for one event, as the tables stand before the event's own facts are applied."""
-        if reading.stated or reading.targets or reading.packet is not None:
-            if life is not None and reading.targets == (life.pid,) and not reading.stated:
+        if reading.stated or reading.targets or reading.packet is not None or reading.placed is not None:
+            if life is not None and reading.targets == (life.pid,) and not reading.stated and reading.placed is None:
                 return self._itself(life, stamp)
             return self._special(reading, life, node, stamp)
         return self.of(life, stamp) if life is not None else NOTHING
@@ -65,6 +69,12 @@ class Provenance:
             elif life.answer_version == self.membership.version:
                 return answer
         stay = self.membership.where(life, stamp)
+        if stay is None and self.sightings is not None:
+            found = self.sightings.look(life, stamp)
+            if found.stay is None:
+                why = found.reason if found.reason is not Reason.NOT_SEEN else self._why(life)
+                return Attribution(Status.UNKNOWN, reason=why, key=life.key)
+            stay = self.membership.accept(life, found.stay)
         answer = self._answer(life, stay)
         if stay is None or not life.stays or stay is life.stays[-1]:
             life.answer = answer
@@ -102,7 +112,9 @@ class Provenance:
     def _special(self, reading: Reading, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
         by_target = {said.pid: said for said in reading.stated if said.pid != NO_PID}
         own = next((said for said in reading.stated if said.pid == NO_PID), None)
-        if own is not None:
+        if reading.placed is not None:
+            answer = self._placed(reading.placed, reading, life, stamp)
+        elif own is not None:
             answer = self._stated(own, life, node, stamp)
         elif reading.packet is not None:
             return Attribution(Status.UNKNOWN, reason=Reason.NOT_SEEN)
@@ -129,6 +141,24 @@ class Provenance:
             stay = self.membership.where(life, stamp)
             session = stay.session if stay is not None else None
         return Attribution(Status.CONTAINER, chains, (Evidence.RECORD,), session=session, key=key)
+
+    def _placed(self, said: Placed, reading: Reading, life: Life | None, stamp: Stamp) -> Attribution:
+        """The record says where it was. Who it names is remembered to be there."""
+        key = life.key if life is not None else None
+        if said.reason is not None:
+            return Attribution(Status.UNKNOWN, reason=said.reason, key=key)
+        session = None
+        if life is not None:
+            leaving = any(isinstance(fact, EngineCommand) and fact.role is Role.ENTER for fact in reading.facts)
+            session = self.membership.placed(life, said.container, said.evidence, stamp, leaving=leaving)
+        evidence = (said.evidence,) if said.also is None else (said.evidence, said.also)
+        if said.container is None:
+            return Attribution(Status.HOST, evidence=evidence, key=key)
+        odd = ((said.container.shared, Flag.SHARED), (said.container.late_name, Flag.LATE_NAME))
+        flags = tuple(flag for given, flag in odd if given)
+        return Attribution(
+            Status.CONTAINER, (said.container.chain(),), evidence, flags=flags, session=session, key=key
+        )
 
     def _target(self, pid: int, said: Stated | None, node: bytes, stamp: Stamp) -> Target:
         """The answer for one process that was signalled or traced."""

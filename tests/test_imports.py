@@ -20,6 +20,7 @@ ROWS = {
     **dict.fromkeys(("membership", "registration", "store", "control", "config", "view"), 3),
     "provenance": 4,
     "snapshot": 4,
+    "sightings": 4,
     "pipeline": 5,
     **dict.fromkeys(("replay", "reports"), 6),
     "plugin": 7,

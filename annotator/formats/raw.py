@@ -91,7 +91,7 @@ def _container(answer: Attribution) -> list[bytes]:
     if answer.evidence:
         found.append(b" cont_how=" + quoted(answer.evidence[0].value))
     if answer.flags:
-        found.append(b" cont_flags=" + quoted(",".join(answer.flags)))
+        found.append(b" cont_flags=" + quoted("+".join(answer.flags)))
     return found
 
 

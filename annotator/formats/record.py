@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Protocol
 
 from annotator.formats.raw import MAX_LINE
-from annotator.formats.values import list_text
+from annotator.formats.values import kernel_list
 from annotator.model import Attribution, Chain, Event, Status
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class _Edits:
         line = lines[place.record]
         number = b"%d" % (self.number + 1)
         cr = b"\r" if line[-1:] == b"\r" else b""
-        record = self.head + number + b" contid=" + list_text(chains) + cr
+        record = self.head + number + b" contid=" + kernel_list(chains) + cr
         if linked:
             line = line[: place.offset] + b" record=" + number + line[place.offset :]
         if max(len(line), len(record)) >= MAX_LINE:

@@ -33,13 +33,22 @@ def quoted(value: str | bytes) -> bytes:
 
 
 def chain_text(chain: Chain) -> bytes:
-    """One chain, nearest first: `3,^2,^1`. A container without a contid (a name only) is `?`."""
-    return b",^".join(_number(container) for container in chain)
+    """One chain, nearest first: `3^2^1`. A container without a contid (a name only) is `?`."""
+    return b"^".join(_number(container) for container in chain)
 
 
 def list_text(chains: Iterable[Chain]) -> bytes:
-    """Several chains, separated by plain commas."""
+    """Several chains, separated by plain commas.
+
+    Decision (2026-11): within a chain the raw form writes `^`, the patches' notation up to V8, not `,^`. Stock tools
+    read `hostname=` of a user-space record up to the next comma, so a nested container would change their reports.
+    """
     return b",".join(chain_text(chain) for chain in chains)
+
+
+def kernel_list(chains: Iterable[Chain]) -> bytes:
+    """The same as the patched kernel writes it since V9: `3,^2,^1`."""
+    return b",".join(b",^".join(_number(container) for container in chain) for chain in chains)
 
 
 def targets_text(targets: Iterable[Target]) -> bytes:

@@ -12,8 +12,9 @@ from annotator.linux.records import Completes, body_end, head, type_number
 if TYPE_CHECKING:
     from annotator.model import Event, Reading
 
-_BEFORE_DATA = frozenset((b"TTY", b"USER_TTY"))
-"""`aureport --tty` takes all after `data=`: fields go before it."""
+_BEFORE = {b"TTY": b" data=", b"USER_TTY": b" data=", b"USER_AVC": b" msg='", b"USER_SELINUX_ERR": b" msg='"}
+"""Where fields must not stand at the end: `aureport --tty` takes all after `data=`, and its other reports take what
+follows the `terminal=` that ends these user-space records."""
 
 
 class Linux:
@@ -60,7 +61,9 @@ class Linux:
     def _end(event: Event, at: int) -> Place:
         line = event.lines[at]
         end = body_end(line, 0)
-        if line.find(b"TTY msg=audit(", 0, 300) > 0 and head(line)[0] in _BEFORE_DATA:
-            data = line.find(b" data=", 0, end)
-            end = data if data > 0 else end
+        if line[:10] != b"type=SYSCA":
+            before = _BEFORE.get(head(line)[0])
+            if before is not None:
+                found = line.find(before, 0, end)
+                end = found if found > 0 else end
         return Place(at, end)
