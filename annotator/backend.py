@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from annotator.model import Container, Event, Evidence, NetnsId, Ns, Reading, Reason
 
 
@@ -29,6 +31,9 @@ class Backend(Protocol):
 
     name: str
     """`linux` or `aix`."""
+
+    completes: Mapping[bytes, bool]
+    """Record types after which an event is probably whole; empty where each record is an event."""
 
     def read(self, event: Event) -> Reading:
         """Translate: who acted, on whom, what the trail states, what changed. Never raises for bad bytes."""

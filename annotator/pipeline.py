@@ -19,7 +19,7 @@ from annotator.registry import Registry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from annotator.linux.backend import Linux
+    from annotator.backend import Backend
     from annotator.stats import Stats
 
 
@@ -30,6 +30,28 @@ class Form(Protocol):
 
     def write(self, event: Event, answer: Attribution) -> bytes | None:
         """One decided event."""
+        ...
+
+
+class Groups(Protocol):
+    """What makes events of lines: `events.Grouper`, or a backend's own."""
+
+    reversed_records: bool
+
+    def feed(self, lines: list[bytes]) -> list[Event]:
+        """Take lines; the events that closed."""
+        ...
+
+    def idle(self, *, quiet_ms: int = 0) -> list[Event]:
+        """Nothing came for a while; the events that closed by it."""
+        ...
+
+    def flush(self) -> list[Event]:
+        """The end of input: all that is open."""
+        ...
+
+    def drain(self) -> list[bytes]:
+        """The lines that may leave now, in input order."""
         ...
 
 
@@ -52,14 +74,18 @@ class Tables:
 
 
 class Pipeline:
-    """Feed blocks of lines, take bytes. `keep` decides whether an event leaves at all (filters)."""
+    """Feed blocks of lines, take bytes. `keep` decides whether an event leaves at all (filters).
+
+    `grouper` is a backend's own, where its records are not joined by stamp.
+    """
 
     def __init__(
         self,
-        backend: Linux,
+        backend: Backend,
         form: Form,
         stats: Stats,
         *,
+        grouper: Groups | None = None,
         tables: Tables | None = None,
         keep: Callable[[Event, Attribution], bool] | None = None,
         watch: Watch | None = None,
@@ -71,7 +97,7 @@ class Pipeline:
         self.tables = tables or Tables()
         self.keep = keep
         self.watch = watch
-        self.grouper = Grouper(
+        self.grouper = grouper or Grouper(
             backend.completes,
             stats,
             ordered=form.ordered,

@@ -11,7 +11,7 @@ them; the index line is known from one public example, and its value for a stopp
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from annotator.aix.record import GLOBAL, wpar_name
@@ -58,6 +58,10 @@ class Sighting:
     hostname: str | None = None
     directory: str | None = None
     start_ms: int | None = None
+
+    def without_life(self) -> Sighting:
+        """The same without what is true of one start only."""
+        return replace(self, cid=None, start_ms=None)
 
 
 def sighting(source: str, values: dict[str, str], start_ms: int | None = None) -> Sighting | None:

@@ -25,6 +25,9 @@ MAX_LIVES = 64
 MAX_UNKNOWN = 1024
 MAX_CONFLICTS = 1000
 
+UNTIMED = 2**62
+"""The time of a look whose time is not known: all records are older, so it gives names (late), and no CID."""
+
 Global = Literal["global"]
 
 
@@ -76,13 +79,25 @@ class Inventory:
         self._find_shared(at_ms)
         self.stale = False
 
-    def hint(self, name: str, at_ms: int) -> None:
-        """A command about this WPAR ("" when it was not told which) ran: from now on its CID is not known."""
+    def hint(self, name: str, at_ms: int, span_ms: int = 0) -> None:
+        """A command about this WPAR ("" when it was not told which) ran: from now on its CID is not known.
+
+        It ran at `at_ms`, or within `span_ms` from then on, where the trail has whole seconds only: then nothing is
+        known of that span either.
+        """
         self.stale = True
         for ages in [self._wpars.get(name, [])] if name else self._wpars.values():
-            for life in ages[-1].lives[-1:] if ages else []:
-                if life.until_ms is None and life.holds(at_ms):
-                    life.until_ms = at_ms
+            for life in ages[-1].lives if ages else []:
+                if life.start_ms < at_ms + max(span_ms, 1) and (life.holds(at_ms) or life.start_ms > at_ms):
+                    life.until_ms = at_ms - 1 if span_ms else at_ms
+
+    def removed(self, name: str, at_ms: int) -> None:
+        """The WPAR is gone, and its name free: who has it afterwards is another. Of no known time: not believed."""
+        ages = self._wpars.get(name)
+        if ages and ages[-1].first_ms >= UNTIMED:
+            del self._wpars[name]
+        elif ages and ages[-1].gone_ms is None and ages[-1].first_ms <= at_ms:
+            ages[-1].gone_ms = at_ms
 
     def _merge(self, name: str, sightings: list[Sighting], at_ms: int, complete: Collection[str]) -> None:
         ages = self._wpars.setdefault(name, [])
@@ -183,8 +198,8 @@ class Inventory:
 
     # --- asking ---------------------------------------------------------------------------------------------------
 
-    def container_for(self, name: str | bytes, at_ms: int) -> Container | Global | None:
-        """What this name of a record meant at that time.
+    def container_for(self, name: str | bytes, at_ms: int, *, exact: bool = True) -> Container | Global | None:
+        """What this name of a record meant at that time; when that is not `exact`, no life of it is chosen.
 
         `"global"` for Global (None when we run inside a WPAR: there everything calls itself so); None for what cannot
         be a WPAR's name. A container without contid when the CID of that time was not seen, and without identity when
@@ -202,7 +217,7 @@ class Inventory:
             self.stale = True
             return self._only_named(text)
         for wpar in reversed(ages):
-            for life in reversed(wpar.lives):
+            for life in reversed(wpar.lives) if exact else ():
                 if life.holds(at_ms):
                     return life.container
             if wpar.first_ms <= at_ms and (wpar.gone_ms is None or at_ms <= wpar.gone_ms):
