@@ -186,7 +186,7 @@ class LinuxHost:
         if space is None:
             return None, None, Reason.DENIED, None
         found = self.places.find(space)
-        if found is None and self._survey():
+        if found is None and self._survey(inits=member.silent):
             found = self.places.find(space)
         if isinstance(found, Container):
             if found.engine == NO_ENGINE or member.silent:
@@ -227,12 +227,17 @@ class LinuxHost:
             if own & Ns.MNT:
                 self._claim(look.mnt, self._containers.of_state(state), look)
 
-    def _survey(self) -> bool:
-        """Look at all processes for owners of namespaces, at most every SURVEY_MS. False: it was done just now."""
+    def _survey(self, *, inits: bool) -> bool:
+        """Look at all processes for owners of namespaces, at most every SURVEY_MS. False: it was done just now.
+
+        `inits`: ask the engines too, for what may be in a cgroup that says nothing.
+        """
         now = self._now()
         if 0 <= now - self._surveyed < SURVEY_MS:
             return False
         self._surveyed = now
+        if inits:
+            self._claim_inits()
         for pid in self.proc.pids():
             seen = self.proc.brief(pid)
             if isinstance(seen, Reason) or seen.mnt is None or seen.mnt.ino == self._mnt:
