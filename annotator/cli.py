@@ -27,7 +27,7 @@ from annotator.times import parse_time
 from annotator.view import machine, table, watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from annotator.sources import Block
 
@@ -48,6 +48,7 @@ class Time(click.ParamType[int]):
 
 
 TIME = Time()
+FILE = click.Path(path_type=Path, dir_okay=False)
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 inputs = click.argument("inputs", nargs=-1, required=True, metavar="FILE...")
 as_json = click.option(
@@ -65,6 +66,9 @@ def cli() -> None:
 @cli.command()
 @inputs
 @click.option("--format", type=click.Choice(FORMATS), default="raw", show_default=True, help="Output form.")
+@click.option("--host", default="none", metavar="none|live|DIR", show_default=True, help="A machine that may be asked.")
+@click.option("--journal", "journals", type=FILE, multiple=True, help="What was seen live, from `annotator plugin`.")
+@click.option("--state", type=FILE, help="Go on from this file, and save the state there (one input file).")
 @click.option("--node", default="", help="Name of the host, for records that carry no node=.")
 @click.option("--contid", type=click.IntRange(0, 2**64 - 2), help="Only events of this contid, or nested in it.")
 @click.option("--container", default="", metavar="NAME|ID-PREFIX", help="Only events of this container.")
@@ -87,25 +91,24 @@ def replay(inputs: tuple[str, ...], fields: str, **given: Any) -> None:
     Example: annotator replay --format json /var/log/audit/audit.log
     """
     following, strict, quiet, summary = (given.pop(name) for name in ("following", "strict", "quiet", "summary"))
+    state: Path | None = given.pop("state")
     chosen = frozenset(name.strip() for name in fields.split(",") if name.strip()) or None
     if chosen and given["format"] == "raw" and not chosen <= set(NAMES):
-        raise UsageError(
-            f"--fields: no such field: {', '.join(sorted(chosen - set(NAMES)))}", "Known: " + " ".join(NAMES)
-        )
-    if following and len(inputs) != 1:
-        raise UsageError("--follow takes one file")
+        known = "Known: " + " ".join(NAMES)
+        raise UsageError(f"--fields: no such field: {', '.join(sorted(chosen - set(NAMES)))}", known)
+    if (following or state) and (len(inputs) != 1 or inputs[0] == "-"):
+        raise UsageError("--follow and --state take one file")
     stats = Stats()
     run = Replay(Options(fields=chosen, **given), stats=stats)
     sink = FdSink(1)
     with contextlib.suppress(SinkClosed):  # the reader has seen enough
-        blocks = _followed(Path(inputs[0])) if following else _blocks(inputs, quiet=quiet)
-        for block in blocks:
-            out = run.pipeline.idle(1000) if block is None else run.feed(block)
-            if out:
-                sink.write(out)
-            if following:
-                sink.flush()
-        sink.write(run.finish())
+        if following or state:
+            _grow(run, Path(inputs[0]), state, sink, following=following)
+        else:
+            for block in _blocks(inputs, quiet=quiet):
+                sink.write(run.feed(block))
+        if state is None:
+            sink.write(run.finish())
         sink.flush()
     if summary:
         click.echo(json.dumps(stats.as_dict()) if summary == "json" else stats.summary(), err=True)
@@ -123,12 +126,23 @@ def _blocks(inputs: tuple[str, ...], *, quiet: bool) -> Iterable[Block]:
     return watched(blocks, inputs, Console(stderr=True))
 
 
-def _followed(path: Path) -> Iterator[Block | None]:
-    """A growing file's blocks until SIGINT or SIGTERM; None when nothing came for a while."""
+def _grow(run: Replay, path: Path, state: Path | None, sink: FdSink, *, following: bool) -> None:
+    """A growing file: to its present end, or until SIGINT or SIGTERM; from a saved state on, and into one."""
     over: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda which, _: over.append(which))
-    return follow(path, sleep=time.sleep, stop=lambda: bool(over))
+    start = run.resume(state, lambda text: click.echo(f"annotator: {text}", err=True)) if state is not None else None
+    growing = follow(path, sleep=time.sleep if following else lambda _: None, stop=lambda: bool(over), start=start or 0)
+    for block in growing:
+        if block is not None:
+            sink.write(run.feed(block))
+        elif following:
+            sink.write(run.pipeline.idle(1000))
+        else:
+            break
+        sink.flush()
+    if state is not None:
+        run.keep(state, growing.position)
 
 
 @cli.command()

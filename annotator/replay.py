@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from annotator.errors import UsageError
 from annotator.formats import json, msgpack
 from annotator.formats.raw import Raw
 from annotator.formats.record import Record
@@ -25,13 +26,18 @@ if TYPE_CHECKING:
     from annotator.pipeline import Watch
 
 FORMATS = ("raw", "record", "json", "msgpack")
+SYSTEMS = ("auto", "linux", "aix")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `annotator replay` was asked for. Times are stamp milliseconds; None and empty say nothing."""
+    """What `annotator replay` was asked for. Times are stamp milliseconds; None and empty say nothing.
+
+    The last four are for AIX: `wpars` are captured listings, each with the time it was taken, or None.
+    """
 
     format: str = "raw"
+    system: str = "auto"
     node: str = ""
     contid: int | None = None
     container: str = ""
@@ -44,6 +50,8 @@ class Options:
     mark_unknown: bool = False
     reannotate: bool = False
     resolve_users: bool = False
+    host: str = "none"
+    journals: tuple[Path, ...] = ()
 
 
 class Matches(Protocol):
@@ -82,7 +90,7 @@ class Documents:
         return self.render(event, answer, self.interpret(event), original=options.original, fields=options.fields)
 
 
-def form_of(options: Options, backend: Linux, stats: Stats) -> Form:
+def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
     """The output form that was asked for."""
     if options.format == "raw":
         return Raw(
@@ -92,11 +100,42 @@ def form_of(options: Options, backend: Linux, stats: Stats) -> Form:
             reannotate=options.reannotate,
             fields=options.fields,
         )
-    if options.format == "record":
-        return Record(backend, stats)
     if options.format == "none":
         return Nothing()
+    if isinstance(backend, Aix):
+        if options.format == "record":
+            raise UsageError("--format record is for Linux: AIX has no CONTAINER_ID records", "Use raw or json.")
+        return Documents(options, backend.interpret)
+    if options.format == "record":
+        return Record(backend, stats)
     return Documents(options, backend.interpreter(resolve_users=options.resolve_users))
+
+
+def aix_of(options: Options) -> Aix:
+    """The backend for AIX trails, with what the site told of itself."""
+    try:
+        zone = ZoneInfo(options.tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as err:
+        raise UsageError(f"--tz: {options.tz!r} is no time zone", "Give a name such as Europe/Berlin.") from err
+    try:
+        origin = origin_of(options.origin)
+    except ValueError as err:
+        raise UsageError(f"--origin: {options.origin!r} is none", "Give `global`, or `wpar:NAME`.") from err
+    listings = [listing.read(read_whole(Path(path)), path, at_ms) for path, at_ms in options.wpars]
+    formats = BUILT_IN
+    if options.aix_events:
+        formats = BUILT_IN | parse_events(read_whole(Path(options.aix_events)))
+    return Aix(
+        node=options.node.encode(), zone=zone, formats=formats, listings=listings, origin=origin, own_tail=tail_start
+    )
+
+
+_linux_parts = Linux().interpret
+
+
+def interpret(event: Event) -> dict[str, Any]:
+    """The event's parts of the JSON form, whichever system it is of."""
+    return aix_parts(event) if isinstance(event, RecordEvent) else _linux_parts(event)
 
 
 def filter_of(options: Options, expression: Matches | None) -> Callable[[Event, Attribution], bool] | None:
@@ -158,42 +197,96 @@ def blocks_of(paths: Iterable[str]) -> Iterator[Block]:
 
 
 class Replay:
-    """One run over some inputs. `feed` gives bytes as they may leave; `finish` the rest."""
+    """One run over some inputs. `feed` gives bytes as they may leave; `finish` the rest.
+
+    Which system's the logs are is seen in the first one, unless it was said; both in one run are refused.
+    """
 
     def __init__(
         self, options: Options, *, stats: Stats | None = None, tables: Tables | None = None, watch: Watch | None = None
     ) -> None:
         self.options = options
         self.stats = stats or Stats()
-        self.backend = Linux()
-        self.form = form_of(options, self.backend, self.stats)
-        self.pipeline = Pipeline(
-            self.backend,
-            self.form,
-            self.stats,
-            tables=tables,
-            keep=filter_of(options, expression_of(options)),
-            watch=watch,
-        )
+        self._tables = tables or Tables()
+        self._watch = watch
         self._origin: tuple[str, int] | None = None
         self._open_line = False
+        self._newline = b""
+        self._binary = False
+        self._start(aix_of(options) if options.system == "aix" else Linux())
+
+    def _start(self, backend: Linux | Aix) -> None:
+        options, stats = self.options, self.stats
+        self.backend = backend
+        self.form = form_of(options, backend, stats)
+        self.trail: TrailGrouper | None = None
+        if isinstance(backend, Aix):
+            if options.expr:
+                raise UsageError("--expr is for Linux: the audit library cannot read AIX records")
+            self.trail = backend.grouper(stats, ordered=self.form.ordered)
+        self.pipeline = Pipeline(
+            backend,
+            self.form,
+            stats,
+            grouper=self.trail,
+            tables=self._tables,
+            keep=filter_of(options, expression_of(options)),
+            watch=self._watch,
+        )
 
     def feed(self, block: Block) -> bytes:
         """Take one block. The first of each file is looked at: a form that has lost what is needed is refused."""
         origin = (block.origin, block.inode)
-        out = b""
+        out = self._newline
+        self._newline = b""
         if origin != self._origin:
-            self._origin = origin
-            form = recognise(b"\n".join(block.lines[:512]))
-            refuse(form, block.origin)
-            out = self.pipeline.idle()
-            self.pipeline.grouper.reversed_records = form is InputForm.AUSEARCH
+            out += self._begin(block, origin)
         self._open_line = not block.newline
-        return out + self.pipeline.feed(block.lines)
+        lines = block.lines
+        if self._binary:
+            lines = [line + b"\n" for line in lines[:-1]] + [lines[-1] + b"\n" * block.newline]
+        out += self._named(block.origin, lines)
+        if self._open_line and self.form.ordered and out.endswith(b"\n"):
+            out, self._newline = out[:-1], b"\n"  # this may be the line that has none
+        return out
+
+    def _begin(self, block: Block, origin: tuple[str, int]) -> bytes:
+        """Another file: what is it?"""
+        first = self._origin is None
+        self._origin = origin
+        head = b"\n".join(block.lines[:512])
+        form = recognise(head)
+        if self.options.system == "auto":
+            refuse(form, block.origin)
+            if first and form is InputForm.AIX:
+                self._start(aix_of(self.options))
+            elif (form is InputForm.AIX) is (self.trail is None) and form not in (InputForm.EMPTY, InputForm.UNKNOWN):
+                raise UsageError(f"{block.origin}: logs of Linux and of AIX in one run", "Replay them one by one.")
+        elif self.trail is None:
+            refuse(form, block.origin)
+        out = self.pipeline.idle()
+        self.pipeline.grouper.reversed_records = form is InputForm.AUSEARCH
+        if self.trail is not None and isinstance(self.backend, Aix):
+            self._binary = looks_binary(head)
+            try:
+                self.trail.begin(binary=self._binary)
+            except FormError as err:
+                raise FormError(f"{block.origin}: {err.what}", err.advice) from err
+            out += self.pipeline.feed([])  # what the change closed is still of the file before
+            self.backend.of_file(str(Path(block.origin).absolute()))
+        return out
+
+    def _named(self, origin: str, lines: list[bytes]) -> bytes:
+        """Feed; an error then says of which file."""
+        try:
+            return self.pipeline.feed(lines)
+        except (FormError, FormatError) as err:
+            err.what = f"{origin}: {err.what}"
+            raise
 
     def finish(self) -> bytes:
         """The end of all input. A last line that came without its newline leaves without one."""
-        out = self.pipeline.finish()
+        out = self._newline + self.pipeline.finish()
         if self._open_line and self.form.ordered and out.endswith(b"\n"):
             out = out[:-1]
         return out

@@ -58,7 +58,7 @@ NOTHING = Finding(None, Reason.NOT_SEEN)
 
 
 class Sightings:
-    """All that was seen, by node and pid. `host` is asked for what nobody has seen yet; `note` is told of each answer."""
+    """All that was seen, by node and pid. `host` is asked for what nobody saw yet; `note` is told of each answer."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class Sightings:
         return found._replace(stay=found.stay._replace(since=stamp))
 
     def _at(self, node: bytes, pid: int, ms: int, life: Life | None, depth: int) -> Finding:
-        pids = self._nodes.get(node)
+        pids = self._nodes.get(node) or self._nodes.get(b"")
         lives = [known for known in pids.get(pid, ()) if known.covers(ms)] if pids else []
         if len(lives) > 1 and life is not None:
             lives = [known for known in lives if known.parent == life.ppid] or lives
@@ -242,5 +242,3 @@ class Sightings:
         if found.start_ms is None:
             found.start_ms = seen.start_ms
         return found
-
-

@@ -22,6 +22,7 @@ ROWS = {
     "snapshot": 4,
     "sightings": 4,
     "pipeline": 5,
+    "outside": 5,
     **dict.fromkeys(("replay", "reports"), 6),
     "plugin": 7,
     "cli": 8,
@@ -30,7 +31,7 @@ ROWS = {
 """The modules and folders of the package, with their row: each may import from lower rows only."""
 
 BACKENDS = {"linux", "aix"}
-CHOOSERS = {"pipeline", "replay", "plugin", "cli"}
+CHOOSERS = {"pipeline", "outside", "replay", "plugin", "cli"}
 """Only these know that there is more than one backend, and which they are."""
 
 DOORS = {
@@ -38,7 +39,7 @@ DOORS = {
     "audit": set[str](),
     "pyroute2": {"linux/sockets.py"},
     "msgpack": {"codec.py"},
-    "time": {"pipeline.py", "sources", "plugin", "cli.py"},
+    "time": {"pipeline.py", "sources", "plugin", "cli.py", "outside.py"},
 }
 """Outside modules that have one door: the file, or folder, that may import them."""
 

@@ -59,7 +59,7 @@ class LinuxHost:
         self.offset_ms = offset_ms
         self.report: dict[str, str] = {}
         self._now, self._ticks, self._engines = now, ticks, engines
-        self._host = self.proc.host = self.proc.first()
+        self._host = self.proc.first()
         self._dev = self.proc.dev()
         mnt = parse_link(self._host[0])
         self._mnt = mnt[1] if mnt is not None else 0

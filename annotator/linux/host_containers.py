@@ -62,10 +62,10 @@ class Containers:
         if identity.container is None:
             return None
         owner = owner_of(text)
-        sure = identity.confirmed(lambda one: self._confirmed(one, owner, text, own))
         parent: Container | None = None
-        for one in (*sure.outer[::-1], *([sure.container] if sure.container else [])):
-            parent = self._engine(one, owner, own, parent)
+        for one in (*identity.outer[::-1], identity.container):
+            if not one.confirm or self._confirmed(one, owner, text, own):
+                parent = self._engine(one, owner, own, parent)
         return parent
 
     def _confirmed(self, one: CgroupContainer, owner: int, text: bytes, own: Ns | None) -> bool:

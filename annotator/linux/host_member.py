@@ -67,6 +67,7 @@ class Members:
         self._options = options
         self._tags = CgroupTags(root, options.cgroup_xattr) if options.cgroup_xattr else None
         self._seen: dict[tuple[bytes, bool], CgroupIdentity] = {}
+        self._bare: dict[tuple[bytes, bool], CgroupIdentity] = {}
 
     def close(self) -> None:
         """Tags of cgroups are not found afterwards."""
@@ -80,7 +81,7 @@ class Members:
         if identity.container is not None:
             named = self._containers.of_cgroup(identity, look.cgroup, own)
             if named is None:
-                identity = identity.confirmed(_nobody)
+                identity = self._unnamed(look, identity)
             elif self._helping(look, own):
                 named, identity = None, CgroupIdentity()
         silent = bool(identity.shared) or (bool(identity.pod) and identity.helper is None)
@@ -99,6 +100,16 @@ class Members:
             if len(self._seen) >= MAX_TEXTS:
                 self._seen.clear()
             found = self._seen[key] = identify(look.cgroup, zombie=look.zombie, reader_root=self.reader_root)
+        return found
+
+    def _unnamed(self, look: Look, identity: CgroupIdentity) -> CgroupIdentity:
+        """The same when no engine knows the names in it."""
+        key = (look.cgroup, look.zombie)
+        found = self._bare.get(key)
+        if found is None:
+            if len(self._bare) >= MAX_TEXTS:
+                self._bare.clear()
+            found = self._bare[key] = identity.confirmed(_nobody)
         return found
 
     def _helping(self, look: Look, own: Ns | None) -> bool:

@@ -33,7 +33,7 @@ MAX_MOUNTS: Final = 2**20
 
 _FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 _DIR: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NS: Final = tuple("ns/" + name.decode() for name, _ in KINDS)
+_NS: Final = tuple(b"ns/" + name for name, _ in KINDS)
 
 
 class Look(NamedTuple):
@@ -80,8 +80,7 @@ class Proc:
 
     def __init__(self, root: Path, *, live: bool, tags: bool = False) -> None:
         self.live = live
-        self.host: tuple[bytes, ...] = ()
-        """The links of the host's own namespaces: those are never opened."""
+        self._host: dict[bytes, Space] = {}
         self._fd = os.open(root / "proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._tags = tags
         self.contids = self._has_contids()
@@ -94,7 +93,7 @@ class Proc:
 
     # --- plain reads --------------------------------------------------------------------------------------------
 
-    def read(self, name: str, dir_fd: int, limit: int = MAX_SMALL) -> bytes:
+    def read(self, name: str | bytes, dir_fd: int, limit: int = MAX_SMALL) -> bytes:
         """At most `limit` bytes of one file. Raises OSError."""
         fd = os.open(name, _FILE, dir_fd=dir_fd)
         try:
@@ -120,10 +119,10 @@ class Proc:
         finally:
             os.close(fd)
 
-    def link(self, name: str, dir_fd: int) -> bytes:
+    def link(self, name: bytes, dir_fd: int) -> bytes:
         """The text of a link; in a recorded tree it may be a small file. b"" when it cannot be read."""
         try:
-            return os.readlink(name.encode(), dir_fd=dir_fd)
+            return os.readlink(name, dir_fd=dir_fd)
         except OSError:
             if self.live:
                 return b""
@@ -139,9 +138,13 @@ class Proc:
         except OSError:
             return (b"",) * len(KINDS)
         try:
-            return tuple([self.link(name, fd) for name in _NS])
+            return self._links(b"", fd)
         finally:
             os.close(fd)
+
+    def _links(self, inner: bytes, fd: int) -> tuple[bytes, ...]:
+        link = self.link
+        return tuple([link(inner + name, fd) for name in _NS] if inner else [link(name, fd) for name in _NS])
 
     def pids(self) -> list[int]:
         """The processes there are now, by number."""
@@ -149,12 +152,19 @@ class Proc:
         return sorted(int(name) for name in names if len(name) <= 7 and name.isdecimal() and 0 < int(name) < PID_MAX)
 
     def first(self) -> tuple[bytes, ...]:
-        """The host's own namespaces: those of pid 1; where it is closed to us, of the kernel's first thread."""
+        """The host's own namespaces: those of pid 1; where it is closed to us, of the kernel's first thread.
+
+        From here on they are known, and not opened any more.
+        """
         links = self.links(1)
-        if links[0] and links[1]:
-            return links
-        stat = parse_stat(self.text(2, "stat"))
-        return self.links(2) if stat is not None and stat.kthread else links
+        if not (links[0] and links[1]):
+            stat = parse_stat(self.text(2, "stat"))
+            links = self.links(2) if stat is not None and stat.kthread else links
+        for (name, kind), link in zip(KINDS, links, strict=True):
+            parsed = parse_link(link)
+            if parsed is not None and parsed[0] == name:
+                self._host[link] = Space(kind, parsed[1])
+        return links
 
     def dev(self) -> int:
         """The device of all namespace files (nsfs); 0 in a recorded tree, which does not say."""
@@ -194,21 +204,21 @@ class Proc:
         if stat is None or stat.pid != pid:
             return Reason.GONE
         cgroup = self.read("cgroup", fd, MAX_CGROUP)
-        return Brief(stat, cgroup, self._space(0, self.link(_NS[0], fd), "", fd))
+        return Brief(stat, cgroup, self._space(0, self.link(_NS[0], fd), b"", fd))
 
     def _look(self, pid: int, fd: int) -> Look | Reason:
         first = parse_stat(self.read("stat", fd))
         if first is None or first.pid != pid:
             return Reason.GONE
-        inner = self._thread(pid, fd) if first.zombie and first.threads > 1 else ""
-        cgroup = self.read(inner + "cgroup", fd, MAX_CGROUP)
-        links = tuple([self.link(inner + name, fd) for name in _NS])
+        inner = self._thread(pid, fd) if first.zombie and first.threads > 1 else b""
+        cgroup = self.read(inner + b"cgroup", fd, MAX_CGROUP)
+        links = self._links(inner, fd)
         spaces = [self._space(at, links[at], inner, fd) for at in range(3)]
         ids = parse_status(self.read("status", fd)) or Ids(pid, UNSET_ID, ())
         auid, ses = self._number("loginuid", fd, 2**32), self._number("sessionid", fd, 2**32)
         contid = self._number("audit_containerid", fd, 2**64) if self.contids else None
         tags = self._optional("attr/ptags", fd, MAX_CGROUP) if self._tags else None
-        exe = b"" if first.kthread else self.link("exe", fd)
+        exe = b"" if first.kthread else self.link(b"exe", fd)
         last = parse_stat(self.read("stat", fd))
         if last is None or last.pid != pid:
             return Reason.GONE
@@ -228,37 +238,40 @@ class Proc:
             *spaces,
         )
 
-    def _thread(self, pid: int, fd: int) -> str:
+    def _thread(self, pid: int, fd: int) -> bytes:
         """The first thread ended before the others: one of those still shows where the process is."""
         try:
             at = os.open("task", _DIR, dir_fd=fd)
         except OSError:
-            return ""
+            return b""
         try:
             for name in os.listdir(at)[:64]:  # noqa: PTH208  (a descriptor)
                 if name == str(pid) or not name.isdecimal():
                     continue
                 stat = parse_stat(self.read(f"{name}/stat", at))
                 if stat is not None and not stat.zombie:
-                    return f"task/{name}/"
+                    return f"task/{name}/".encode()
         except OSError:
             pass
         finally:
             os.close(at)
-        return ""
+        return b""
 
-    def _space(self, at: int, link: bytes, inner: str, fd: int) -> Space | None:
+    def _space(self, at: int, link: bytes, inner: bytes, fd: int) -> Space | None:
         """The namespace behind a link; the id that is never recycled only of those that are not the host's."""
+        known = self._host.get(link)
+        if known is not None and known.kind is KINDS[at][1]:
+            return known
         name, kind = KINDS[at]
         parsed = parse_link(link)
         if parsed is None or parsed[0] != name:
             return None
-        if not self.live or link in self.host:
+        if not self.live:
             return Space(kind, parsed[1])
         return Space(kind, parsed[1], self._unique(inner + _NS[at], fd, kind, parsed[1]))
 
     @staticmethod
-    def _unique(name: str, fd: int, kind: Ns, ino: int) -> int:
+    def _unique(name: bytes, fd: int, kind: Ns, ino: int) -> int:
         try:
             ns = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=fd)
         except OSError:

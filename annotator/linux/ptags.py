@@ -122,7 +122,7 @@ class CgroupTags:
             self._fd = -1
 
     def of(self, cgroup: bytes) -> tuple[Tag, ...]:
-        """The tags on the way from the process's own cgroup outwards, nearest first. The root cgroup's is not asked for.
+        """The tags on the way from the process's own cgroup outwards, nearest first, without the root cgroup's.
 
         A workload that owns its cgroups may set `user.` ones below its own: so it can only claim to be further in.
         """
