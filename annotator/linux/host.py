@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 SURVEY_MS: Final = 200
 """How often at most all processes are asked for the owner of a namespace nobody knows (some 10 µs for each)."""
 
+NOBODYS_MS: Final = 5_000
+"""How long a namespace that nobody owned is not asked about again."""
+
+MAX_NOBODYS: Final = 4096
+"""Namespaces of which that is remembered."""
+
 
 class LinuxHost:
     """One machine's processes: this one's (`live`), or those of a tree that was recorded below `root`.
@@ -68,6 +74,7 @@ class LinuxHost:
         self._members = Members(self.proc, self._containers, root, options)
         self._sandboxes = Sandboxes(self.proc, self._containers, self.places, units=options.units)
         self._surveyed = -SURVEY_MS
+        self._nobodys: dict[Space, int] = {}
         self.closed, self._members.reader_root = self._check()
 
     def close(self) -> None:
@@ -186,7 +193,7 @@ class LinuxHost:
         if space is None:
             return None, None, Reason.DENIED, None
         found = self.places.find(space)
-        if found is None and self._survey(inits=member.silent):
+        if found is None and self._survey(space, inits=member.silent):
             found = self.places.find(space)
         if isinstance(found, Container):
             if found.engine == NO_ENGINE or member.silent:
@@ -227,15 +234,19 @@ class LinuxHost:
             if own & Ns.MNT:
                 self._claim(look.mnt, self._containers.of_state(state), look)
 
-    def _survey(self, *, inits: bool) -> bool:
-        """Look at all processes for owners of namespaces, at most every SURVEY_MS. False: it was done just now.
+    def _survey(self, space: Space, *, inits: bool) -> bool:
+        """Look at all processes for who owns this namespace. False: they were looked at just now.
 
+        At most every SURVEY_MS, and for one namespace every NOBODYS_MS, for the private ones of services are nobody's.
         `inits`: ask the engines too, for what may be in a cgroup that says nothing.
         """
         now = self._now()
-        if 0 <= now - self._surveyed < SURVEY_MS:
+        if 0 <= now - self._surveyed < SURVEY_MS or 0 <= now - self._nobodys.get(space, -NOBODYS_MS) < NOBODYS_MS:
             return False
         self._surveyed = now
+        if len(self._nobodys) >= MAX_NOBODYS:
+            self._nobodys.clear()
+        self._nobodys[space] = now
         if inits:
             self._claim_inits()
         for pid in self.proc.pids():

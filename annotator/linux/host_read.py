@@ -100,8 +100,9 @@ class Proc:
             if not self.live and not modes.S_ISREG(os.fstat(fd).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", name)
             data = os.read(fd, limit)
-            while data and len(data) < limit and (more := os.read(fd, limit - len(data))):
-                data += more  # procfs answers by page or by record: a short answer need not be the end
+            if limit == MAX_MOUNTS:  # only this file has many records; the others come whole (single_open, seq_file.c)
+                while data and len(data) < limit and (more := os.read(fd, limit - len(data))):
+                    data += more
             return data
         finally:
             os.close(fd)
@@ -143,8 +144,7 @@ class Proc:
             os.close(fd)
 
     def _links(self, inner: bytes, fd: int) -> tuple[bytes, ...]:
-        link = self.link
-        return tuple([link(inner + name, fd) for name in _NS] if inner else [link(name, fd) for name in _NS])
+        return tuple([self.link(inner + name, fd) for name in _NS])
 
     def pids(self) -> list[int]:
         """The processes there are now, by number."""
@@ -224,19 +224,12 @@ class Proc:
             return Reason.GONE
         if last.ticks != first.ticks or ids.tgid != pid:
             return Reason.REUSED  # also when the number now is that of another process's thread
+        zombie = (first.zombie or last.zombie) and not inner
+        login = (UNSET_ID if auid is None else auid, UNSET_ID if ses is None else ses)
+        number = None if contid is None else ContId(contid)
         return Look(
-            last,
-            cgroup,
-            links,
-            (first.zombie or last.zombie) and not inner,
-            ids,
-            UNSET_ID if auid is None else auid,
-            UNSET_ID if ses is None else ses,
-            exe.removesuffix(b" (deleted)"),
-            None if contid is None else ContId(contid),
-            tags,
-            *spaces,
-        )
+            last, cgroup, links, zombie, ids, *login, exe.removesuffix(b" (deleted)"), number, tags, *spaces
+        )  # fmt: skip
 
     def _thread(self, pid: int, fd: int) -> bytes:
         """The first thread ended before the others: one of those still shows where the process is."""

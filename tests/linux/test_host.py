@@ -228,10 +228,10 @@ class Changing(Proc):
         self.on, self.then, self.armed = on, then, False
         super().__init__(root, live=False)
 
-    def read(self, name: str, dir_fd: int, limit: int = 16384) -> bytes:
+    def read(self, name: str | bytes, dir_fd: int, limit: int = 16384) -> bytes:
         """As ever, and then the world changes once."""
         data = super().read(name, dir_fd, limit)
-        if name == self.on and self.armed:
+        if os.fsdecode(name) == self.on and self.armed:
             self.armed = False
             self.then()
         return data

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,12 +17,12 @@ from annotator.linux.host import LinuxHost
 from annotator.linux.host_member import HostOptions
 from annotator.linux.host_recorded import Header, record, recorded
 from annotator.linux.namespaces import INITIAL
+from annotator.linux.procevents import Kind, ProcEvents
 from annotator.model import Evidence, Ns, Reason
 from annotator.registry import derive_contid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 OUTSIDE = f"pid:[{INITIAL[Ns.PID]}]" == os.readlink("/proc/self/ns/pid")  # noqa: PTH115  (the text of a magic link)
 pytestmark = [
@@ -175,6 +177,70 @@ def test_a_process_tagged_by_its_site(sandbox: subprocess.Popen[bytes]) -> None:
     assert isinstance(found, HostProcess)
     assert found.container is not None
     assert (found.container.contid, found.evidence) == (42, Evidence.XATTR)
+
+
+@pytest.fixture
+def cgroup() -> Iterator[Path]:
+    """A cgroup such as docker makes, in the v2 hierarchy of this machine; emptied and removed afterwards."""
+    mounts = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
+    mount = next((path for path in mounts if (path / "cgroup.procs").exists()), None)
+    if mount is None:
+        pytest.skip("no cgroup v2 here")
+    made = mount / f"docker-{os.urandom(32).hex()}.scope"
+    made.mkdir()
+    yield made
+    for _ in range(100):
+        try:
+            made.rmdir()
+            return
+        except OSError:
+            time.sleep(0.02)
+
+
+def test_a_process_moved_into_a_container_s_cgroup(host: LinuxHost, cgroup: Path) -> None:
+    """Named by its cgroup from the moment it is in it, also as a zombie; in `own` is that it sees the host's files."""
+    id_ = cgroup.name[7:71]
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        before = host.process(child.pid)
+        (cgroup / "cgroup.procs").write_text(str(child.pid))
+        after = host.process(child.pid)
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        dead = host.process(child.pid)
+    finally:
+        child.kill()
+        child.wait()
+    assert isinstance(before, HostProcess)
+    assert isinstance(after, HostProcess)
+    assert isinstance(dead, HostProcess)
+    assert before.container is None or before.container.id != id_
+    for one in (after, dead):
+        assert one.container is not None
+        assert (one.container.id, one.container.engine, one.evidence) == (id_, "docker", Evidence.CGROUP)
+    assert (after.own, dead.own) == (before.own, None)
+
+
+def test_the_proc_connector_is_early_enough(host: LinuxHost, cgroup: Path) -> None:
+    """Of 300 short processes born in a container's cgroup nearly all are still there when their fork is heard of.
+
+    Those that are gone say so; none is host.
+    """
+    code = (
+        f"import os\nopen({str(cgroup / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))\n"
+        "for _ in range(300):\n    pid = os.fork()\n    if pid == 0:\n        os._exit(0)\n    os.waitpid(pid, 0)\n"
+    )
+    events = ProcEvents(0)
+    child = subprocess.Popen([sys.executable, "-c", code])
+    found: list[HostProcess | Reason] = []
+    while child.poll() is None:
+        forks = [one for one in events.drain() if one.kind is Kind.FORK and one.ppid == child.pid]
+        found += [host.process(one.pid) for one in forks]
+    events.close()
+    seen = [one for one in found if isinstance(one, HostProcess)]
+    assert all(one in (Reason.GONE, Reason.REUSED) for one in found if not isinstance(one, HostProcess))
+    assert all(one.container is not None and one.container.id == cgroup.name[7:71] for one in seen)
+    assert len(seen) > 30  # some 95 % on an idle machine; CI's may be busy
 
 
 def test_this_machine_recorded(host: LinuxHost, sandbox: subprocess.Popen[bytes], tmp_path: Path) -> None:
