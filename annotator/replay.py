@@ -9,20 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from annotator.errors import UsageError
+from annotator.aix import site
+from annotator.aix.backend import Aix
+from annotator.aix.grouping import RecordEvent
+from annotator.aix.interpret import interpret as aix_parts
+from annotator.errors import FormatError, FormError, UsageError
+from annotator.events import Grouper
 from annotator.formats import json, msgpack
-from annotator.formats.raw import Raw
+from annotator.formats.raw import Raw, tail_start
 from annotator.formats.record import Record
 from annotator.linux.backend import Linux
 from annotator.model import Attribution, Chain, Event, Status
+from annotator.outside import sightings_of, this_header
 from annotator.pipeline import Form, Pipeline, Tables
-from annotator.sources import Block, order, read_file, read_stream, recognise, refuse
+from annotator.snapshot import restore, save
+from annotator.sources import Block, looks_binary, order, read_file, read_stream, recognise, refuse
 from annotator.sources import Form as InputForm
 from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from annotator.aix.grouping import TrailGrouper
     from annotator.pipeline import Watch
 
 FORMATS = ("raw", "record", "json", "msgpack")
@@ -52,6 +60,10 @@ class Options:
     resolve_users: bool = False
     host: str = "none"
     journals: tuple[Path, ...] = ()
+    tz: str = "UTC"
+    origin: str = ""
+    wpars: tuple[tuple[str, int | None], ...] = ()
+    aix_events: str = ""
 
 
 class Matches(Protocol):
@@ -113,20 +125,13 @@ def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
 
 def aix_of(options: Options) -> Aix:
     """The backend for AIX trails, with what the site told of itself."""
-    try:
-        zone = ZoneInfo(options.tz)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as err:
-        raise UsageError(f"--tz: {options.tz!r} is no time zone", "Give a name such as Europe/Berlin.") from err
-    try:
-        origin = origin_of(options.origin)
-    except ValueError as err:
-        raise UsageError(f"--origin: {options.origin!r} is none", "Give `global`, or `wpar:NAME`.") from err
-    listings = [listing.read(read_whole(Path(path)), path, at_ms) for path, at_ms in options.wpars]
-    formats = BUILT_IN
-    if options.aix_events:
-        formats = BUILT_IN | parse_events(read_whole(Path(options.aix_events)))
-    return Aix(
-        node=options.node.encode(), zone=zone, formats=formats, listings=listings, origin=origin, own_tail=tail_start
+    return site.backend(
+        own_tail=tail_start,
+        node=options.node,
+        tz=options.tz,
+        origin=options.origin,
+        wpars=options.wpars,
+        events=options.aix_events,
     )
 
 
@@ -208,7 +213,11 @@ class Replay:
         self.options = options
         self.stats = stats or Stats()
         self._tables = tables or Tables()
+        self._tables.provenance.sightings = sightings_of(
+            self._tables.registry, options.host, options.journals, options.node
+        )
         self._watch = watch
+        self._resumed = False
         self._origin: tuple[str, int] | None = None
         self._open_line = False
         self._newline = b""
@@ -239,7 +248,9 @@ class Replay:
         origin = (block.origin, block.inode)
         out = self._newline
         self._newline = b""
-        if origin != self._origin:
+        if self._resumed:  # in the middle of a file, whose form was seen at its beginning
+            self._origin, self._resumed = origin, False
+        elif origin != self._origin:
             out += self._begin(block, origin)
         self._open_line = not block.newline
         lines = block.lines
@@ -251,7 +262,7 @@ class Replay:
         return out
 
     def _begin(self, block: Block, origin: tuple[str, int]) -> bytes:
-        """Another file: what is it?"""
+        """Another file: look what it is."""
         first = self._origin is None
         self._origin = origin
         head = b"\n".join(block.lines[:512])
@@ -283,6 +294,22 @@ class Replay:
         except (FormError, FormatError) as err:
             err.what = f"{origin}: {err.what}"
             raise
+
+    def resume(self, path: Path, tell: Callable[[str], None]) -> Position | None:
+        """Go on from a saved state; None when there is none yet."""
+        position = restore(path, this_header(self.options.node), self._tables, self._grouper(), tell=tell)
+        self._resumed = position is not None
+        return position
+
+    def keep(self, path: Path, position: Position) -> None:
+        """Save the state, with the events that are not whole yet; the run is then over, without an end of its input."""
+        save(path, this_header(self.options.node), self._tables, self._grouper(), position)
+
+    def _grouper(self) -> Grouper:
+        grouper = self.pipeline.grouper
+        if not isinstance(grouper, Grouper):
+            raise UsageError("--state works with Linux logs only", "Replay an AIX trail as a whole.")
+        return grouper
 
     def finish(self) -> bytes:
         """The end of all input. A last line that came without its newline leaves without one."""

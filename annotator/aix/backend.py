@@ -1,0 +1,219 @@
+"""The AIX backend: binds the siblings of this folder to the contract in `annotator.backend`.
+
+The record says its WPAR by name; what that name was at the record's time is the inventory's to say. In replay the
+inventory is fed with captured listings, each when the trail has come to its time, and with the commands of the trail
+that start and stop WPARs: after one no CID is believed until a listing shows it again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from annotator.aix import tails
+from annotator.aix.facts import LIFE, Verb, translate
+from annotator.aix.grouping import RecordEvent, TrailGrouper, has_nothing, head_end
+from annotator.aix.interpret import interpret
+from annotator.aix.record import Form, wpar_name
+from annotator.aix.wpar import UNTIMED, Inventory
+from annotator.backend import Place
+from annotator.model import NO_PID, Container, EngineCommand, Evidence, Placed, Reading, Reason, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from annotator.aix.facts import StatedWpar, Translation, WparCommand
+    from annotator.aix.grouping import OwnTail
+    from annotator.aix.listing import Listing
+    from annotator.aix.record import Record
+    from annotator.model import Event, Fact
+    from annotator.stats import Stats
+
+HINTS = 256
+"""Commands that are remembered, since a listing may be of the very second of one."""
+
+_OWN_TRAIL = re.compile(r"/wpars/([^/]{1,25})/audit(?:/|\Z)")
+"""Where a system WPAR keeps the trail it writes itself, as seen from Global."""
+
+
+class _Hint(NamedTuple):
+    name: str
+    at_ms: int
+    span_ms: int
+
+
+class Aix:
+    """AIX audit records, printed or binary.
+
+    `node` is whose listings these are; `zone` that of the machine that printed the trail. `origin` says whose trail it
+    is: "global", the name of a WPAR (its own trail, which calls it `Global`), or "" when nobody said. `own_tail` finds
+    our own fields at the end of a line.
+    """
+
+    name = "aix"
+
+    def __init__(
+        self,
+        *,
+        node: bytes = b"",
+        zone: tzinfo = UTC,
+        formats: tails.Formats = tails.BUILT_IN,
+        listings: Iterable[Listing] = (),
+        origin: str = "",
+        own_tail: OwnTail = has_nothing,
+    ) -> None:
+        self.completes: Mapping[bytes, bool] = {}
+        self.node = node
+        self.zone = zone
+        self.formats = formats
+        self.origin = origin
+        self.own_tail = own_tail
+        self.inside = "" if origin == "global" else origin
+        self.inside_evidence = Evidence.TRAIL
+        self.inventory = Inventory(node)
+        self.later = Inventory(node)
+        """What listings show of names whose listing has not come yet, or whose time is not known: never a CID."""
+        self._coming: deque[Listing] = deque()
+        self._hints: deque[_Hint] = deque(maxlen=HINTS)
+        self._others: dict[bytes, Inventory] = {}
+        self._take(listings)
+
+    def _take(self, listings: Iterable[Listing]) -> None:
+        timed = sorted((one for one in listings if one.at_ms is not None), key=lambda one: one.at_ms or 0)
+        for one in timed:
+            self.later.observe([seen.without_life() for seen in one.sightings], one.at_ms or 0)
+        self._coming.extend(timed)
+        known = self.later.names()
+        for one in listings:
+            if one.at_ms is None:
+                fresh = [seen.without_life() for seen in one.sightings if seen.name.encode() not in known]
+                self.later.observe(fresh, UNTIMED)
+
+    # --- for the pipeline ---------------------------------------------------------------------------------------
+
+    def grouper(self, stats: Stats, *, ordered: bool) -> TrailGrouper:
+        """What makes events of this trail's lines."""
+        return TrailGrouper(stats, ordered=ordered, zone=self.zone, names=self._names, own_tail=self.own_tail)
+
+    def _names(self) -> set[bytes]:
+        return self.later.names() | self.inventory.names() | ({self.inside.encode()} - {b""})
+
+    def of_file(self, path: str) -> None:
+        """Records now come from this file: in the trail of a WPAR's own audit, everything is that WPAR."""
+        if self.origin:
+            return
+        found = _OWN_TRAIL.match(path)
+        self.inside = self.later.of_path(path) or (found[1] if found else "")
+        self.inside_evidence = Evidence.INFERRED
+
+    def read(self, event: Event) -> Reading:
+        """Translate one record; what it says of the lives of WPARs goes to the inventory."""
+        if not isinstance(event, RecordEvent):
+            return Reading(None)
+        record = event.record
+        told = event.told = translate(record, self.formats)
+        self._observe(record.time_ms)
+        placed = self._place(record, told.wpar, self._inventory(event.node))
+        facts = told.reading.facts
+        if not self.inside:
+            self._hear(record, told.commands)
+            facts += tuple(_entering(told))
+        actor = told.reading.actor
+        if actor is not None and actor.pid == NO_PID:
+            actor = None  # the trail has no column for it
+        return told.reading._replace(actor=actor, facts=facts, placed=placed)
+
+    def place(self, event: Event) -> Place | None:
+        """At the end of the record's head line."""
+        end = head_end(event)
+        return None if end is None else Place(0, end)
+
+    def interpret(self, event: Event) -> dict[str, Any]:
+        """See `interpret.interpret`."""
+        return interpret(event)
+
+    # --- where --------------------------------------------------------------------------------------------------
+
+    def _inventory(self, node: bytes) -> Inventory:
+        """The node's. Listings are of one node: `node`, else of the first that the trail names."""
+        if not node or node == self.node:
+            return self.inventory
+        if not self.node:
+            self.node = node
+            return self.inventory
+        found = self._others.get(node)
+        if found is None:
+            if len(self._others) >= 256:
+                self._others.pop(next(iter(self._others)))
+            found = self._others[node] = Inventory(node)
+        return found
+
+    def _place(self, record: Record, said: StatedWpar | None, inventory: Inventory) -> Placed | None:
+        """Where the record says it was; None when it says nothing and its process may be known otherwise."""
+        name, evidence = (said.name, said.evidence) if said is not None else ("", Evidence.TRAIL)
+        if self.inside:
+            if name not in ("", "Global", self.inside):
+                return Placed(None, Evidence.CONFLICT, Reason.AMBIGUOUS)
+            name, evidence = self.inside, self.inside_evidence
+        if not name:
+            return None if _has_lineage(record) else Placed(None, Evidence.INFERRED, Reason.NOT_SEEN)
+        found = inventory.container_for(name, record.time_ms, exact=not record.ambiguous)
+        if found is None:
+            return Placed(None, evidence, Reason.HIDDEN)
+        if found == "global":
+            return Placed(None, evidence)
+        if inventory is self.inventory and not found.aix:
+            late = self.later.container_for(name, record.time_ms, exact=False)
+            found = late if isinstance(late, Container) and late.aix else found
+        return Placed(found, evidence, also=inventory.evidence(found) if found.contid is not None else None)
+
+    # --- the lives of WPARs -------------------------------------------------------------------------------------
+
+    def _observe(self, now_ms: int) -> None:
+        """Take in the listings whose time has come. A command of that very second may have been after them."""
+        while self._coming and (self._coming[0].at_ms or 0) <= now_ms:
+            one = self._coming.popleft()
+            at_ms = one.at_ms or 0
+            self.inventory.observe(one.sightings, at_ms)
+            for hint in self._hints:
+                if hint.at_ms + hint.span_ms > at_ms:
+                    self.inventory.hint(*hint)
+
+    def _hear(self, record: Record, commands: tuple[WparCommand, ...]) -> None:
+        span_ms = 1 if record.form is Form.BINARY or record.time_ms % 1000 else 1000
+        for command in commands:
+            if command.verb in LIFE:
+                hint = _Hint(command.name, record.time_ms, span_ms)
+                self._hints.append(hint)
+                self.inventory.hint(*hint)
+            if command.verb is Verb.REMOVE and command.name:
+                self.inventory.removed(command.name, record.time_ms)
+                self.later.removed(command.name, record.time_ms)
+
+
+def _has_lineage(record: Record) -> bool:
+    """Whether the process can be followed: it has a pid, and is none of those whose number means something elsewhere.
+
+    Pid 1 is init in Global and in each WPAR.
+    """
+    return record.pid is not None and record.pid > 2 and record.ppid != 2
+
+
+def _entering(told: Translation) -> Iterable[Fact]:
+    """`clogin`: who runs it in Global is about to be in the WPAR, as the records that follow will say."""
+    for command in told.commands:
+        if command.verb is Verb.ENTER and command.name and command.pid != NO_PID:
+            yield EngineCommand(command.pid, Role.ENTER, "wpar", "", command.name, how=command.how)
+
+
+def origin_of(text: str) -> str:
+    """`--origin`: `global`, or `wpar:NAME`; gives "global" or the name. ValueError for anything else."""
+    if text in ("", "global"):
+        return text
+    kind, _, name = text.partition(":")
+    raw = name.encode("utf-8", "surrogateescape")
+    if kind != "wpar" or wpar_name(raw) != raw or name in ("global", "Global"):
+        raise ValueError(text)
+    return name

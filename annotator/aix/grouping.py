@@ -1,0 +1,199 @@
+"""Trail to events: each record is an event of its own, and what is no record keeps its place between them.
+
+The doors are those of the grouper of Linux records: `feed`, `idle` and `flush` give events that are complete, `drain`
+the lines that may leave. A text trail is fed as lines; a binary one as pieces that keep their newline, since there a
+newline is a byte like any other. A record's ordinal, counted over all files, stands in for a serial.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from annotator.aix import dates
+from annotator.aix.auditpr import AuditprParser
+from annotator.aix.record import Form, Record
+from annotator.aix.trail import TrailParser
+from annotator.errors import FormError
+from annotator.model import Event, Stamp
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from annotator.aix.facts import Translation
+    from annotator.aix.record import Passed, Piece
+    from annotator.aix.trail import Names
+    from annotator.stats import Stats
+
+OwnTail = Callable[[bytes], int]
+"""Where fields that we have added begin in a line, or -1."""
+
+_HARMLESS = frozenset(("title", "bin"))
+"""Passed pieces that are whole and understood: they hold no record."""
+
+_WRAPPED = (
+    "a terminal has broken the lines of this trail, so fields cannot be appended to its records",
+    "Use --format json, or print it again into a file: LC_ALL=C auditpr -t1 -v -h e,l,r,R,t,p,P,T,c,W > trail.txt",
+)
+_BINARY = (
+    "this is a binary trail, and text cannot be appended to its records",
+    "Use --format json, or print it first: LC_ALL=C auditpr -t1 -v -h e,l,r,R,t,p,P,T,c,W -i TRAIL > trail.txt",
+)
+
+
+class RecordEvent(Event):
+    """One record, as an event. `told` is what it says, once the backend has read it."""
+
+    told: Translation | None = None
+
+    def __init__(self, record: Record, ordinal: int, lines: list[bytes]) -> None:
+        ms = record.time_ms
+        host = record.host if record.host not in (None, b"none") else None
+        super().__init__(b"%d:%d" % (ms, ordinal), host or b"", Stamp(ms, ordinal), lines[0])
+        self.lines = lines
+        self.record = record
+        self.at = 0
+
+
+def has_nothing(_line: bytes) -> int:
+    """For input that was never annotated."""
+    return -1
+
+
+class TrailGrouper:
+    """Feeds the parser of the trail, and keeps the order of what comes out while it is `ordered`.
+
+    `own_tail` finds our own fields at the end of a head line: the parser reads the line without them, and it leaves as
+    it came. FormError when `ordered`, so that lines are to be appended to, and the trail's lines cannot be.
+    """
+
+    reversed_records = False
+
+    def __init__(
+        self, stats: Stats, *, ordered: bool, zone: tzinfo, names: Names = tuple, own_tail: OwnTail = has_nothing
+    ) -> None:
+        self.stats = stats
+        self.ordered = ordered
+        self.zone = zone
+        self.names = names
+        self.own_tail = own_tail
+        self._text: AuditprParser | None = None
+        self._binary: TrailParser | None = None
+        self._earlier = 0
+        self._ordinal = 0
+        self._came: deque[bytes] = deque()
+        self._closed: list[Event] = []
+        self._runs: deque[Event | tuple[bytes, ...]] = deque()
+        self.begin(binary=False)
+
+    def begin(self, *, binary: bool) -> None:
+        """Another file: the layout is learnt anew, and what was open of the one before is closed."""
+        if binary and self.ordered:
+            raise FormError(*_BINARY)
+        self._closed += self._events(self._end())
+        self._earlier = self._ordinal
+        self._came.clear()
+        self._text = None if binary else AuditprParser(self.zone)
+        self._binary = TrailParser(self.names) if binary else None
+
+    # --- in -----------------------------------------------------------------------------------------------------
+
+    def feed(self, lines: list[bytes]) -> list[Event]:
+        """The events that these lines complete, in order."""
+        if self._binary is not None:
+            found = self._events(self._binary.feed(b"".join(lines)))
+        else:
+            assert self._text is not None  # noqa: S101  (one of the two is there)
+            self.stats.lines += len(lines)
+            self._came.extend(lines)
+            found = self._events(self._text.feed([self._bare(line) for line in lines]))
+            if self.ordered and self._text.wrap:
+                raise FormError(*_WRAPPED)
+        self.stats.closed += len(found)
+        return self._take(found)
+
+    def idle(self, *, quiet_ms: int = 0) -> list[Event]:  # noqa: ARG002  (a pause of any length ends a record's tail)
+        """The trail pauses: what is open in a text trail is whole. A binary record says itself how long it is."""
+        found = self._events(self._text.flush()) if self._text is not None else []
+        self.stats.closed += len(found)
+        return self._take(found)
+
+    def flush(self) -> list[Event]:
+        """The end of input."""
+        found = self._events(self._end())
+        self.stats.flushed += len(found)
+        return self._take(found)
+
+    def _end(self) -> list[Piece]:
+        parser = self._text or self._binary
+        return parser.flush() if parser is not None else []
+
+    def _take(self, found: list[Event]) -> list[Event]:
+        """With what the change to another file closed."""
+        if not self._closed:
+            return found
+        closed, self._closed = self._closed, []
+        self.stats.closed += len(closed)
+        return closed + found
+
+    def _bare(self, line: bytes) -> bytes:
+        """A head line without our own fields. A tail line never has them, whatever it looks like."""
+        if b" cont" not in line or line[:1] in (b" ", b"\t"):
+            return line
+        start = self.own_tail(line)
+        return line[:start] if start > 0 and dates.ANY.search(line, 0, start) else line
+
+    def _events(self, pieces: list[Piece]) -> list[Event]:
+        """Pieces to events; what is no record is counted and keeps its place."""
+        found: list[Event] = []
+        for piece in pieces:
+            lines = self._lines(piece)
+            if isinstance(piece, Record):
+                self._ordinal = self._earlier + piece.ordinal
+                event = RecordEvent(piece, self._ordinal, lines)
+                found.append(event)
+                if self.ordered:
+                    self._runs.append(event)
+            else:
+                self._pass(piece, lines)
+        return found
+
+    def _lines(self, piece: Piece) -> list[bytes]:
+        """The lines of a piece as they came. A binary piece counts as one line."""
+        if self._binary is not None:
+            self.stats.lines += 1
+            return list(piece.lines)
+        return [self._came.popleft() for _ in piece.lines]
+
+    def _pass(self, piece: Passed, lines: list[bytes]) -> None:
+        if piece.why in _HARMLESS or not any(line.strip() for line in lines):
+            self.stats.passed += len(lines)
+        else:
+            self.stats.rejected += len(lines)
+        if self.ordered:
+            self._runs.append(tuple(lines))
+
+    # --- out ----------------------------------------------------------------------------------------------------
+
+    def drain(self) -> list[bytes]:
+        """The lines that may leave now, in input order: all before the first undecided event."""
+        out: list[bytes] = []
+        while self._runs:
+            run = self._runs[0]
+            if isinstance(run, Event):
+                if not run.closed:
+                    break
+                out += run.lines
+            else:
+                out += run
+            self._runs.popleft()
+        return out
+
+
+def head_end(event: Event) -> int | None:
+    """Where the head line of a record takes more text: at its end, before a CR; None where no text can be added."""
+    if not isinstance(event, RecordEvent) or event.record.form is Form.BINARY or not event.lines:
+        return None
+    line = event.lines[0]
+    return len(line) - 1 if line.endswith(b"\r") else len(line)

@@ -1,0 +1,51 @@
+"""Captured listings of WPARs: which command a text is the output of, and when it was taken.
+
+Only names and lasting identities hold at other times than the capture's; a CID holds for the life it was seen in.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from annotator.aix import inventory
+from annotator.errors import UsageError
+
+if TYPE_CHECKING:
+    from annotator.aix.inventory import Sighting
+
+_TABLE = re.compile(rb"Name[ \t]+State[ \t]+Type\b")
+_RULE = re.compile(rb"={20,}\s*")
+_INDEX = re.compile(rb"\d{1,10}:[A-Z]:[^:]{1,25}:(?:.*:)?\d{1,10}")
+
+ASKED = ("name", "state", "type", "key", "uuid")
+"""The fields of `lswpar -c -q -a name,state,type,key,uuid`; with a title line any others are read too."""
+
+
+class Listing(NamedTuple):
+    """What one listing shows. `at_ms` is when it was taken (Unix ms), None when that is not known."""
+
+    sightings: list[Sighting]
+    at_ms: int | None = None
+
+
+def read(data: bytes, origin: str, at_ms: int | None = None) -> Listing:
+    """The output of `lswpar`, `lswpar -c`, `lswpar -L`, or `/etc/corrals/index`, told apart by its form.
+
+    UsageError for a text in which no WPAR is found.
+    """
+    lines = [line.strip() for line in data.split(b"\n") if line.strip()]
+    if any(_RULE.fullmatch(line) for line in lines[:50]):
+        found = inventory.lswpar_long(data)
+    elif any(_TABLE.match(line) for line in lines[:50]):
+        found = inventory.lswpar_table(data)
+    elif any(_INDEX.fullmatch(line) for line in lines):
+        found = inventory.corrals_index(data)
+    else:
+        found = inventory.lswpar_colon(data) or inventory.lswpar_colon(data, ASKED) or inventory.lswpar_table(data)
+    if not found:
+        raise UsageError(
+            f"{origin}: no WPAR is listed there",
+            "Give the output of lswpar -L, lswpar -c, or lswpar, or a copy of /etc/corrals/index.",
+        )
+    return Listing(found, at_ms)

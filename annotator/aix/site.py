@@ -1,0 +1,44 @@
+"""What a site says of its trails, by hand: the time zone, whose trail it is, listings of WPARs, the `events` file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from annotator.aix import listing, tails
+from annotator.aix.backend import Aix, origin_of
+from annotator.aix.look import read_file
+from annotator.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from annotator.aix.grouping import OwnTail
+
+
+def backend(
+    *,
+    own_tail: OwnTail,
+    node: str = "",
+    tz: str = "UTC",
+    origin: str = "",
+    wpars: Iterable[tuple[str, int | None]] = (),
+    events: str = "",
+) -> Aix:
+    """The backend for a site's trails.
+
+    `wpars` are files with listings, each with the time it was taken (Unix ms) or None. UsageError for what cannot be
+    meant, SourceError for a file that cannot be read, FormatError for an `events` file that is none.
+    """
+    try:
+        zone = ZoneInfo(tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as err:
+        raise UsageError(f"--tz: {tz!r} is no time zone", "Give a name such as Europe/Berlin.") from err
+    try:
+        whose = origin_of(origin)
+    except ValueError as err:
+        raise UsageError(f"--origin: {origin!r} is none", "Give `global`, or `wpar:NAME`.") from err
+    listings = [listing.read(read_file(Path(path)), path, at_ms) for path, at_ms in wpars]
+    formats = tails.BUILT_IN | tails.parse_events(read_file(Path(events))) if events else tails.BUILT_IN
+    return Aix(node=node.encode(), zone=zone, formats=formats, listings=listings, origin=whose, own_tail=own_tail)
