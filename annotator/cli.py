@@ -189,6 +189,16 @@ def who_command(pid: int, inputs: tuple[str, ...], at_ms: int, node: str, output
         raise SystemExit(ExitCode.FAILED)
 
 
+@cli.command()
+@click.option("--config", type=click.Path(), default="", help="TOML file; default /etc/annotator/annotator.toml.")
+@click.option("--check-config", is_flag=True, help="Say whether the configuration can be used, and end.")
+def plugin(config: str, *, check_config: bool) -> int:
+    """Run as auditd's plugin: records on standard input (in plugins.d, name the lighter `audisp-contid`)."""
+    from annotator.plugin import main as run_plugin
+
+    return run_plugin([*(["--check-config"] if check_config else []), *([config] if config else [])])
+
+
 def _examine(inputs: tuple[str, ...], watch: Any, *, quiet: bool) -> Tables:
     """Run logs through the pipeline for what it learns."""
     tables = Tables(keep_all=True)

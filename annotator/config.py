@@ -174,7 +174,8 @@ def _read(path: Path) -> bytes:
         info = os.fstat(fd)
         if not stat.S_ISREG(info.st_mode):
             raise UsageError(f"{path}: not a regular file", "Name a file.")
-        for what, name in ((info, path), (path.resolve().parent.stat(), path.resolve().parent)):
+        parents = {path.absolute().parent, path.resolve().parent}  # who may replace it, or the link to it
+        for what, name in ((info, path), *((parent.stat(), parent) for parent in sorted(parents))):
             open_to_all = what.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not what.st_mode & stat.S_ISVTX
             if what.st_uid not in (0, os.geteuid()) or open_to_all:
                 mode = stat.S_IMODE(what.st_mode)

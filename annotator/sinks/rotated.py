@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 from annotator.errors import SinkError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -25,7 +26,8 @@ class FileSink:
     """Appends to `path`; beyond `max_bytes` (0: never) it becomes `path.1`, `path.1` becomes `path.2`, up to `keep`.
 
     `max_age` (seconds, 0: never) rotates too, when `tick` is told the time. `compress` packs what was rotated, in a
-    thread. `lines` False: a unit is one `write`, as for msgpack, not a line.
+    thread. `lines` False: a unit is one `write`, as for msgpack, not a line. `dress` is given each new file (and
+    each compressed one) as an open descriptor, to set its group or ACL; an OSError of it is an error of the file.
     When the disk is full, whole units are dropped and counted (`dropped_bytes`, `dropped_lines`), and what was written
     of a unit is taken back, so that writing goes on at a boundary as soon as there is room. `rotations` and
     `rotation_failures` count; after a failure the file grows by another `max_bytes` before the next try.
@@ -41,12 +43,14 @@ class FileSink:
         compress: Literal["gz", "zst"] | None = None,
         max_age: float = 0,
         lines: bool = True,
+        dress: Callable[[int], None] | None = None,
     ) -> None:
         self.path = path
         self.written = self.dropped_bytes = self.dropped_lines = self.rotations = self.rotation_failures = 0
         self._mode, self._max_bytes, self._keep = mode, max_bytes, keep
         self._compress, self._max_age, self._lines = compress, max_age, lines
         self._limit = max_bytes
+        self._dress = dress
         self._since: float | None = None
         self._packer: threading.Thread | None = None
         self._torn = False
@@ -141,7 +145,7 @@ class FileSink:
             fd = os.open(self.path, FLAGS | os.O_CREAT | os.O_EXCL, self._mode)
         except FileExistsError:
             return os.open(self.path, FLAGS)
-        os.fchmod(fd, self._mode)  # not what the umask made of it
+        _finish(fd, self._mode, self._dress)
         return fd
 
     def _last_byte(self) -> bytes:
@@ -202,7 +206,9 @@ class FileSink:
             first.rename(self.path)  # no room for a new file: what is open keeps its name
             raise
         if self._compress is not None:
-            self._packer = threading.Thread(target=_pack, args=(first, self._compress, self._mode), name="packer")
+            self._packer = threading.Thread(
+                target=_pack, args=(first, self._compress, self._mode, self._dress), name="packer"
+            )
             self._packer.start()
 
 
@@ -217,13 +223,21 @@ def _unsafe(status: os.stat_result) -> str:
     return ""
 
 
-def _pack(path: Path, kind: Literal["gz", "zst"], mode: int) -> None:
+def _finish(fd: int, mode: int, dress: Callable[[int], None] | None) -> None:
+    """Give a new file its mode, whatever the umask is, and what else was asked for."""
+    os.fchmod(fd, mode)
+    if dress is not None:
+        dress(fd)
+
+
+def _pack(path: Path, kind: Literal["gz", "zst"], mode: int, dress: Callable[[int], None] | None) -> None:
     """Replace the file by its compressed form; when that fails (disk full) the file stays as it is."""
     part = path.with_name(f"{path.name}.{kind}.part")
     try:
         part.unlink(missing_ok=True)
         fd = os.open(part, FLAGS | os.O_CREAT | os.O_EXCL, mode)
         with path.open("rb") as source, os.fdopen(fd, "wb") as target:
+            _finish(fd, mode, dress)
             _squeeze(source, target, kind)
         part.rename(path.with_name(f"{path.name}.{kind}"))
         path.unlink()

@@ -1,0 +1,109 @@
+"""Where the reader gets its bytes: standard input, or auditd's `audispd_events` socket, cut into whole lines."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from annotator.plugin.framing import Framer, framer
+
+if TYPE_CHECKING:
+    from annotator.plugin.notes import Notes
+    from annotator.plugin.upkeep import Settings
+
+READ = 256 * 1024
+PAUSE_S = 0.0005
+"""A break after a small read of a busy stream: fewer, larger reads. auditd's socket holds about 167 records."""
+
+
+class Intake:
+    """The input. `eof`: standard input has ended; a socket is connected to again instead."""
+
+    def __init__(self, settings: Settings, notes: Notes, fd: int = 0) -> None:
+        self.settings = settings
+        self.notes = notes
+        self.fd = fd
+        self.eof = False
+        self.lines = self.bytes = 0
+        self.quiet_at = 0.0
+        self._rejected = 0
+        self._framer: Framer | None = None
+        self._head = b""
+        self._busy = 0.0
+        self._stream: socket.socket | None = None
+        self._retry = 0.0
+        self._told = ""
+
+    @property
+    def rejected(self) -> int:
+        """Bytes of a binary stream that were no record."""
+        return self._rejected + (self._framer.rejected if self._framer is not None else 0)
+
+    def source(self, now: float, *, stopping: bool) -> int:
+        """The descriptor to read, -1 while there is none."""
+        if not self.settings.socket:
+            return -1 if self.eof else self.fd
+        if self._stream is None and now >= self._retry and not stopping:
+            self._retry = now + 1.0
+            stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                stream.connect(self.settings.socket)
+            except OSError as err:
+                stream.close()
+                if self._told != str(err):
+                    self.notes.warning("not-connected", path=self.settings.socket, why=err.strerror)
+                self._told = str(err)
+            else:
+                self.notes.info("connected", path=self.settings.socket)
+                self._stream, self._told = stream, ""
+        return self._stream.fileno() if self._stream is not None else -1
+
+    def read(self, fd: int) -> bytes:
+        """What can be read now, as whole lines."""
+        try:
+            data = os.read(fd, READ)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            data = b""  # the other side was cut off
+        if not data:
+            return self._end()
+        self.bytes += len(data)
+        if self._framer is None:
+            self._head += data
+            if len(self._head) < 8:
+                return b""
+            data, self._head = self._head, b""
+            self._framer = framer(self.settings.format, data)
+        whole = self._framer.feed(data)
+        now = time.monotonic()
+        self.quiet_at = now + 0.1
+        if len(data) < 16_384 and now - self._busy < 2 * PAUSE_S:
+            time.sleep(PAUSE_S)
+        self._busy = now
+        return self._counted(whole)
+
+    def quiet(self, now: float) -> bytes:
+        """What is whole since nothing more came."""
+        if not self.quiet_at or now < self.quiet_at or self._framer is None:
+            return b""
+        self.quiet_at = 0.0
+        return self._counted(self._framer.quiet())
+
+    def _end(self) -> bytes:
+        rest = self._framer.end() if self._framer is not None else self._head
+        self._rejected, self._framer, self._head = self.rejected, None, b""
+        if self._stream is not None:  # auditd was restarted: its socket will be there again
+            self._stream.close()
+            self._stream = None
+            self.notes.warning("disconnected", path=self.settings.socket)
+        else:
+            self.eof = True
+        return self._counted(rest)
+
+    def _counted(self, whole: bytes) -> bytes:
+        if whole:
+            self.lines += whole.count(b"\n") + (not whole.endswith(b"\n"))
+        return whole

@@ -1,0 +1,221 @@
+"""Outputs side by side: a queue and a thread for each, so that a slow or dead one holds up no other.
+
+What an output cannot take is dropped in whole units and counted where it was dropped: `queue` (it was full), `sink`
+(full disk, nobody connected). A sink that fails is opened again, after 0.5 s at first, after 30 s at last.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from annotator.errors import AnnotatorError
+from annotator.sinks import FdSink, FileSink, Sink, SinkClosed, SocketSink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from annotator import config
+    from annotator.plugin.notes import Notes
+
+WRITE = 256 * 1024
+"""Bytes that are given to a sink at once."""
+
+
+class Output:
+    """One output's queue and thread. `dropped_*` count what its full queue did not take."""
+
+    def __init__(self, settings: config.Output, notes: Notes, make: Callable[[], Sink]) -> None:
+        self.settings = settings
+        self.name = settings.name
+        self.notes = notes
+        self.dropped_lines = self.dropped_bytes = self.failures = self.taken_bytes = 0
+        self.size = 0
+        self.waited_s = 0.0
+        self._make = make
+        self._limit = settings.queue_mib << 20
+        self._waiting: deque[bytes] = deque()
+        self._lock = threading.Condition()
+        self._closing = False
+        self._sinks: list[Sink] = []  # the last one is in use; of those before only the counts are
+        self._before = {"written": 0, "dropped_bytes": 0, "dropped_lines": 0}
+        self._thread = threading.Thread(target=self._run, name=f"output-{self.name}", daemon=True)
+        self._thread.start()
+
+    def put(self, data: bytes, units: int) -> None:
+        """Queue whole units. Waits only where `when_full` says so, and not when it is closing."""
+        with self._lock:
+            if self.size and self.size + len(data) > self._limit and self.settings.when_full == "wait":
+                start = time.monotonic()
+                self._lock.wait_for(lambda: self._closing or not self.size or self.size + len(data) <= self._limit)
+                self.waited_s += time.monotonic() - start
+            if self.size and self.size + len(data) > self._limit:
+                self.dropped_lines += units
+                self.dropped_bytes += len(data)
+                return
+            self._waiting.append(data)
+            self.size += len(data)
+            self._lock.notify_all()
+
+    def close(self, until: float) -> None:
+        """Write what waits until then (monotonic seconds); the rest is counted as dropped."""
+        with self._lock:
+            self._closing = True
+            self._lock.notify_all()
+        self._thread.join(max(0.0, until - time.monotonic()))
+        with self._lock:
+            left = list(self._waiting)
+            self._waiting.clear()
+            self.size = 0
+        self.dropped_bytes += sum(map(len, left))
+        self.dropped_lines += sum(piece.count(b"\n") for piece in left)
+
+    def counts(self) -> dict[str, int]:
+        """What happened so far; only what counts up."""
+        now = self._sink_counts()
+        return {
+            "written_bytes": now["written"],
+            "queue_dropped_lines": self.dropped_lines,
+            "queue_dropped_bytes": self.dropped_bytes,
+            "sink_dropped_lines": now["dropped_lines"],
+            "sink_dropped_bytes": now["dropped_bytes"],
+            "failures": self.failures,
+        }
+
+    def _sink_counts(self) -> dict[str, int]:
+        sink = self._sinks[-1] if self._sinks else None
+        return {name: count + int(getattr(sink, name, 0)) for name, count in self._before.items()}
+
+    # --- the thread ---------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        sink: Sink | None = None
+        pause = 0.5
+        while True:
+            if sink is None:
+                sink = self._open()
+                if sink is None:
+                    if self._nap(pause):
+                        return
+                    pause = min(30.0, pause * 2)
+                    continue
+            data = self._next()
+            try:
+                if data:
+                    sink.write(data)
+                    self.taken_bytes += len(data)
+                    pause = 0.5
+                sink.flush()
+                if isinstance(sink, FileSink):
+                    sink.tick(time.monotonic())
+                if not data and self._closing:
+                    sink.close()
+                    return
+            except SinkClosed as err:
+                self._failed(err, data)  # standard output has no reader any more, and never will have
+                self._forget()
+                return
+            except AnnotatorError as err:
+                self._failed(err, data if not isinstance(getattr(sink, "dropped_lines", None), int) else b"")
+                self._let_go(sink)
+                sink = None
+                if self._nap(pause):
+                    return
+                pause = min(30.0, pause * 2)
+
+    def _open(self) -> Sink | None:
+        try:
+            sink = self._make()
+        except AnnotatorError as err:
+            self._failed(err, b"")
+            return None
+        self._before = self._sink_counts()
+        self._sinks = [sink]
+        return sink
+
+    def _let_go(self, sink: Sink) -> None:
+        try:
+            sink.close()
+        except AnnotatorError as err:
+            self._failed(err, b"")
+        self._before = self._sink_counts()
+        self._sinks = []
+
+    def _failed(self, err: AnnotatorError, lost: bytes) -> None:
+        self.failures += 1
+        self.dropped_bytes += len(lost)
+        self.dropped_lines += lost.count(b"\n")
+        if self.failures <= 3 or self.failures % 100 == 0:
+            self.notes.error("output-failed", output=self.name, what=err.what, advice=err.advice, times=self.failures)
+
+    def _next(self) -> bytes:
+        with self._lock:
+            if not self._waiting:
+                self._lock.wait_for(lambda: self._waiting or self._closing, 0.1)
+            if not self._waiting:
+                return b""
+            lines = self.settings.format != "msgpack"
+            piece = [self._waiting.popleft()]
+            length = len(piece[0])
+            while lines and self._waiting and length + len(self._waiting[0]) <= WRITE:
+                piece.append(self._waiting.popleft())
+                length += len(piece[-1])
+            self.size -= length
+            self._lock.notify_all()
+        return b"".join(piece)
+
+    def _nap(self, seconds: float) -> bool:
+        """Sleep, at most until closing; whether it is time to go."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._closing, seconds)
+            return self._closing
+
+    def _forget(self) -> None:
+        """There is nobody to write to: from now on everything is dropped and counted."""
+        with self._lock:
+            self.dropped_bytes += sum(map(len, self._waiting))
+            self.dropped_lines += sum(piece.count(b"\n") for piece in self._waiting)
+            self._waiting.clear()
+            self.size = self._limit = 1
+
+
+def maker(settings: config.Output, path: Path, hostname: str) -> Callable[[], Sink]:
+    """What opens the sink, again and again. Raises UsageError for users and groups that are not there."""
+    lines = settings.format != "msgpack"
+    mode = int(settings.mode, 8)
+    match settings.type:
+        case "stdout":
+            return lambda: FdSink(1)
+        case "socket":
+            return lambda: SocketSink(path, mode=mode, max_buffer=settings.queue_mib << 20, lines=lines)
+        case "syslog":
+            from annotator.sinks.syslog import SyslogSink
+
+            return lambda: SyslogSink(settings.address, now=time.time, facility=settings.facility, hostname=hostname)
+        case "kafka":
+            from annotator.sinks.kafka import KafkaSink
+
+            return lambda: KafkaSink(settings.brokers, settings.topic, lines=lines)
+        case "file":
+            return _file(settings, path, mode, lines=lines)
+
+
+def _file(settings: config.Output, path: Path, mode: int, *, lines: bool) -> Callable[[], Sink]:
+    from annotator.plugin.people import gid_of, uid_of
+    from annotator.sinks.access import dress
+
+    gid = gid_of(settings.group) if settings.group else None
+    readers = [uid_of(name) for name in settings.read_users]
+    return lambda: FileSink(
+        path,
+        mode=mode,
+        max_bytes=settings.max_mib << 20,
+        keep=settings.keep,
+        compress=settings.compress or None,
+        max_age=settings.max_age_s,
+        lines=lines,
+        dress=(lambda fd: dress(fd, mode, gid, readers)) if gid is not None or readers else None,
+    )

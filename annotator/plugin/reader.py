@@ -1,0 +1,292 @@
+"""The process auditd starts: reads, keeps, hands on, and watches over the worker. It imports little, and never waits.
+
+What auditd's versions do, and what is done about it (read from their sources and measured on 3.0.9):
+- All signals are ignored, and in a plugin that was restarted TERM, HUP, USR1, USR2, CHLD, CONT are blocked too (before
+  4.2); the environment is empty; restarted plugins have auditd's oom_score_adj of -1000.
+- Stop before 4.2: SIGTERM, then the end of stdin; systemd may send TERM to us before auditd has written all. From 4.2
+  on: the end of stdin, and SIGTERM 50 ms later. So after either, stdin is read until its end or `process.drain_s`.
+- SIGHUP before 4.2: read the configuration anew. From 4.2 on plugins are stopped and started instead.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from annotator.plugin import wire
+from annotator.plugin.backlog import Backlog
+from annotator.plugin.intake import Intake
+from annotator.plugin.notes import Notes
+from annotator.plugin.upkeep import Settings, Upkeep
+
+if TYPE_CHECKING:
+    import socket
+
+WINDOW = 4
+"""Batches that the worker has and has not read."""
+
+
+def start(arguments: list[str] | None = None) -> int:
+    """Run; returns the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    check = "--check-config" in given
+    paths = [one for one in given if one != "--check-config"]
+    if len(paths) > 1 or any(one.startswith("-") for one in paths):
+        sys.stderr.write("usage: audisp-contid [--check-config] [CONFIG]\n")
+        return 2
+    path = paths[0] if paths else ""
+    if check:
+        from annotator.plugin.startup import check_config
+
+        return check_config(path)
+    return Reader(path).run()
+
+
+class Reader:
+    """One run of the plugin."""
+
+    def __init__(self, config: str, fd: int = 0) -> None:
+        self.notes = Notes(stderr=os.isatty(2), part="reader")
+        self.settings = Settings()
+        self.intake = Intake(self.settings, self.notes, fd)
+        self.backlog = Backlog()
+        self.upkeep = Upkeep(config, self.notes)
+        self._term = False
+        self._until = 0.0  # when draining must be over; 0 before anybody wants us to stop
+        self._ended = False
+        self._paused = False
+        self._sent: deque[bytes] = deque()  # has not left the worker yet
+        self._sent_size = 0
+        self._out: deque[memoryview] = deque()
+        self._full_since = 0.0
+        self._told = (0.0, "")
+        self.times_full = self.resent = self.lost = 0
+        self.seconds_full = 0.0
+
+    # --- the loop -----------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Until the input ends, or we are told to stop."""
+        wake = _take_back()
+        self.upkeep.spawn(close=(wake,))
+        while not self.upkeep.over:
+            self._poll(wake, time.monotonic())
+            now = time.monotonic()
+            self._keep(self.intake.quiet(now))
+            if self.upkeep.channel is None and now >= self.upkeep.retry_at and not self.upkeep.over:
+                self.upkeep.spawn(close=(wake,))
+            self._stop_in_time(now)
+        return self._leave()
+
+    def _poll(self, wake: int, now: float) -> None:
+        poll = select.poll()
+        poll.register(wake, select.POLLIN)
+        full = self.backlog.is_full(self._sent_size)
+        self._note_full(now, full=full)
+        source = -1 if full else self.intake.source(now, stopping=bool(self._until))
+        if source >= 0:
+            poll.register(source, select.POLLIN)
+        worker = self.upkeep.channel
+        if worker is not None:
+            self._hand_on()
+            self._tell()
+            poll.register(worker.fileno(), select.POLLIN | (select.POLLOUT if self._out else 0))
+        for fd, _ in poll.poll(self._wait_ms(now)):
+            if fd == wake:
+                for number in os.read(wake, 64):
+                    self._signalled(number)
+            elif fd == source:
+                self._keep(self.intake.read(source))
+        if worker is not None:
+            self._exchange(worker)
+
+    def _wait_ms(self, now: float) -> int:
+        due = [now + 1.0]
+        if self._until:
+            due.append(max(self._until, now + 0.01))
+        if self.intake.quiet_at:
+            due.append(self.intake.quiet_at)
+        if self.upkeep.channel is None:
+            due.append(self.upkeep.retry_at)
+        return max(0, int((min(due) - now) * 1000) + 1)
+
+    def _keep(self, chunk: bytes) -> None:
+        if chunk:
+            self.backlog.put(chunk, self._sent_size)
+        if self.intake.eof and not self._until and self.upkeep.ready and not self.settings.socket:
+            self._until = time.monotonic() + self.settings.drain_s
+
+    # --- to the worker and from it ------------------------------------------------------------------------------
+
+    def _hand_on(self) -> None:
+        """Queue what the worker may have now."""
+        if not self.upkeep.ready or self._paused or self._ended:
+            return
+        while self.upkeep.given - self.upkeep.read < WINDOW and (batch := self.backlog.take()) is not None:
+            self._send(batch[0], passed=batch[1])
+        if self._until and self._is_read_out() and not self.backlog.waiting:
+            self._end()
+
+    def _send(self, chunk: bytes, *, passed: bool) -> None:
+        self.upkeep.given += 1
+        self._sent.append(chunk)
+        self._sent_size += len(chunk)
+        self._out.append(memoryview(wire.pack(wire.PASS if passed else wire.LINES, chunk)))
+
+    def _end(self) -> None:
+        self._tell(force=True)
+        self._ended = True
+        self._out.append(memoryview(wire.pack(wire.END)))
+
+    def _exchange(self, worker: socket.socket) -> None:
+        """Send what goes, take what came; a worker that is gone is seen here."""
+        try:
+            while self._out:
+                done = worker.send(self._out[0])
+                if done < len(self._out[0]):
+                    self._out[0] = self._out[0][done:]
+                    break
+                self._out.popleft()
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._out.clear()  # it is dying: what it said last is still to be read
+        for kind, payload in self.upkeep.receive():
+            if kind == wire.READY:
+                self._ready(payload)
+            elif kind == wire.DONE and len(payload) == wire.COUNTS.size:
+                for _ in range(self.upkeep.progress(*wire.COUNTS.unpack(payload))):
+                    self._sent_size -= len(self._sent.popleft())
+        if self.upkeep.channel is None:
+            self._out.clear()
+            self._paused = self._ended = False
+            self.upkeep.gone(stopping=bool(self._until), left=bool(self._sent or self.backlog.waiting))
+
+    def _ready(self, payload: bytes) -> None:
+        """A worker has its configuration: a new one, or one that could not reload and goes on."""
+        first = not self.upkeep.ready
+        if not self.settings.take(payload):
+            self.notes.error("bad-message", kind="ready")
+            return
+        self._paused = False
+        self.notes.syslog, self.notes.level = self.settings.syslog, self.settings.level
+        self.notes.stderr = self.notes.stderr or self.settings.stderr
+        self.upkeep.ready = True
+        if not first:
+            return
+        if self.settings.caps is not None:
+            self.upkeep.limit_once(self.settings.caps)
+        settings = self.settings
+        self.backlog.configure(settings.limit, settings.policy, settings.spill_max, settings.directory)
+        for why in self.backlog.refused:
+            self.notes.warning("backlog-refused", why=why)
+        self.backlog.refused.clear()
+        self._resend()
+        self._keep(b"")
+
+    def _resend(self) -> None:
+        """Give a new worker what the one before had not finished; what kills every worker is not looked at again."""
+        chunks = list(self._sent)
+        self._sent.clear()
+        self._sent_size = 0
+        for at, chunk in enumerate(chunks):
+            if at == 0 and self.upkeep.deaths >= 4:
+                self.lost += chunk.count(b"\n") or 1
+                self.notes.error("lines-lost", bytes=len(chunk), why="every worker dies of them", start=chunk[:200])
+                continue
+            self.resent += chunk.count(b"\n") or 1
+            self._send(chunk, passed=at == 0 and self.upkeep.deaths >= 2)
+
+    # --- signals, and the end -----------------------------------------------------------------------------------
+
+    def _signalled(self, number: int) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT):
+            self._term = True
+            if not self._until:
+                self._until = time.monotonic() + self.settings.drain_s
+                self.notes.info("stopping", signal=number)
+        elif number == signal.SIGHUP and self.upkeep.ready and not self._until:
+            self._paused = True
+            self._out.append(memoryview(wire.pack(wire.RELOAD)))
+
+    def _is_read_out(self) -> bool:
+        by_socket = bool(self.settings.socket) and self._term
+        return self.intake.eof or by_socket or time.monotonic() >= self._until
+
+    def _stop_in_time(self, now: float) -> None:
+        """When time is up, the worker is told to end, and what it has not got waits for the next run."""
+        if not self._until or now < self._until or self.upkeep.over:
+            return
+        if self.upkeep.channel is None:
+            self.upkeep.over = True
+        elif self.upkeep.ready and not self._ended:
+            self._end()
+        elif now >= self._until + self.settings.drain_s + 2.0:
+            self.upkeep.kill()
+
+    def _leave(self) -> int:
+        unfinished = list(self._sent)
+        left = self.backlog.waiting + sum(map(len, unfinished))
+        lost = self.backlog.keep(unfinished)
+        note = self.notes.error if lost else self.notes.warning if left else self.notes.info
+        note("stopped", code=self.upkeep.code, **self._counts(), left_bytes=left - lost, lost_bytes=lost)
+        return self.upkeep.code
+
+    # --- counts -------------------------------------------------------------------------------------------------
+
+    def _note_full(self, now: float, *, full: bool) -> None:
+        if full and not self._full_since:
+            self._full_since = now
+            self.times_full += 1
+        elif not full and self._full_since:
+            self.seconds_full += now - self._full_since
+            self._full_since = 0.0
+
+    def _counts(self) -> dict[str, object]:
+        return {
+            "read_lines": self.intake.lines,
+            "read_bytes": self.intake.bytes,
+            "rejected_bytes": self.intake.rejected,
+            "queue_full": self.times_full,
+            "queue_full_seconds": self.seconds_full,
+            "queue_deepest_bytes": self.backlog.deepest,
+            "spilled_bytes": self.backlog.spilled,
+            "spill_failures": self.backlog.spill_failures,
+            "resent_lines": self.resent,
+            "reader_lost_lines": self.lost,
+            "worker_restarts": self.upkeep.restarts,
+        }
+
+    def _tell(self, *, force: bool = False) -> None:
+        """The worker writes the metrics: once a second it hears what is counted here."""
+        now = time.monotonic()
+        if not self.upkeep.ready or self._ended or (now - self._told[0] < 1.0 and not force):
+            return
+        import json
+
+        text = json.dumps(self._counts())
+        if text != self._told[1]:
+            self._out.append(memoryview(wire.pack(wire.TELL, text.encode())))
+        self._told = (now, text)
+
+
+def _take_back() -> int:
+    """Take back what auditd left ignored, blocked and preferred; returns a descriptor that gives signals' numbers."""
+    os.umask(0o077)
+    wake, wakened = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)  # the number comes through the pipe
+    signal.set_wakeup_fd(wakened, warn_on_full_buffer=False)
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+    try:
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(fd, b"0")
+        os.close(fd)
+    except OSError:
+        pass  # it is a wish; what the configuration wants the worker says when it cannot have it
+    return wake

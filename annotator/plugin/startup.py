@@ -1,0 +1,61 @@
+"""What the worker does once, before it makes a thread or opens an output; and the check of a configuration."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from annotator import config as configuration
+from annotator.errors import AnnotatorError, UsageError
+from annotator.plugin import rights
+from annotator.plugin.outputs import maker
+from annotator.plugin.people import uid_of
+
+if TYPE_CHECKING:
+    from annotator.config import Config
+    from annotator.plugin.notes import Notes
+
+
+def check_config(path: str) -> int:
+    """Say on standard output whether the configuration can be used; returns the exit code."""
+    try:
+        config = configuration.load(Path(path) if path else None)
+        for output in config.output:
+            maker(output, Path(output.path), "")
+            if output.type == "syslog":
+                from annotator.sinks.syslog import address
+
+                address(output.address)
+    except AnnotatorError as err:
+        sys.stderr.write(f"audisp-contid: {err}\n")
+        return int(err.exit_code)
+    kept = ", ".join(f"{one.name} ({one.why})" for one in rights.needed_by_reader(config)) or "none"
+    sys.stdout.write(f"{path or configuration.DEFAULT}: usable\ncapabilities kept: {kept}\n")
+    return 0
+
+
+def settle(config: Config, notes: Notes) -> None:
+    """Umask, place in the out-of-memory killer's list, state directory, user, rights. Before any thread is made."""
+    os.umask(0o077)
+    try:
+        Path("/proc/self/oom_score_adj").write_text(str(config.process.oom_score_adj), "ascii")
+    except OSError as err:
+        notes.warning("oom-score-kept", why=err.strerror)
+    keep = rights.mask(rights.needed(config))
+    directory = Path(config.state.directory) if config.state.directory else None
+    try:
+        if directory is not None and not directory.exists():
+            directory.mkdir(0o700, parents=True)
+            if config.process.user:  # the reader stays root, and has no right to ignore modes
+                os.chown(directory, uid_of(config.process.user), 0)
+                directory.chmod(0o770)
+        if config.process.user:
+            uid_of(config.process.user)
+            rights.become(config.process.user, keep | 1 << rights.SETPCAP)
+    except (OSError, KeyError) as err:
+        raise UsageError(f"cannot start as configured: {err}", "Check state.directory and process.user.") from err
+    if failed := rights.limit(keep):
+        notes.warning("rights-kept", why=failed)
+    notes.info("rights", kept=",".join(one.name for one in rights.needed(config)) or "none", uid=os.geteuid())

@@ -1,0 +1,172 @@
+"""The reader's care for its worker: start it, hear it, start it again when it dies; and the settings it told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from annotator.plugin import wire
+
+if TYPE_CHECKING:
+    from annotator.plugin.notes import Notes
+
+RELOAD_CODE = 75
+"""The exit code of a worker that ended to be started with a new configuration."""
+CONFIG_CODE = 2
+GIVE_UP = 8
+"""Deaths without any progress after which auditd shall try."""
+
+
+class Settings:
+    """What the reader must know of the configuration; the defaults hold until the worker has read it."""
+
+    def __init__(self) -> None:
+        self.socket = self.directory = ""
+        self.format = "auto"
+        self.limit = 64 << 20
+        self.policy = "block"
+        self.spill_max = 0
+        self.drain_s = 2.0
+        self.syslog, self.level, self.stderr = "/dev/log", "info", False
+        self.caps: int | None = None
+
+    def take(self, payload: bytes) -> bool:
+        """Take over the worker's message; False when it is not one (the worker may have fewer rights than we)."""
+        import json
+
+        try:
+            found: Any = json.loads(payload)
+        except ValueError:
+            return False
+        for name in self.__dict__:
+            value = found.get(name, getattr(self, name)) if isinstance(found, dict) else None
+            if name != "caps" and type(value) is not type(getattr(self, name)):
+                return False
+            setattr(self, name, value if name != "caps" or type(value) is int else None)
+        return True
+
+
+class Upkeep:
+    """The worker of the moment. `over`: there shall be no other, `code` is how it ends."""
+
+    def __init__(self, config: str, notes: Notes) -> None:
+        self.config = config
+        self.notes = notes
+        self.channel: socket.socket | None = None
+        self.ready = False
+        self.over = False
+        self.code = 0
+        self.given = self.read = self.left = 0  # chunks of this worker: sent to it, read by it, through it
+        self.deaths = 0  # since a worker last finished anything
+        self.restarts = 0
+        self.retry_at = 0.0
+        self._pid = 0
+        self._inbox = wire.Inbox()
+        self._was_ready = False
+        self._limited = False
+
+    def spawn(self, close: tuple[int, ...]) -> None:
+        """Fork a worker. It is a fork and not a new program: nothing of it is imported here yet, so it starts fresh."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.setblocking(False)
+        for one in (ours, theirs):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        pid = os.fork()
+        if pid == 0:
+            _child(self.config, ours, theirs, close)
+        theirs.close()
+        self.channel, self._pid, self._inbox = ours, pid, wire.Inbox()
+        self.ready = False
+        self.given = self.read = self.left = 0
+
+    def receive(self) -> list[tuple[bytes, bytes]]:
+        """The worker's messages; `channel` becomes None when it is gone."""
+        channel = self.channel
+        if channel is None:
+            return []
+        found: list[tuple[bytes, bytes]] = []
+        try:
+            while data := channel.recv(65536):
+                found += self._inbox.feed(data)
+        except BlockingIOError:
+            return found
+        except (OSError, ValueError) as err:
+            self.notes.error("worker-unheard", why=err)
+            self.kill()
+        channel.close()
+        self.channel = None
+        return found
+
+    def progress(self, read: int, left: int) -> int:
+        """The worker's counts of chunks; returns how many more have left since the last time."""
+        read = min(max(read, self.read), self.given)
+        left = min(max(left, self.left), read)
+        more = left - self.left
+        self.read, self.left = read, left
+        if more:
+            self.deaths = 0
+        return more
+
+    def gone(self, *, stopping: bool, left: bool) -> None:
+        """The channel has closed: learn how the worker ended, and decide what follows."""
+        _, status = os.waitpid(self._pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        was_ready, self.ready = self.ready, False
+        self._was_ready = self._was_ready or was_ready
+        self.retry_at = time.monotonic()
+        well = code in (0, RELOAD_CODE)
+        if stopping and (code == 0 or not left):
+            self.over, self.code = True, 0 if well else 1
+        elif code == RELOAD_CODE:
+            self.notes.info("reloaded")
+        elif code == CONFIG_CODE and not self._was_ready:
+            self.over, self.code = True, code
+        else:
+            self.deaths += 1
+            self.restarts += 1
+            self.over = stopping or self.deaths >= GIVE_UP
+            self.code = 1
+            self.retry_at += min(10.0, 0.05 * 2**self.deaths)
+            self.notes.error("worker-died", code=code, deaths=self.deaths, over=self.over)
+
+    def kill(self) -> None:
+        """End a worker that does not end."""
+        try:
+            os.kill(self._pid, signal.SIGKILL)
+        except OSError as err:
+            self.notes.error("worker-not-killed", why=err.strerror)
+
+    def limit_once(self, caps: int) -> None:
+        """Give up, for good, what neither we nor a later worker need."""
+        if self._limited:
+            return
+        from annotator.plugin.rights import limit
+
+        self._limited = True
+        if failed := limit(caps):
+            self.notes.warning("rights-kept", why=failed)
+
+
+def _child(config: str, ours: socket.socket, theirs: socket.socket, close: tuple[int, ...]) -> None:
+    """Become the worker; never returns."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # systemd signals all of a unit; what is to be done the reader says
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    ours.close()
+    for fd in close:
+        os.close(fd)
+    # While we held it open, auditd would not see that the reader died.
+    null = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    code = 1
+    try:
+        from annotator.plugin.worker import run
+
+        code = run(config, theirs)
+    finally:
+        os._exit(code)

@@ -1,0 +1,264 @@
+"""The process that does everything but reading: configuration, rights, pipeline, outputs, state, metrics.
+
+Other sources of facts are attached in `Worker.watched`: a descriptor, and what to call when it can be read. Facts they
+give are applied to `Worker.tables` at their own stamp, before the lines that came after them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import select
+import socket
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from annotator import config as configuration
+from annotator.errors import SourceError, StoreError, UsageError
+from annotator.events import Grouper
+from annotator.linux.backend import Linux
+from annotator.pipeline import Tables
+from annotator.plugin import rights, wire
+from annotator.plugin.fanout import Fan, Fanout, channel
+from annotator.plugin.machine import header
+from annotator.plugin.notes import Notes
+from annotator.plugin.outputs import Output, maker
+from annotator.plugin.startup import settle
+from annotator.plugin.truncation import ADVICE, ENOUGH, count_cut
+from annotator.plugin.upkeep import CONFIG_CODE, RELOAD_CODE
+from annotator.snapshot import restore, save
+from annotator.sources import Cutter
+from annotator.stats import Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annotator.config import Config
+    from annotator.model import Event
+
+CHECKED = 20_000
+"""Lines after each start that are looked at for auditd's own truncation."""
+
+
+def run(path: str, link: socket.socket) -> int:
+    """Be the worker until the reader says that it is over; returns the exit code."""
+    from annotator.plugin.periodic import Periodic
+
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)  # as in cli: events hold no cycles
+    try:
+        config = configuration.load(Path(path) if path else None)
+        notes = Notes(config.log.syslog, stderr=config.log.stderr, level=config.log.level, part="worker")
+        settle(config, notes)
+        worker = Worker(config, Path(path) if path else None, link, notes)
+    except UsageError as err:
+        Notes(stderr=True, part="worker").error("bad-configuration", what=err.what, advice=err.advice)
+        return CONFIG_CODE
+    worker.ready()
+    worker.learn()
+    periodic = Periodic(worker, time.monotonic())
+    while worker.code is None:
+        worker.step(periodic.wait_s)
+        periodic.tick(time.monotonic())
+    periodic.last()
+    worker.notes.info("worker-ends", code=worker.code, summary=worker.stats.summary())
+    return worker.code
+
+
+class Worker:
+    """Pipeline and outputs of one configuration."""
+
+    def __init__(self, config: Config, path: Path | None, link: socket.socket, notes: Notes) -> None:
+        self.config, self.path, self.link, self.notes = config, path, link, notes
+        self.node = config.input.node or socket.gethostname()
+        self.stats = Stats()
+        self.tables = Tables()
+        self.code: int | None = None
+        self.told: dict[str, float] = {}
+        self.cut_lines = 0
+        backend = Linux()
+        self.outputs = [Output(one, notes, maker(one, Path(one.path), self.node)) for one in config.output]
+        self.lines = {one.name: self.stats if at == 0 else Stats() for at, one in enumerate(self.outputs)}
+        channels = [
+            channel(one.settings, config.input.node, backend, self.lines[one.name], one) for one in self.outputs
+        ]
+        self.pipeline = Fanout(backend, Fan(channels), self.stats, self.tables, config.process.event_timeout_ms)
+        self.watched: dict[int, Callable[[], None]] = {link.fileno(): self._hear}
+        self._state = Path(config.state.directory) / "state" if config.state.directory else None
+        self._inbox = wire.Inbox()
+        self._cutter = Cutter("auditd")
+        self._came = time.monotonic()
+        self._read = self._left = 0
+        self._open: deque[tuple[int, list[Event]]] = deque()
+        self._check = CHECKED
+
+    def ready(self) -> None:
+        """Tell the reader what it must know."""
+        import json
+
+        config = self.config
+        message = {
+            "socket": config.input.socket,
+            "format": config.input.format,
+            "directory": config.state.directory,
+            "limit": config.queue.memory_mib << 20,
+            "policy": config.queue.when_full,
+            "spill_max": config.queue.spill_max_mib << 20,
+            "drain_s": config.process.drain_s,
+            "syslog": config.log.syslog,
+            "level": config.log.level,
+            "stderr": config.log.stderr,
+            "caps": rights.mask(rights.needed_by_reader(config)),
+        }
+        self._tell(wire.READY, json.dumps(message).encode())
+
+    def learn(self) -> None:
+        """What an earlier run knew. One that is still ending, since its reader was killed, is given 3 s for it."""
+        if self._state is None:
+            return
+        try:
+            lock = os.open(self._state.with_name("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            until = time.monotonic() + 3
+            while not _locked(lock):
+                if time.monotonic() > until:
+                    self.notes.warning("state-unused", why="another plugin uses it", path=self._state)
+                    self._state = None
+                    return
+                time.sleep(0.02)
+            restore(
+                self._state,
+                header(self.node),
+                self.tables,
+                self.pipeline.grouper,
+                tell=lambda text: self.notes.info("state", what=text),
+            )
+        except OSError as err:
+            self.notes.warning("state-unused", why=err.strerror, path=self._state)
+            self._state = None
+        except StoreError as err:
+            self.notes.warning("state-unused", why=err.what, advice=err.advice)
+
+    # --- the loop -----------------------------------------------------------------------------------------------
+
+    def step(self, wait_s: float) -> None:
+        """Wait for something to happen, at most so long, and see to it."""
+        poll = select.poll()
+        for fd in self.watched:
+            poll.register(fd, select.POLLIN)
+        for fd, _ in poll.poll(wait_s * 1000):
+            self.watched[fd]()
+        quiet = time.monotonic() - self._came
+        if quiet >= 0.05 and self.code is None:
+            self.pipeline.idle(int(quiet * 1000))
+            self._acknowledge()
+
+    def _hear(self) -> None:
+        data = self.link.recv(1 << 20)
+        if not data:
+            self._end()  # the reader was killed: what we have goes out
+            return
+        for kind, payload in self._inbox.feed(data):
+            if kind in (wire.LINES, wire.PASS):
+                self._take(payload, passing=kind == wire.PASS)
+            elif kind == wire.RELOAD:
+                self._reload()
+            elif kind == wire.END:
+                self._end()
+            elif kind == wire.TELL:
+                import json
+
+                self.told = json.loads(payload)
+
+    def _take(self, chunk: bytes, *, passing: bool) -> None:
+        self._came = time.monotonic()
+        try:
+            block = self._cutter.feed(chunk)
+        except SourceError as err:
+            self.notes.error("line-too-long", what=err.what)
+            self._cutter, block = Cutter("auditd"), None
+            self.stats.lines += 1
+            self.stats.rejected += 1
+        if block is not None:
+            before = self.stats.rejected
+            self.pipeline.passing = passing
+            self.pipeline.feed(block.lines)
+            if self._check > 0 or self.stats.rejected != before:
+                self._look_for_cuts(block.lines)
+        self._read += 1
+        grouper = self.pipeline.grouper
+        waiting = [*grouper.open.values(), *([grouper._current] if grouper._current is not None else [])]
+        self._open.append((self._read, waiting))
+        self._acknowledge(always=True)
+
+    def _acknowledge(self, *, always: bool = False) -> None:
+        """A chunk has left when all events are closed that were open after it, and after those before it."""
+        left = self._left
+        while self._open and all(event.closed for event in self._open[0][1]):
+            self._left = self._open.popleft()[0]
+        if always or self._left != left:
+            self._tell(wire.DONE, wire.COUNTS.pack(self._read, self._left))
+
+    def _look_for_cuts(self, lines: list[bytes]) -> None:
+        self._check -= len(lines)
+        found = count_cut(lines)
+        if found and self.cut_lines < ENOUGH <= self.cut_lines + found:
+            self.notes.error("records-cut", what="auditd sends records without their end", advice=ADVICE)
+        self.cut_lines += found
+
+    # --- the end ------------------------------------------------------------------------------------------------
+
+    def _reload(self) -> None:
+        """End, to be started again with the new configuration; when that is no good, go on with the old one."""
+        try:
+            configuration.load(self.path)
+        except UsageError as err:
+            self.notes.error("bad-configuration", what=err.what, advice=err.advice, kept="the one before")
+            self.ready()
+            return
+        self._end(RELOAD_CODE)
+
+    def _end(self, code: int = 0) -> None:
+        """Let everything out, within `process.drain_s`."""
+        if self.code is not None:
+            return
+        until = time.monotonic() + max(0.5, self.config.process.drain_s)
+        last = self._cutter.end()
+        if last is not None:
+            self.pipeline.feed(last.lines)
+        self.pipeline.finish()
+        self._open.clear()
+        self._left = self._read
+        for output in self.outputs:
+            output.close(until)
+        self._tell(wire.DONE, wire.COUNTS.pack(self._read, self._left))
+        self.save()
+        self.code = code
+
+    def save(self) -> None:
+        """Keep what is known. Lines that wait are not part of it: the reader has them until they have left."""
+        if self._state is None:
+            return
+        grouper = self.pipeline.grouper
+        kept = Grouper(grouper.completes, Stats(), ordered=True)
+        kept.clock, kept.serials = grouper.clock, grouper.serials
+        try:
+            save(self._state, header(self.node), self.tables, kept, None)
+        except StoreError as err:
+            self.notes.error("state-not-saved", what=err.what, advice=err.advice)
+
+    def _tell(self, kind: bytes, payload: bytes) -> None:
+        try:
+            self.link.sendall(wire.pack(kind, payload))
+        except OSError:
+            return  # the reader is gone; the next read says so
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
