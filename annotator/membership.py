@@ -494,6 +494,7 @@ class Membership:
             self.tentative += 1
             if target is not None and len(self.unsure) < 4096:
                 self.unsure[target] = fact.contid
+                target.answer = None
         if not fact.ok:
             return
         if target is None:

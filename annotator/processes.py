@@ -247,6 +247,8 @@ class Processes:
     def _bind(self, life: Life, hint: Hint) -> None:
         """A fork record is now proven to be this life's birth."""
         parent = hint.parent
+        if parent is life or life in parent.ancestors():
+            return  # made up, or two lives taken for one: nobody is his own ancestor
         if hint.sibling:
             life.sibling = True
         life.parent = parent
@@ -277,7 +279,7 @@ class Processes:
                 continue
             if hint.fits(life.ppid):
                 self._bind(life, hint)
-                return life
+                return life if life.bound else None
         hints = node.hints.setdefault(child, [])
         hints.append(hint)
         if len(hints) > 16:
