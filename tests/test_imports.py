@@ -21,6 +21,7 @@ ROWS = {
     "provenance": 4,
     "snapshot": 4,
     "sightings": 4,
+    "registrar": 4,
     "pipeline": 5,
     "outside": 5,
     **dict.fromkeys(("replay", "reports"), 6),
