@@ -16,9 +16,8 @@ import click
 from annotator import __version__
 from annotator.errors import AnnotatorError, ExitCode, UsageError
 from annotator.formats.raw import NAMES
-from annotator.linux.backend import Linux
 from annotator.pipeline import Tables
-from annotator.replay import FORMATS, Options, Replay, blocks_of
+from annotator.replay import FORMATS, SYSTEMS, Options, Replay, blocks_of, interpret
 from annotator.reports import ContainersReport, SessionsReport, who
 from annotator.sinks import FdSink, SinkClosed
 from annotator.sources import follow
@@ -47,6 +46,21 @@ class Time(click.ParamType[int]):
             self.fail(str(err), param, ctx)
 
 
+class Listing(click.ParamType[tuple[str, int | None]]):
+    """A file, with the time it was taken behind an `@`."""
+
+    name = "listing"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int | None]:
+        """The file's name, and milliseconds or None."""
+        if isinstance(value, tuple):
+            return value
+        path, at, when = str(value).rpartition("@")
+        if not at or Path(value).exists():
+            return str(value), None
+        return path, TIME.convert(when, param, ctx)
+
+
 TIME = Time()
 FILE = click.Path(path_type=Path, dir_okay=False)
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -55,6 +69,22 @@ as_json = click.option(
     "--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="Form."
 )
 quietly = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+
+
+def for_aix(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that AIX trails need; `--system` is for all."""
+    options = (
+        click.option("--system", type=click.Choice(SYSTEMS), default="auto", show_default=True, help="Whose logs."),
+        click.option("--tz", default="UTC", metavar="ZONE", show_default=True, help="AIX: zone of the printed times."),
+        click.option("--origin", default="", metavar="global|wpar:NAME", help="AIX: whose own trail this is."),
+        click.option(
+            "--wpars", type=Listing(), multiple=True, metavar="FILE[@TIME]", help="AIX: output of lswpar, when taken."
+        ),
+        click.option("--aix-events", default="", metavar="FILE", help="AIX: the site's /etc/security/audit/events."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.group(context_settings=HELP)
@@ -70,6 +100,7 @@ def cli() -> None:
 @click.option("--journal", "journals", type=FILE, multiple=True, help="What was seen live, from `annotator plugin`.")
 @click.option("--state", type=FILE, help="Go on from this file, and save the state there (one input file).")
 @click.option("--node", default="", help="Name of the host, for records that carry no node=.")
+@for_aix
 @click.option("--contid", type=click.IntRange(0, 2**64 - 2), help="Only events of this contid, or nested in it.")
 @click.option("--container", default="", metavar="NAME|ID-PREFIX", help="Only events of this container.")
 @click.option("--since", "since_ms", type=TIME, help="Only events from this time on: RFC 3339 with a zone, or epoch.")
@@ -147,41 +178,46 @@ def _grow(run: Replay, path: Path, state: Path | None, sink: FdSink, *, followin
 
 @cli.command()
 @inputs
+@for_aix
 @as_json
 @quietly
-def containers(inputs: tuple[str, ...], output: str, *, quiet: bool) -> None:
+def containers(inputs: tuple[str, ...], output: str, *, quiet: bool, **aix: Any) -> None:
     """List the containers that logs show: contid, names, first and last seen, processes, events, sessions."""
     report = ContainersReport()
-    tables = _examine(inputs, report.watch, quiet=quiet)
+    tables = _examine(inputs, report.watch, quiet=quiet, **aix)
     columns = "contid id name engine image inside node first last ended processes events sessions shares_netns_with"
     _show(report.rows(tables), columns.split(), output, "no container was seen")
 
 
 @cli.command()
 @inputs
+@for_aix
 @as_json
 @quietly
-def sessions(inputs: tuple[str, ...], output: str, *, quiet: bool) -> None:
+def sessions(inputs: tuple[str, ...], output: str, *, quiet: bool, **aix: Any) -> None:
     """List who entered which container from outside: when, how, and what they ran."""
-    report = SessionsReport(Linux().interpret)
-    tables = _examine(inputs, report.watch, quiet=quiet)
+    report = SessionsReport(interpret)
+    tables = _examine(inputs, report.watch, quiet=quiet, **aix)
     columns = "session container name how by first last events ran"
     _show(report.rows(tables), columns.split(), output, "nobody entered a container, as far as the log shows")
 
 
 @cli.command(name="who")
-@click.argument("pid", type=click.IntRange(1, 2**22))
+@click.argument("pid", type=click.IntRange(1, 2**31 - 1))
 @inputs
 @click.option("--at", "at_ms", type=TIME, required=True, help="When: RFC 3339 with a zone, or epoch.")
 @click.option("--node", default="", help="On which host, for logs of several.")
+@for_aix
 @as_json
 @quietly
-def who_command(pid: int, inputs: tuple[str, ...], at_ms: int, node: str, output: str, *, quiet: bool) -> None:
+def who_command(
+    pid: int, inputs: tuple[str, ...], at_ms: int, node: str, output: str, *, quiet: bool, **aix: Any
+) -> None:
     """Show the chain of processes from PID up to init, each with its container and the evidence for it.
 
     Example: annotator who 4242 --at 2026-01-31T12:00:00Z audit.log
     """
-    tables = _examine(inputs, None, quiet=quiet)
+    tables = _examine(inputs, None, quiet=quiet, **aix)
     rows = who(tables, node.encode(), pid, at_ms)
     columns = "pid ppid exe status reason container name session how evidence flags parent_proven born ended"
     _show(rows, columns.split(), output, f"pid {pid} was not seen at that time")
@@ -199,10 +235,10 @@ def plugin(config: str, *, check_config: bool) -> int:
     return run_plugin([*(["--check-config"] if check_config else []), *([config] if config else [])])
 
 
-def _examine(inputs: tuple[str, ...], watch: Any, *, quiet: bool) -> Tables:
+def _examine(inputs: tuple[str, ...], watch: Any, *, quiet: bool, **aix: Any) -> Tables:
     """Run logs through the pipeline for what it learns."""
     tables = Tables(keep_all=True)
-    run = Replay(Options(format="none"), tables=tables, watch=watch)
+    run = Replay(Options(format="none", **aix), tables=tables, watch=watch)
     for block in _blocks(inputs, quiet=quiet):
         run.feed(block)
     run.finish()

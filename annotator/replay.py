@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from annotator.aix.grouping import TrailGrouper
     from annotator.pipeline import Watch
+    from annotator.sources import Position
 
 FORMATS = ("raw", "record", "json", "msgpack")
 SYSTEMS = ("auto", "linux", "aix")

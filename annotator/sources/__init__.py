@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from annotator.sources.files import order, read_file
 from annotator.sources.follow import Follower, follow
-from annotator.sources.forms import Form, looks_aix, recognise, refuse
+from annotator.sources.forms import Form, looks_aix, looks_binary, recognise, refuse
 from annotator.sources.lines import LONGEST, READ, Block, Cutter, Position
 from annotator.sources.streams import connect, read_stream
 
@@ -23,6 +23,7 @@ __all__ = [
     "connect",
     "follow",
     "looks_aix",
+    "looks_binary",
     "order",
     "read_file",
     "read_stream",

@@ -57,13 +57,20 @@ _BIN = re.compile(rb"\xf0\xf0[\x00-\x0f\x80-\x8f][\x00-\x02]")
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{1,14}\0+")
 
 
-def looks_aix(head: bytes) -> bool:
-    """Whether it begins as an AIX audit trail: `auditpr` titles or a record line, or binary magic (<sys/audit.h>).
+def looks_binary(head: bytes) -> bool:
+    """Whether it begins as a binary AIX trail (<sys/audit.h>).
 
     A bin starts with 0xF0F0, version, kind; a stream with a record: extension length, version, tail length (u16) and an
-    event name of 16 bytes, padded with NUL.
+    event name of 16 bytes, padded with NUL; the version is the other byte where the order of bytes is reversed.
     """
-    if _BIN.match(head) or (len(head) >= 20 and head[1] & 0x7F < 16 and _NAME.fullmatch(head, 4, 20)):
+    if _BIN.match(head):
+        return True
+    return len(head) >= 20 and min(head[0] & 0x7F, head[1] & 0x7F) < 16 and _NAME.fullmatch(head, 4, 20) is not None
+
+
+def looks_aix(head: bytes) -> bool:
+    """Whether it begins as an AIX audit trail: a binary one, or `auditpr` titles or a record line."""
+    if looks_binary(head):
         return True
     for line in head[:HEAD].split(b"\n")[:20]:
         if _shape(line) in ("records", "interpreted"):
