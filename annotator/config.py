@@ -52,6 +52,18 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """What this machine is asked. `live`: whose the processes of its records are; `processes`: follow the proc connector.
+
+    `journal`: a file that keeps what was seen, for a later `replay --journal`; empty: none.
+    """
+
+    live: bool = True
+    processes: bool = True
+    journal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """How the process behaves. `user`: who the worker is after start, root when empty."""
 
@@ -139,6 +151,7 @@ class Config:
     queue: Queue = Queue()
     state: State = State()
     process: Process = Process()
+    host: Host = Host()
     log: Log = Log()
     metrics: Metrics = Metrics()
     output: tuple[Output, ...] = (Output(name="audit", path="/var/log/annotator/audit.log", mode="0640"),)

@@ -72,21 +72,25 @@ class Journaling:
         self.journal = Journal(path, header)
         self.offset_ns = header.offset_ns
 
-    def observed(self, node: bytes, seen: HostProcess) -> None:  # noqa: ARG002  (the header has the node)
-        """One look at one process."""
-        self._append(seen.read_ms * 1_000_000, seen)
+    def observed(self, node: bytes, seen: HostProcess) -> bool:  # noqa: ARG002  (the header has the node)
+        """One look at one process. True: a new file was begun, and should be told again what lives."""
+        return self._append(seen.read_ms * 1_000_000, seen)
 
-    def forked(self, parent: int, child: int, ns: int) -> None:
+    def forked(self, parent: int, child: int, ns: int) -> bool:
         """A birth, pids of the first namespace."""
-        self._append(ns, Forked(parent, child, trusted=True))
+        return self._append(ns, Forked(parent, child, trusted=True))
 
-    def exited(self, pid: int, ns: int) -> None:
+    def exited(self, pid: int, ns: int) -> bool:
         """An end."""
-        self._append(ns, Exited(pid))
+        return self._append(ns, Exited(pid))
 
-    def _append(self, realtime_ns: int, fact: HostProcess | Forked | Exited) -> None:
+    def _append(self, realtime_ns: int, fact: HostProcess | Forked | Exited) -> bool:
         kind, body = encode_fact(fact)
-        self.journal.append(Entry(realtime_ns, realtime_ns - self.offset_ns, kind, body))
+        return self.journal.append(Entry(realtime_ns, realtime_ns - self.offset_ns, kind, body))
+
+    def flush(self) -> None:
+        """Hand what is held to the system."""
+        self.journal.flush()
 
     def close(self) -> None:
         """Write what is held."""

@@ -6,6 +6,7 @@ between them as well; where they differ nothing is said of the time between, sin
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.backend import SLACK_MS, HostProcess
@@ -54,11 +55,18 @@ class Finding(NamedTuple):
     reason: Reason
 
 
+def _ended(known: Known) -> int:
+    return known.ended_ms if known.ended_ms is not None else 2**63
+
+
 NOTHING = Finding(None, Reason.NOT_SEEN)
 
 
 class Sightings:
-    """All that was seen, by node and pid. `host` is asked for what nobody saw yet; `note` is told of each answer."""
+    """All that was seen, by node and pid. `host` is asked for what nobody saw yet; `note` is told of each answer.
+
+    `names` are the nodes as which records of this machine come (None: any): of another nothing is known here.
+    """
 
     def __init__(
         self,
@@ -66,13 +74,15 @@ class Sightings:
         *,
         host: HostView | None = None,
         note: Callable[[bytes, HostProcess], None] | None = None,
+        names: frozenset[bytes] | None = None,
         max_pids: int = 65_536,
     ) -> None:
         self.registry = registry
         self.host = host
         self.note = note
+        self.names = names
         self.max_pids = max_pids
-        self.asked = 0
+        self.asked = self.evicted = 0
         self._nodes: dict[bytes, dict[int, list[Known]]] = {}
 
     # --- in -----------------------------------------------------------------------------------------------------
@@ -86,17 +96,25 @@ class Sightings:
         del lives[:-PER_PID]
 
     def exited(self, node: bytes, pid: int, ms: int) -> None:
-        """The process is gone."""
-        for known in reversed(self._lives(node, pid)):
+        """The process is gone. Of one that was never seen nothing is kept."""
+        for known in reversed(self._nodes.get(node, {}).get(pid, ())):
             if known.ended_ms is None:
                 known.ended_ms = ms
                 return
+
+    def revived(self, node: bytes, pid: int, ms: int) -> None:
+        """It runs a program: if it was said to have ended, that was only its first thread (cn_proc.c)."""
+        lives = self._nodes.get(node, {}).get(pid)
+        if lives and lives[-1].ended_ms is not None and lives[-1].ended_ms <= ms:
+            lives[-1].ended_ms = None
 
     def observed(self, node: bytes, seen: HostProcess) -> None:
         """The host view read this process. Its birth tells which life of the pid it is."""
         lives = self._lives(node, seen.pid)
         for known in reversed(lives):
-            if known.covers(seen.read_ms) and (known.born_ms is None or abs(known.born_ms - seen.start_ms) <= SLACK_MS):
+            if self._is_of(known, seen):
+                if known.ended_ms is not None and known.ended_ms < seen.read_ms and seen.reason is not Reason.ZOMBIE:
+                    known.ended_ms = None  # only its first thread had ended
                 break
         else:
             known = Known(seen.pid, seen.start_ms or None, seen.ppid)
@@ -111,10 +129,31 @@ class Sightings:
         if len(known.seen) > PER_LIFE:
             del known.seen[1]
 
+    @staticmethod
+    def _is_of(known: Known, seen: HostProcess) -> bool:
+        """Whether that was read of this life: its birth says so, in clock ticks if it was read before."""
+        ticks = next((one.ticks for one in known.seen if one.ticks), 0)
+        if ticks and seen.ticks and ticks != seen.ticks:
+            return False
+        born = known.born_ms is None or abs(known.born_ms - seen.start_ms) <= SLACK_MS
+        return born and (known.covers(seen.read_ms) or (ticks != 0 and ticks == seen.ticks))
+
+    def living(self, node: bytes) -> list[int]:
+        """The pids of those that have not ended, as far as is known."""
+        return [pid for pid, lives in self._nodes.get(node, {}).items() if lives and lives[-1].ended_ms is None]
+
+    def newest(self, node: bytes) -> list[HostProcess]:
+        """The last look at each of those."""
+        return [
+            lives[-1].seen[-1]
+            for lives in self._nodes.get(node, {}).values()
+            if lives and lives[-1].ended_ms is None and lives[-1].seen
+        ]
+
     def forget(self, before_ms: int) -> None:
         """Drop what ended before that time."""
         for pids in self._nodes.values():
-            for pid in [pid for pid, lives in pids.items() if (lives[-1].ended_ms or before_ms) < before_ms]:
+            for pid in [pid for pid, lives in pids.items() if not lives or _ended(lives[-1]) < before_ms]:
                 del pids[pid]
 
     def _lives(self, node: bytes, pid: int) -> list[Known]:
@@ -122,14 +161,27 @@ class Sightings:
         lives = pids.get(pid)
         if lives is None:
             if len(pids) >= self.max_pids:
-                pids.pop(next(iter(pids)))
+                self._evict(pids)
             lives = pids[pid] = []
         return lives
+
+    def _evict(self, pids: dict[int, list[Known]]) -> None:
+        """One must go: the first that has ended, of the 64 not looked at longest; else the first of them."""
+        for pid in list(islice(pids, 64)):
+            if not pids[pid] or pids[pid][-1].ended_ms is not None:
+                break
+            pids[pid] = pids.pop(pid)  # it lives: to the end of the line
+        else:
+            pid = next(iter(pids))
+        del pids[pid]
+        self.evicted += 1
 
     # --- questions ----------------------------------------------------------------------------------------------
 
     def look(self, life: Life, stamp: Stamp) -> Finding:
         """Where this life is at that time, as far as anybody saw; asks the host when nobody did."""
+        if self.names is not None and life.node not in self.names:
+            return NOTHING
         found = self._upto(stamp, self._at(life.node, life.pid, stamp.ms, life, 0))
         if found.stay is not None or self.host is None or life.end is not None:
             return found
@@ -140,7 +192,7 @@ class Sightings:
         refused = answer.refusal(stamp.ms)
         if refused is not None:
             return Finding(None, refused)
-        self.observed(life.node, answer)
+        self.observed(b"" if self.names is not None else life.node, answer)
         if self.note is not None:
             self.note(life.node, answer)
         return self._upto(stamp, self._at(life.node, life.pid, stamp.ms, life, 0))

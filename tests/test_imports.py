@@ -24,6 +24,7 @@ ROWS = {
     "registrar": 4,
     "pipeline": 5,
     "outside": 5,
+    "live": 5,
     **dict.fromkeys(("replay", "reports"), 6),
     "plugin": 7,
     "cli": 8,
@@ -32,7 +33,7 @@ ROWS = {
 """The modules and folders of the package, with their row: each may import from lower rows only."""
 
 BACKENDS = {"linux", "aix"}
-CHOOSERS = {"pipeline", "outside", "replay", "plugin", "cli"}
+CHOOSERS = {"pipeline", "outside", "live", "replay", "plugin", "cli"}
 """Only these know that there is more than one backend, and which they are."""
 
 DOORS = {

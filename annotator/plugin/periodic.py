@@ -28,6 +28,7 @@ class Periodic:
         self._jobs: list[tuple[float, Callable[[], None]]] = [
             (config.state.save_interval_s, self._save),
             (config.log.report_interval_s, self._report),
+            (1.0, self._follow),
         ]
         if config.metrics.file:
             self._jobs.append((config.metrics.interval_s, self._metrics))
@@ -61,6 +62,10 @@ class Periodic:
 
     def _report(self) -> None:
         self._drops.report(self.worker.outputs, self.worker.notes)
+
+    def _follow(self) -> None:
+        if self.worker.live is not None:
+            self.worker.live.tick(time.time_ns() // 1_000_000)
 
     def _metrics(self) -> None:
         worker = self.worker

@@ -45,6 +45,11 @@ class Kept(NamedTuple):
 def needed(config: Config) -> tuple[Kept, ...]:
     """What the worker keeps. Who adds something that needs a right adds it here, with its reason."""
     kept: list[Kept] = []
+    if config.host.live:
+        kept.append(Kept(DAC_READ_SEARCH, "the state files of engines are read, whoever owns them"))
+        kept.append(Kept(SYS_PTRACE, "the namespaces and programs of all processes are read"))
+    if config.host.live and config.host.processes:
+        kept.append(Kept(NET_ADMIN, "the proc connector is followed, with a queue that holds a storm"))
     if any(output.group for output in config.output):
         kept.append(Kept(CHOWN, "a new output file is given to its group"))
     return tuple(kept)

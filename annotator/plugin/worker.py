@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator import config as configuration
-from annotator.errors import SourceError, StoreError, UsageError
+from annotator.errors import AnnotatorError, SourceError, StoreError, UsageError
 from annotator.events import Grouper
 from annotator.linux.backend import Linux
 from annotator.pipeline import Tables
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.config import Config
+    from annotator.live import Live
     from annotator.model import Event
 
 CHECKED = 20_000
@@ -59,6 +60,7 @@ def run(path: str, link: socket.socket) -> int:
         return CONFIG_CODE
     worker.ready()
     worker.learn()
+    worker.follow()
     periodic = Periodic(worker, time.monotonic())
     while worker.code is None:
         worker.step(periodic.wait_s)
@@ -94,6 +96,7 @@ class Worker:
         self._read = self._left = 0
         self._open: deque[tuple[int, list[Event]]] = deque()
         self._check = CHECKED
+        self.live: Live | None = None
 
     def ready(self) -> None:
         """Tell the reader what it must know."""
@@ -141,6 +144,22 @@ class Worker:
         except StoreError as err:
             self.notes.warning("state-unused", why=err.what, advice=err.advice)
 
+    def follow(self) -> None:
+        """This machine's own processes, from now on."""
+        from annotator.plugin.attach import attach
+
+        try:
+            self.live = attach(self)
+        except AnnotatorError as err:
+            self.notes.error("host-not-asked", what=err.what, advice=err.advice)
+            return
+        if self.live is not None and self.live.fileno() >= 0:
+            self.watched = {self.live.fileno(): self._see, **self.watched}
+
+    def _see(self) -> None:
+        if self.live is not None:
+            self.live.poll()
+
     # --- the loop -----------------------------------------------------------------------------------------------
 
     def step(self, wait_s: float) -> None:
@@ -174,6 +193,7 @@ class Worker:
 
     def _take(self, chunk: bytes, *, passing: bool) -> None:
         self._came = time.monotonic()
+        self._see()  # what happened before these lines is known before they are read
         try:
             block = self._cutter.feed(chunk)
         except SourceError as err:
@@ -228,6 +248,7 @@ class Worker:
         last = self._cutter.end()
         if last is not None:
             self.pipeline.feed(last.lines)
+        self._see()
         self.pipeline.finish()
         self._open.clear()
         self._left = self._read
@@ -235,6 +256,8 @@ class Worker:
             output.close(until)
         self._tell(wire.DONE, wire.COUNTS.pack(self._read, self._left))
         self.save()
+        if self.live is not None:
+            self.live.close()
         self.code = code
 
     def save(self) -> None:
