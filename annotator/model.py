@@ -3,6 +3,8 @@
 Nothing here opens, reads, parses or waits, and no field name of one operating system appears.
 Times are integers: milliseconds of the Unix epoch (UTC) in a stamp, nanoseconds where a name ends in `_ns`.
 Identifiers of users and groups are integers inside; `UNSET_ID` (2**32-1) is the kernel's "not set".
+
+Budget: all nouns stand on one page, to be read from top to bottom before anything else.
 """
 
 from __future__ import annotations

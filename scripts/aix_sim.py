@@ -8,6 +8,8 @@ and getprocs64; from its records it prints `auditpr` text in every shape and bin
 It stands alone on purpose: nothing of the annotator is imported, so the two cannot share a mistake about a layout. What
 is not public about AIX is made up here and is no reference: the extension of record version 5, the place of `pi_cid`,
 titles and widths of the columns r, P and T. One file, though a long one, because a script must stand alone.
+
+Budget: the machine and all it prints are one simulator, which stands alone and imports nothing of ours.
 """
 
 from __future__ import annotations

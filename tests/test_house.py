@@ -41,10 +41,19 @@ def too_long(name: str, source: str) -> list[str]:
 
 
 def incomplete(case: Path) -> list[str]:
-    """What a folder of samples lacks: where it comes from, what goes in, what must come out."""
+    """What a folder of samples lacks: where it comes from, what goes in, what must come out.
+
+    A folder of cases is as complete as they are. `Fixture:` in ORIGIN.md says that the files are no pair of input and
+    output, and what reads them.
+    """
+    inner = sorted(path for path in case.glob("*/") if any(path.glob("ORIGIN.md")))
+    if inner and not any(case.glob("input.*")):
+        return [why for path in inner for why in incomplete(path)]
+    origin = case / "ORIGIN.md"
+    fixture = origin.exists() and re.search(r"^Fixture: \S+", origin.read_text("utf-8"), re.MULTILINE)
     return [
         f"{case.parent.name}/{case.name}: no {want}"
-        for want in ("ORIGIN.md", "input.*", "expected.*")
+        for want in (("ORIGIN.md",) if fixture else ("ORIGIN.md", "input.*", "expected.*"))
         if not any(case.glob(want))
     ]
 

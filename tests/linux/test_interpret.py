@@ -18,7 +18,7 @@ from annotator.model import Attribution, Event, Reason, Stamp, Status
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "linux"
 CASE = SAMPLES / "interpret"
-LOGS = sorted(SAMPLES.glob("*/input.log*"))
+LOGS = sorted(path for path in SAMPLES.glob("*/input.log*") if not path.parent.name.startswith("constructed-"))
 UNKNOWN = Attribution(Status.UNKNOWN, reason=Reason.NOT_SEEN)
 
 
