@@ -80,9 +80,10 @@ def test_what_cannot_be_meant_is_refused(text: str, words: tuple[str, ...]) -> N
 def test_any_bytes_are_a_configuration_or_our_error(data: bytes) -> None:
     """Nothing but UsageError comes out of a file."""
     try:
-        assert isinstance(parse(data, "x"), Config)
-    except UsageError as err:
-        assert err.exit_code == 2
+        found = parse(data, "x")
+    except UsageError:
+        return
+    assert isinstance(found, Config)
 
 
 @pytest.mark.parametrize("mode", [0o622, 0o602, 0o620])
@@ -128,5 +129,5 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     """A named file must be there, and be a file."""
     with pytest.raises(UsageError, match="no such file"):
         load(tmp_path / "x")
-    with pytest.raises(UsageError, match="directory|not a regular file"):
+    with pytest.raises(UsageError, match="cannot be read"):
         load(tmp_path)

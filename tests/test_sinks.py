@@ -290,13 +290,15 @@ def test_socket_sink_serves_one_client_after_the_other(tmp_path: Path) -> None:
     sink.write(b"one\n")
     assert first.recv(100) == b"one\n"
     first.close()
-    sink.write(b"lost with the first\n")
     sink.write(b"two\n")
     assert second.recv(100) == b"two\n"
+    second.shutdown(socket.SHUT_WR)  # it says no more, and reads on
+    sink.write(b"three\n")
+    assert second.recv(100) == b"three\n"
     second.close()
     sink.close()
     sink.close()
-    assert (sink.clients, sink.dropped_lines, sink.written) == (2, 3, 8)
+    assert (sink.clients, sink.dropped_lines, sink.written) == (2, 2, 14)
     assert not path.exists()
     assert sink.fileno() == -1
     with pytest.raises(SinkError, match="closed"):

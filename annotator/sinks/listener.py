@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import stat
 from collections import deque
@@ -60,7 +61,9 @@ class SocketSink:
         self.flush()
 
     def flush(self) -> None:
-        """Accept a client if there is none, and send what it takes now."""
+        """Accept a client if there is none (any more), and send what it takes now."""
+        if self._client is not None and self._has_left(self._client):
+            self._hang_up()
         if self._client is None and not self._accept():
             return
         while self._waiting and self._client is not None:
@@ -141,6 +144,13 @@ class SocketSink:
         self._client.setblocking(False)
         self.clients += 1
         return True
+
+    @staticmethod
+    def _has_left(client: socket.socket) -> bool:
+        """Whether it closed its end, both ways: sending would tell too, but at the cost of what is sent."""
+        poll = select.poll()
+        poll.register(client.fileno(), select.POLLHUP)
+        return bool(poll.poll(0))
 
     def _hang_up(self) -> None:
         """Part with the client. A unit of which it got only the beginning is lost with the rest."""

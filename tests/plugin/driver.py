@@ -25,6 +25,8 @@ PROGRAM = Path(sys.executable).with_name("audisp-contid")
 CONFIG = """
 [state]
 directory = "{directory}/state"
+[host]
+live = false
 [log]
 syslog = ""
 stderr = true
@@ -97,13 +99,13 @@ class Plugin:
             self.stream.sendall(line)
 
     def stop_3(self, wait: float = 10) -> int:
-        """auditd 2.8 to 4.1: SIGTERM, then the socket is closed."""
+        """As auditd 2.8 to 4.1: SIGTERM, then the socket is closed."""
         self.process.send_signal(signal.SIGTERM)
         self.stream.close()
         return self.process.wait(wait)
 
     def stop_4_2(self, wait: float = 10) -> int:
-        """auditd 4.2: the socket is closed, 50 ms later SIGTERM, and it waits."""
+        """As auditd 4.2: the socket is closed, 50 ms later SIGTERM, and it waits."""
         self.stream.close()
         time.sleep(0.05)
         with contextlib.suppress(ProcessLookupError):
@@ -154,3 +156,8 @@ def until(what: str, seconds: float, true: object) -> None:
     while not true():  # type: ignore[operator]
         assert time.monotonic() < limit, f"never: {what}"
         time.sleep(0.02)
+
+
+def content(path: Path) -> bytes:
+    """A file's bytes; nothing when it is not there yet."""
+    return path.read_bytes() if path.exists() else b""

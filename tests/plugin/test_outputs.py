@@ -1,0 +1,270 @@
+"""Outputs side by side: each gets what it should, and none holds up another."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from annotator import codec
+from tests.plugin.driver import PROGRAM, configure, content, plugin, records, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CONTAINER = "ab" * 32
+
+
+def registered(serial: int) -> bytes:
+    """A kernel's own CONTAINER_ID makes an event that is in a container without any history."""
+    stamp = f"msg=audit(1700000100.000:{serial}):"
+    return (
+        f"type=CONTAINER_ID {stamp} record=1 contid=7\n"
+        f"type=SYSCALL {stamp} arch=c000003e syscall=2 success=yes exit=0 a0=1 a1=2 a2=3 a3=4 items=0 ppid=1 pid=9000 "
+        f"auid=1000 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses=3 "
+        f'comm="x" exe="/x" key=(null) record=1\n'
+        f"type=PROCTITLE {stamp} proctitle=78\n"
+        f"type=EOE {stamp}\n"
+    ).encode()
+
+
+def test_each_output_has_its_form_and_its_filter(tmp_path: Path) -> None:
+    """One attribution, five outputs: raw, raw of containers only, record, JSON, msgpack of containers only."""
+    after = "".join(
+        f'[[output]]\ntype = "file"\nname = "{name}"\npath = "{tmp_path}/{name}"\n{more}\n'
+        for name, more in {
+            "inside": "only_containers = true",
+            "record": 'format = "record"',
+            "json": 'format = "json"',
+            "pack": 'format = "msgpack"\nonly_containers = true',
+            "marked": "mark_unknown = true",
+        }.items()
+    )
+    data = records(1, 20) + registered(5000) + records(21, 20)
+    with plugin(configure(tmp_path, after=after)) as one:
+        one.send(data)
+        assert one.stop_3() == 0
+    raw = content(tmp_path / "out.log")
+    assert raw.count(b"\n") == data.count(b"\n")
+    assert raw.replace(b' contid=7 cont_how="record"', b"") == data
+    assert content(tmp_path / "inside") == b"".join(line for line in raw.splitlines(keepends=True) if b":5000)" in line)
+    assert content(tmp_path / "record") == data
+    marked = content(tmp_path / "marked")
+    assert marked.count(b' cont_how="unknown:not-seen"') == 40
+    assert marked.count(b" contid=7") == raw.count(b" contid=7")
+    found = [json.loads(line) for line in content(tmp_path / "json").splitlines()]
+    assert [one["event"]["sequence"] for one in found] == [*range(1, 21), 5000, *range(21, 41)]
+    assert found[20]["provenance"]["chains"] == [["7"]]
+    assert "contid" not in json.dumps(found[20]["auditd"]["records"][1])
+    packed = codec.unpack(content(tmp_path / "pack"))
+    assert packed["event"]["sequence"] == 5000
+
+
+def test_a_dead_reader_of_a_socket_stops_nobody(tmp_path: Path) -> None:
+    """A client that connects and never reads: the file has everything, and what the client missed is counted."""
+    data = records(1, 6000)
+    after = f'[[output]]\ntype = "socket"\nname = "sock"\npath = "{tmp_path}/sock"\nqueue_mib = 1\n'
+    with plugin(configure(tmp_path, after=after)) as one:
+        until("the socket", 10, lambda: (tmp_path / "sock").exists())
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.connect(str(tmp_path / "sock"))
+            time.sleep(0.3)
+            one.send(data)
+            until("the file has it all", 15, lambda: content(tmp_path / "out.log") == data)
+            log = one.wait_for("event=output-dropped")
+        assert "output=sock" in log
+        assert one.stop_3() == 0
+
+
+def test_a_client_gets_the_stream_as_from_auditd(tmp_path: Path) -> None:
+    """Whole lines from where it connected on; after it another one may come."""
+    after = f'[[output]]\ntype = "socket"\npath = "{tmp_path}/sock"\n'
+    with plugin(configure(tmp_path, after=after)) as one:
+        until("the socket", 10, lambda: (tmp_path / "sock").exists())
+        for first in (1, 101):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+                client.connect(str(tmp_path / "sock"))
+                client.settimeout(10)
+                time.sleep(0.4)
+                one.send(records(first, 50))
+                got = b""
+                while got.count(b"\n") < 200:
+                    got += client.recv(65536)
+                assert got == records(first, 50)
+            time.sleep(0.3)
+        assert one.stop_3() == 0
+
+
+def test_standard_output_that_nobody_reads_stops_nobody(tmp_path: Path) -> None:
+    """A pipe that is full: the others go on, the plugin still ends in time, and the loss is counted."""
+    config = configure(
+        tmp_path,
+        more="[process]\ndrain_s = 0.5",
+        after='[[output]]\ntype = "stdout"\nname = "pipe"\nqueue_mib = 1\n',
+    )
+    data = records(1, 6000)
+    process = subprocess.Popen([PROGRAM, config], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(data)
+    process.stdin.flush()
+    until("the file has it all", 15, lambda: content(tmp_path / "out.log") == data)
+    process.stdin.close()
+    process.stdin = None
+    start = time.monotonic()
+    while process.poll() is None and time.monotonic() - start < 8:
+        time.sleep(0.05)
+    took = time.monotonic() - start
+    _, log = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert took < 4
+    assert b"event=output-dropped part=worker output=pipe" in log
+
+
+def test_wait_keeps_everything_up_rather_than_drop(tmp_path: Path) -> None:
+    """when_full = "wait": a slow reader of standard output gets every line."""
+    config = configure(
+        tmp_path,
+        more="[process]\ndrain_s = 20",
+        after='[[output]]\ntype = "stdout"\nqueue_mib = 1\nwhen_full = "wait"\n',
+    )
+    data = records(1, 6000)
+    process = subprocess.Popen(
+        [PROGRAM, config], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    feeder = threading.Thread(target=lambda: (process.stdin.write(data), process.stdin.close()))  # type: ignore[union-attr]
+    feeder.start()
+    time.sleep(1)
+    got = process.stdout.read()
+    feeder.join()
+    assert process.wait(10) == 0
+    process.stdout.close()
+    assert got == data
+
+
+@contextlib.contextmanager
+def small_disk(path: Path) -> Iterator[Path]:
+    """A file system of one mebibyte."""
+    path.mkdir()
+    subprocess.run(["/usr/bin/mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "none", path], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["/usr/bin/umount", "-l", path], check=True)
+
+
+@pytest.mark.live
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+def test_a_full_disk_is_survived_and_recovered_from(tmp_path: Path) -> None:
+    """Whole lines are dropped and counted while it is full; with room again, writing goes on at a line."""
+    with small_disk(tmp_path / "disk") as disk:
+        after = f'[[output]]\ntype = "file"\nname = "small"\npath = "{disk}/small.log"\n'
+        with plugin(configure(tmp_path, after=after)) as one:
+            until("the file", 10, lambda: (disk / "small.log").exists())
+            (disk / "ballast").write_bytes(b"x" * 700_000)
+            data = records(1, 3000)
+            one.send(data)
+            until("the other file has it all", 15, lambda: content(tmp_path / "out.log") == data)
+            assert "output=small" in one.wait_for("event=output-dropped")
+            time.sleep(0.3)
+            (disk / "ballast").unlink()
+            more = records(3001, 500)
+            one.send(more)
+            assert one.stop_3() == 0
+        found = (disk / "small.log").read_bytes()
+    assert found.endswith(more)
+    assert len(found) < len(data)
+    assert set(found.splitlines()) <= set((data + more).splitlines())
+
+
+def test_an_output_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
+    """A directory that is not there yet is no reason to stop; the lines wait for it."""
+    after = f'[[output]]\ntype = "file"\nname = "late"\npath = "{tmp_path}/late/x.log"\n'
+    with plugin(configure(tmp_path, after=after)) as one:
+        one.send(records(1, 50))
+        assert "output=late" in one.wait_for("output-failed")
+        (tmp_path / "late").mkdir()
+        until("it is written", 10, lambda: content(tmp_path / "late" / "x.log") == records(1, 50))
+        assert one.stop_3() == 0
+
+
+def test_syslog_messages_are_rfc_5424(tmp_path: Path) -> None:
+    """One message a line, over a unix socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(tmp_path / "log"))
+        server.settimeout(10)
+        after = f'[[output]]\ntype = "syslog"\naddress = "unix:{tmp_path}/log"\nfacility = "local3"\n'
+        with plugin(configure(tmp_path, more='[input]\nnode = "web 1"', after=after)) as one:
+            one.send(records(1, 3))
+            got = [server.recv(65536) for _ in range(12)]
+            assert one.stop_3() == 0
+    heads = {each.partition(b" - type=")[0].split(b" ")[0] for each in got}
+    assert heads == {b"<158>1"}
+    fields = got[0].split(b" ", 7)
+    assert fields[2:4] == [b"web?1", b"audisp-contid"]
+    assert [b"type=" + each.partition(b" - type=")[2] for each in got] == records(1, 3).splitlines()
+
+
+def test_a_killed_worker_keeps_the_rotated_file_whole(tmp_path: Path) -> None:
+    """Rotation and kill -9 together: every line is in one of the files, and no file has half a line."""
+    with plugin(configure(tmp_path, output="max_mib = 1\nkeep = 20")) as one:
+        data = records(1, 12000)
+        half = len(data) // 2
+        one.stream.sendall(data[:half])
+        until("a worker", 10, lambda: one.workers())
+        os.kill(one.workers()[0], signal.SIGKILL)
+        one.stream.sendall(data[half:])
+        until("the last line is out", 20, lambda: b":12000)" in content(tmp_path / "out.log"))
+        assert one.stop_3() == 0
+    found = [line for path in tmp_path.glob("out.log*") for line in path.read_bytes().splitlines()]
+    assert set(found) == set(data.splitlines())
+    assert len(list(tmp_path.glob("out.log*"))) > 3
+
+
+def test_metrics_and_heartbeats_tell_the_counts(tmp_path: Path) -> None:
+    """node_exporter's file is replaced as a whole, readable by all; JSON outputs can carry a heartbeat."""
+    more = f'[metrics]\nfile = "{tmp_path}/m.prom"\ninterval_s = 0.2'
+    after = f'[[output]]\ntype = "file"\nname = "j"\npath = "{tmp_path}/j"\nformat = "json"\nheartbeat_s = 0.2\n'
+    with plugin(configure(tmp_path, more=more, after=after)) as one:
+        one.send(records(1, 100))
+        until("the counts", 10, lambda: b"annotator_lines_total 400\n" in content(tmp_path / "m.prom"))
+        until("the reader's counts", 10, lambda: b"plugin_read_lines_total 400\n" in content(tmp_path / "m.prom"))
+        until("a heartbeat", 10, lambda: b'"heartbeat"' in content(tmp_path / "j"))
+        assert (tmp_path / "m.prom").stat().st_mode & 0o777 == 0o644
+        assert one.stop_3() == 0
+    text = content(tmp_path / "m.prom").decode()
+    assert 'annotator_output_written_bytes_total{output="main"} ' + str(len(records(1, 100))) in text
+    names = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
+    assert len(names) == len(set(names))
+    beat = next(json.loads(line) for line in content(tmp_path / "j").splitlines() if b"heartbeat" in line)
+    assert beat["event"]["kind"] == "metric"
+
+
+@pytest.mark.live
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a file away")
+def test_a_file_can_be_given_to_a_group_and_to_readers(tmp_path: Path) -> None:
+    """group, mode and read_users hold for the file and for what it is rotated to."""
+    output = 'mode = "0640"\ngroup = "adm"\nread_users = ["nobody"]\nmax_mib = 1\nkeep = 9\ncompress = "gz"'
+    with plugin(configure(tmp_path, output=output)) as one:
+        one.stream.sendall(records(1, 6000))
+        until("the last line is out", 20, lambda: b":6000)" in content(tmp_path / "out.log"))
+        assert one.stop_3() == 0
+    import grp
+
+    files = sorted(tmp_path.glob("out.log*"))
+    assert len(files) > 2
+    for path in files:
+        info = path.stat()
+        assert (info.st_gid, info.st_mode & 0o777) == (grp.getgrnam("adm").gr_gid, 0o640), path
+        acl = os.getxattr(path, "system.posix_acl_access")
+        assert (65534).to_bytes(4, "little") in acl, path
