@@ -209,8 +209,9 @@ class Processes:
             life.seen = stamp
         elif stamp < life.born and not life.bound:
             life.born = stamp
-        if actor.ppid != NO_PID:
+        if actor.ppid not in (NO_PID, life.ppid):
             life.ppid = actor.ppid
+            life.unknown_version = -1
         if not life.bound and life.parent is None and actor.ppid > 0:
             # not proof of birth, but of who the parent is now
             life.answer = None
@@ -244,11 +245,11 @@ class Processes:
     def _reapers(parent: Life) -> set[int]:
         return {1, *(older.pid for older in parent.ancestors())}
 
-    def _bind(self, life: Life, hint: Hint) -> None:
-        """A fork record is now proven to be this life's birth."""
+    def _bind(self, life: Life, hint: Hint) -> bool:
+        """A fork record is now proven to be this life's birth; or not (False), where nothing true can say so."""
         parent = hint.parent
         if parent is life or life in parent.ancestors():
-            return  # made up, or two lives taken for one: nobody is his own ancestor
+            return False  # made up, or two lives taken for one: nobody is his own ancestor
         if hint.sibling:
             life.sibling = True
         life.parent = parent
@@ -262,6 +263,7 @@ class Processes:
         if hint.stamp < life.born:
             life.born = hint.stamp
         life.answer = None
+        return True
 
     # --- facts --------------------------------------------------------------------------------------------------
 
@@ -277,9 +279,8 @@ class Processes:
                 continue
             if life.end is not None and life.end < stamp:
                 continue
-            if hint.fits(life.ppid):
-                self._bind(life, hint)
-                return life if life.bound else None
+            if hint.fits(life.ppid) and self._bind(life, hint):
+                return life
         hints = node.hints.setdefault(child, [])
         hints.append(hint)
         if len(hints) > 16:

@@ -27,7 +27,11 @@ from annotator.model import (
     Rooted,
     Stated,
 )
+from annotator.registration import Version
 from annotator.registry import derive_contid
+from tests.degrade import without_contids
+from tests.patched_kernel import PatchedKernel
+from tests.scoring import Answers
 from tests.world import World, where
 
 UNSHARED = Moved(0, Ns.MNT | Ns.PID, joined=False)
@@ -471,6 +475,21 @@ def test_a_boot_ends_all_lives_and_containers_of_its_node() -> None:
         world.container(10, "a")
         world.event(*sender, Booted())
         assert where(world.event(11, 10)) == ("unknown" if believed else "a")
+
+
+def test_the_kernels_own_record_of_a_boot_is_believed() -> None:
+    """It names no process: `KERNEL … state=initialized`. The same pid and parent is not inside any more."""
+    kernel = PatchedKernel(Version.V11)
+    child = kernel.fork(kernel.tasks[1], 50)
+    inside = kernel.fork(child, 51)
+    kernel.register(child, inside, ContId(7))
+    kernel.ms += 100
+    kernel.work(inside)
+    lines = without_contids([line for _, event in kernel.events for line in event])
+    boot = f"type=KERNEL msg=audit({(kernel.ms - 1) / 1000:.3f}:900): state=initialized audit_enabled=0 res=1".encode()
+    stamp = max(kernel.truth)
+    assert where(Answers().run(lines)[stamp]) == "7"
+    assert where(Answers().run([*lines[:-2], boot, *lines[-2:]])[stamp]) == "unknown"
 
 
 def test_nodes_are_apart() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from annotator.linux import commands, contid
-from annotator.linux.facts_records import carries, user_reading
+from annotator.linux.facts_records import carries, of_nobody, user_reading
 from annotator.linux.records import arguments, body_end, field, head, number, split, text
 from annotator.linux.tables import ARCHES, SYSCALLS
 from annotator.model import (
@@ -222,7 +222,7 @@ def _full(event: Event) -> Reading:
     names = [name for name, _ in records]
     event.at = carries(records)
     if event.at < 0:
-        return Reading(None)
+        return Reading(None, of_nobody(records))
     name, body = records[event.at]
     actor: Actor | None
     facts: tuple[Fact, ...]

@@ -33,6 +33,14 @@ def carries(records: list[tuple[bytes, bytes]]) -> int:
     return second
 
 
+def of_nobody(records: list[tuple[bytes, bytes]]) -> tuple[Fact, ...]:
+    """What an event says that names no process: that the kernel has started."""
+    for name, body in records:
+        if name == b"KERNEL" and b"state=initialized" in body:
+            return (Booted(),)
+    return ()
+
+
 def user_reading(name: bytes, body: bytes) -> tuple[Actor | None, tuple[Fact, ...]]:
     """The sender of a record that is no system call, and what the record says has changed."""
     if type_number(name) == 1324:
