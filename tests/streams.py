@@ -55,6 +55,11 @@ class Process:
     """An engine that does nothing but wait for what it started."""
 
     @property
+    def auid(self) -> int:
+        """The login's user; unset where there is no login."""
+        return UNSET if self.ses == UNSET else 1000
+
+    @property
     def ppid(self) -> int:
         """The pid of the parent, or of who took the orphan: the nearest that lives, pid 1 at the last."""
         return 0 if self.parent is None else self.reaper(self.parent).pid
@@ -127,7 +132,7 @@ class World:
         return self.record(
             "SYSCALL",
             f"arch=c000003e syscall={CALLS[name]} success={'yes' if ok else 'no'} exit={result} {values} items=0 "
-            f"ppid={who.ppid} pid={who.pid} auid={UNSET if who.ses == UNSET else 1000} uid=0 {ids} tty=(none) "
+            f"ppid={who.ppid} pid={who.pid} auid={who.auid} uid=0 {ids} tty=(none) "
             f'ses={who.ses} comm="{who.exe.rpartition("/")[2][:15]}" exe="{who.exe}" subj=unconfined key=(null){end}',
         )
 
@@ -170,6 +175,7 @@ class World:
     def born(self, parent: Process, *, flags: int = 0, ses: int | None = None) -> Process:
         """A fork. Inside a container of runc `exit=` is the number of the container's own pid namespace."""
         used = {one.pid for one in self.alive}
+        self.high = max(self.high, self.low + 2 * len(used))
         while self._next in used:
             self._next = self.low + (self._next + 1 - self.low) % (self.high - self.low)
         child = Process(self._next, parent, parent.where, parent.ses if ses is None else ses, parent.exe)
@@ -214,9 +220,13 @@ class World:
         self.tell("clone", who, -11, ok=False, a0=NEW_CONTAINER | 17)
 
     def speaks(self, who: Process) -> None:
-        """A record of user space, whose text tells of others."""
+        """A record of user space, whose text tells of others; never the first that is seen of a process."""
+        if not any(one.process is who for one in self.told):
+            self.opens(who)
         said = f'op=PAM:session_open acct="root" exe="{who.exe}" hostname=? addr=? terminal=cron res=success'
-        lines = [self.record("USER_START", f"pid={who.pid} uid=0 auid=1000 ses={who.ses} subj=x msg='{said} pid=1'")]
+        lines = [
+            self.record("USER_START", f"pid={who.pid} uid=0 auid={who.auid} ses={who.ses} subj=x msg='{said} pid=1'")
+        ]
         if self.patched and who.where:
             lines.append(self.record("CONTAINER_ID", f"record=1 contid={',^'.join(who.where)}"))
         self.note(who, lines)
@@ -310,13 +320,24 @@ def lines_of(told: Iterable[Told]) -> list[bytes]:
 
 
 def needs(told: Sequence[Told]) -> list[set[int]]:
-    """Which events must be over before each one can begin: those of the same process, of the same pid, and its fork."""
+    """Which events must be over before each one can begin.
+
+    Those of the same process, those of the same pid, its fork, and the exit that made it an orphan.
+    """
     before: list[set[int]] = []
     last: dict[int, int] = {}
+    gone: dict[Process, int] = {}
     for at, one in enumerate(told):
         pids = {one.process.pid, *([one.child.pid] if one.child is not None else [])}
         before.append({last[pid] for pid in pids if pid in last})
         last.update(dict.fromkeys(pids, at))
+        older = one.process.parent
+        while older is not None:
+            if older in gone:
+                before[at].add(gone[older])
+            older = older.parent
+        if any(b" syscall=231 " in line for line in one.lines):
+            gone[one.process] = at
     return before
 
 
@@ -415,7 +436,8 @@ def joined(lines: Iterable[bytes]) -> bytes:
     return b"".join(line + b"\n" for line in lines)
 
 
-_LIST = rb"=(?:\d+|-1|\?)(?:,\^?(?:\d+|-1|\?))*"
+_CHAIN = rb"(?:-1|(?:\d+|\?)(?:\^(?:\d+|\?))*)"
+_LIST = b"=" + _CHAIN + b"(?:," + _CHAIN + b")*"
 _TEXT = rb'=(?:"[\x21\x23-\x7e]{0,256}"|(?:[0-9A-F]{2}){1,256})'
 FIELDS = re.compile(
     rb"(?! ?\Z)(?: contid" + _LIST + rb")?"
