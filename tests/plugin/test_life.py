@@ -109,7 +109,10 @@ def test_a_broken_configuration_at_start_is_exit_code_2(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_is_killed_is_replaced_and_nothing_is_missing(tmp_path: Path) -> None:
-    """Kill -9 of the worker: auditd sees nothing of it, and no line is missing (some may be there twice)."""
+    """Kill -9 of the worker: auditd sees nothing of it, and no line is missing.
+
+    Some may be there twice, and what two workers died with is passed with a mark.
+    """
     with plugin(configure(tmp_path)) as one:
         for at in range(5):
             one.send(records(1 + 300 * at, 300))
@@ -121,7 +124,7 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_missing(tmp_path: Pa
         one.send(records(1501, 100))
         until("all is out", 10, lambda: records(1600, 1)[-100:] in content(tmp_path / "out.log"))
         assert one.stop_3() == 0
-    found = (tmp_path / "out.log").read_bytes().splitlines()
+    found = (tmp_path / "out.log").read_bytes().replace(b' cont_how="unknown:overload"', b"").splitlines()
     wanted = records(1, 1600).splitlines()
     assert set(found) == set(wanted)
     assert len(found) < 1.5 * len(wanted)
