@@ -103,6 +103,13 @@ def test_damage_is_never_answered_with_another_container(case: str, loss: str) -
     check(case, loss, total)
 
 
+@pytest.mark.parametrize("case", ["contid-g06-v6", "contid-g06-v9"])
+def test_a_contid_whose_target_is_lost_is_nobodys(case: str) -> None:
+    """Before V10 only its place says whose it is: in front of PROCTITLE never the actor's, nor of what it bears."""
+    one = capture(case)
+    check(case, "no OBJ_PID", score(one, [line for line in one.lines if not line.startswith(b"type=OBJ_PID ")]))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("case", STOCK)

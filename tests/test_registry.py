@@ -235,7 +235,7 @@ class KernelAgainstRegistry(RuleBasedStateMachine):
         self.may_be_unknown([line for _, _, event in late for line in event])
 
     def damaged(self, lines: list[bytes], random: Random) -> list[bytes]:
-        """A tenth is lost. Before V10 an OBJ_PID must stay: without it, its CONTAINER_ID reads as the actor's."""
+        """A tenth is lost. Before V10 an OBJ_PID must stay: without it and PROCTITLE its contid is the actor's."""
         kept = b"type=OBJ_PID" if self.kernel.version < Version.V10 else b"-"
         return [line for line in lines if line.startswith(kept) or random.random() > 0.1]
 

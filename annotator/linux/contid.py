@@ -175,7 +175,7 @@ def _by_place(records: Sequence[Record], said: Mapping[int, ContainerId], target
         elif before in _OBJ_PID:
             found[index - 1] = AMBIGUOUS
             strays = True
-        elif targets and goes_on > index and not (index and _is_user(*records[index - 1])):
+        elif goes_on > index and not (index and _is_user(*records[index - 1])):
             strays = True
         elif not alone:
             actors.add(record.chains)
