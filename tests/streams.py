@@ -220,9 +220,7 @@ class World:
         self.tell("clone", who, -11, ok=False, a0=NEW_CONTAINER | 17)
 
     def speaks(self, who: Process) -> None:
-        """A record of user space, whose text tells of others; never the first that is seen of a process."""
-        if not any(one.process is who for one in self.told):
-            self.opens(who)
+        """A record of user space, whose text tells of others."""
         said = f'op=PAM:session_open acct="root" exe="{who.exe}" hostname=? addr=? terminal=cron res=success'
         lines = [
             self.record("USER_START", f"pid={who.pid} uid=0 auid={who.auid} ses={who.ses} subj=x msg='{said} pid=1'")

@@ -147,3 +147,14 @@ def test_nodes_do_not_know_of_each_other() -> None:
     ran = annotate([lines])
     assert {answer.status for event, _, answer in ran.answers if event.node} == {Status.HOST}
     assert sum(answer.status is Status.CONTAINER for *_, answer in ran.answers) > 0
+
+
+def test_a_process_first_seen_by_a_user_record_inherits_when_its_parent_is_seen() -> None:
+    """A record of user space has no ppid: what is not known by it may be known by the next."""
+    world = World()
+    world.contains(world.alive[1])
+    child = world.born(world.alive[-1])
+    world.speaks(child)
+    world.opens(child)
+    ran = annotate([lines_of(world.told)])
+    assert [answer.status for *_, answer in ran.answers[-2:]] == [Status.UNKNOWN, Status.CONTAINER]
