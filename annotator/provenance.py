@@ -28,6 +28,7 @@ from annotator.model import (
 if TYPE_CHECKING:
     from annotator.membership import Membership, Stay
     from annotator.processes import Life
+    from annotator.sightings import Sightings
 
 NOTHING = Attribution(Status.NONE, reason=Reason.NO_SUBJECT)
 """The event names no process and no packet."""
@@ -151,14 +152,16 @@ class Provenance:
         if life is not None:
             leaving = any(isinstance(fact, EngineCommand) and fact.role is Role.ENTER for fact in reading.facts)
             session = self.membership.placed(life, said.container, said.evidence, stamp, leaving=leaving)
-        evidence = (said.evidence,) if said.also is None else (said.evidence, said.also)
+        evidence = (said.evidence,) if said.also in (None, said.evidence) else (said.evidence, said.also)
         if said.container is None:
             return Attribution(Status.HOST, evidence=evidence, key=key)
-        odd = ((said.container.shared, Flag.SHARED), (said.container.late_name, Flag.LATE_NAME))
-        flags = tuple(flag for given, flag in odd if given)
-        return Attribution(
-            Status.CONTAINER, (said.container.chain(),), evidence, flags=flags, session=session, key=key
+        odd = (
+            (said.container.shared, Flag.SHARED),
+            (said.container.late_name, Flag.LATE_NAME),
+            (said.also is Evidence.INFERRED, Flag.TENTATIVE),
         )
+        flags = tuple(flag for given, flag in odd if given)
+        return Attribution(Status.CONTAINER, (said.container.chain(),), evidence, flags=flags, session=session, key=key)
 
     def _target(self, pid: int, said: Stated | None, node: bytes, stamp: Stamp) -> Target:
         """The answer for one process that was signalled or traced."""

@@ -115,10 +115,11 @@ class Aix:
         record = event.record
         told = event.told = translate(record, self.formats)
         self._observe(record.time_ms)
-        placed = self._place(record, told.wpar, self._inventory(event.node))
+        inventory = self._inventory(event.node)
+        placed = self._place(record, told.wpar, inventory)
         facts = told.reading.facts
         if not self.inside:
-            self._hear(record, told.commands)
+            self._hear(record, told.commands, inventory)
             facts += tuple(_entering(told))
         actor = told.reading.actor
         if actor is not None and actor.pid == NO_PID:
@@ -181,16 +182,19 @@ class Aix:
                 if hint.at_ms + hint.span_ms > at_ms:
                     self.inventory.hint(*hint)
 
-    def _hear(self, record: Record, commands: tuple[WparCommand, ...]) -> None:
+    def _hear(self, record: Record, commands: tuple[WparCommand, ...], inventory: Inventory) -> None:
+        """Commands about WPARs. Where times are whole seconds, what stands in the same one is not known either."""
         span_ms = 1 if record.form is Form.BINARY or record.time_ms % 1000 else 1000
         for command in commands:
             if command.verb in LIFE:
                 hint = _Hint(command.name, record.time_ms, span_ms)
-                self._hints.append(hint)
-                self.inventory.hint(*hint)
+                inventory.hint(*hint)
+                if inventory is self.inventory:
+                    self._hints.append(hint)
             if command.verb is Verb.REMOVE and command.name:
-                self.inventory.removed(command.name, record.time_ms)
-                self.later.removed(command.name, record.time_ms)
+                inventory.removed(command.name, record.time_ms - 1)
+                if inventory is self.inventory:
+                    self.later.removed(command.name, record.time_ms - 1)
 
 
 def _has_lineage(record: Record) -> bool:

@@ -37,15 +37,25 @@ def read(data: bytes, origin: str, at_ms: int | None = None) -> Listing:
     lines = [line.strip() for line in data.split(b"\n") if line.strip()]
     if any(_RULE.fullmatch(line) for line in lines[:50]):
         found = inventory.lswpar_long(data)
-    elif any(_TABLE.match(line) for line in lines[:50]):
-        found = inventory.lswpar_table(data)
     elif any(_INDEX.fullmatch(line) for line in lines):
         found = inventory.corrals_index(data)
     else:
-        found = inventory.lswpar_colon(data) or inventory.lswpar_colon(data, ASKED) or inventory.lswpar_table(data)
+        titled = any(_TABLE.match(line) for line in lines[:50])
+        readers = () if titled else (inventory.lswpar_colon, _asked)
+        tables = (reader(data) for reader in (*readers, inventory.lswpar_table))
+        found = next((seen for seen in tables if _is_table(seen)), [])
     if not found:
         raise UsageError(
             f"{origin}: no WPAR is listed there",
             "Give the output of lswpar -L, lswpar -c, or lswpar, or a copy of /etc/corrals/index.",
         )
     return Listing(found, at_ms)
+
+
+def _asked(data: bytes) -> list[Sighting]:
+    return inventory.lswpar_colon(data, ASKED)
+
+
+def _is_table(found: list[Sighting]) -> bool:
+    """Whether each row has the letters of a state and a type: other text has not."""
+    return bool(found) and all(seen.state is not None and seen.type is not None for seen in found)

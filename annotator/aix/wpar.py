@@ -93,11 +93,12 @@ class Inventory:
 
     def removed(self, name: str, at_ms: int) -> None:
         """The WPAR is gone, and its name free: who has it afterwards is another. Of no known time: not believed."""
-        ages = self._wpars.get(name)
+        ages = self._wpars.get(name, [])
         if ages and ages[-1].first_ms >= UNTIMED:
             del self._wpars[name]
-        elif ages and ages[-1].gone_ms is None and ages[-1].first_ms <= at_ms:
-            ages[-1].gone_ms = at_ms
+        for wpar in ages:
+            if wpar.first_ms <= at_ms and (wpar.gone_ms is None or at_ms < wpar.gone_ms):
+                wpar.gone_ms = at_ms
 
     def _merge(self, name: str, sightings: list[Sighting], at_ms: int, complete: Collection[str]) -> None:
         ages = self._wpars.setdefault(name, [])

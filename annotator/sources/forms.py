@@ -51,6 +51,9 @@ _LINE = re.compile(
 """A line's shape: the name of the group that matched. The lazy prefix makes the leftmost record head win."""
 
 _TITLES = re.compile(rb"event\s(?=.*\bstatus\b)(?=.*\btime\b).*\bcommand\b|event\s+login\s+status\s+time\s")
+_DASHES = re.compile(rb"-+(?: -+)+ ?$")
+"""What `auditpr` prints below titles, whatever their order."""
+
 _TIME = rb"(?:[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d\d:\d\d:\d\d \d{4}|\d{1,2} [A-Za-z]{3} \d{4} \d\d:\d\d:\d\d\.\d{6})"
 _TRAIL = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{1,14} .*\b(?:OK|FAIL(?:_[A-Z]+)?) .*?" + _TIME + rb"(?: |$)")
 _BIN = re.compile(rb"\xf0\xf0[\x00-\x0f\x80-\x8f][\x00-\x02]")
@@ -72,11 +75,13 @@ def looks_aix(head: bytes) -> bool:
     """Whether it begins as an AIX audit trail: a binary one, or `auditpr` titles or a record line."""
     if looks_binary(head):
         return True
+    titled = False
     for line in head[:HEAD].split(b"\n")[:20]:
         if _shape(line) in ("records", "interpreted"):
             return False
-        if _TITLES.match(line[:512]) or _TRAIL.match(line[:512]):
+        if _TITLES.match(line[:512]) or _TRAIL.match(line[:512]) or (titled and _DASHES.match(line[:512])):
             return True
+        titled = titled or b"event" in line.split()
     return False
 
 
