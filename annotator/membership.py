@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from annotator.backend import SLACK_MS
 from annotator.model import (
     CONTID_UNSET,
     OWN_SESSION,
@@ -37,11 +38,16 @@ from annotator.model import (
     Rooted,
     Session,
     Stamp,
+    Vouched,
 )
 from annotator.registry import Registry, derive_contid
 
 if TYPE_CHECKING:
     from annotator.processes import Life, Processes
+
+
+VOUCHED_MS = 30_000
+"""How long after it was vouched for a process may register: the kernel holds each sender up to 15 s when it is busy."""
 
 
 class Stay(NamedTuple):
@@ -192,6 +198,8 @@ class Membership:
                 self._commanded(fact, life, actor, stamp)
             case Registered():
                 self._registered(fact, life, actor, node, stamp)
+            case Vouched() if life is not None:
+                life.vouched = stamp
             case Dropped():
                 self._dropped(fact, node, stamp)
             case Named():
@@ -530,18 +538,21 @@ class Membership:
     def _registered_by_user(
         self, fact: Registered, life: Life | None, actor: Actor | None, target: Life, stamp: Stamp
     ) -> None:
-        """A user-space record registers: believed only of a sender that is proven host and uid 0, and only deeper."""
+        """A user-space record registers: believed only of a trusted sender, and only deeper.
+
+        The number is the id's own or, where it was given by hand, one that no other container has.
+        """
         if not fact.id or life is None or not self._is_trusted(life, actor, stamp):
             self.refused += 1
             return
-        if fact.contid not in (CONTID_UNSET, derive_contid(fact.id)):
-            self.refused += 1
-            return
         held = self.where(target, stamp)
-        if held is not None and held.container is not None and held.container.id != fact.id:
+        container = None
+        if held is None or held.container is None or held.container.id == fact.id:
+            contid = fact.contid if fact.contid != CONTID_UNSET else derive_contid(fact.id)
+            container = self.registry.claimed(target.node, fact.id, fact.engine, contid)
+        if container is None:
             self.refused += 1
             return
-        container = self.registry.engine(target.node, fact.id, fact.engine)
         self.registry.named(target.node, Named(fact.id, fact.name, fact.image))
         if container.start_ms is None:
             container.start_ms = stamp.ms
@@ -549,8 +560,14 @@ class Membership:
         self._stay(target, Stay(stamp, container, Evidence.REGISTERED, session))
 
     def _is_trusted(self, life: Life, actor: Actor | None, stamp: Stamp) -> bool:
+        """Uid 0 and proven host; or of unknown place, but the kernel has just vouched for it: for one record."""
         stay = self.where(life, stamp)
-        return actor is not None and actor.uid == 0 and stay is not None and stay.container is None
+        if actor is None or actor.uid != 0:
+            return False
+        if stay is not None:
+            return stay.container is None
+        vouched, life.vouched = life.vouched, None
+        return vouched is not None and -SLACK_MS <= stamp.ms - vouched.ms <= VOUCHED_MS
 
 
 _ENGINES = frozenset(

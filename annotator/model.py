@@ -407,6 +407,12 @@ class Registered(NamedTuple):
     old: tuple[ContId, ...] = ()
 
 
+class Vouched(NamedTuple):
+    """The kernel let this process do what only a registrar could: CAP_AUDIT_CONTROL, first user and pid namespaces."""
+
+    pid: int
+
+
 class Dropped(NamedTuple):
     """The last process of container `contid` is gone; the number may be used again."""
 
@@ -438,5 +444,5 @@ class Gap(NamedTuple):
 
 
 Fact = (
-    Forked | Executed | Exited | Moved | Rooted | EngineCommand | Registered | Dropped | Named | Booted | Gap
+    Forked | Executed | Exited | Moved | Rooted | EngineCommand | Registered | Vouched | Dropped | Named | Booted | Gap
 )

@@ -34,7 +34,7 @@ class Life:
     __slots__ = (
         "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "changed", "end", "epoch", "exe",
         "hinted", "init_ns", "intent", "key_boot", "node", "ns", "parent", "pid", "ppid", "seen", "self_answer", "ses",
-        "sibling", "stays", "ticks", "uid", "unknown_version",
+        "sibling", "stays", "ticks", "uid", "unknown_version", "vouched",
     )  # fmt: skip
 
     def __init__(self, node: bytes, pid: int, born: Stamp) -> None:
@@ -59,6 +59,7 @@ class Life:
         self.ticks: int | None = None
         self.key_boot = ""
         self.init_ns = False
+        self.vouched: Stamp | None = None
         # membership's: its answers with their intervals, what an engine's command line announced, and the last answer
         self.stays: list[Any] = []
         self.intent: Any = None

@@ -118,20 +118,38 @@ class Registry:
         return uid != 0 and any(one.owner != uid for one in self.node(name).by_id.get(engine_id, ()))
 
     def engine(
-        self, name: bytes, engine_id: str, engine: str, *, owner: int = 0, parent: Container | None = None
+        self,
+        name: bytes,
+        engine_id: str,
+        engine: str,
+        *,
+        owner: int = 0,
+        parent: Container | None = None,
+        contid: ContId | None = None,
     ) -> Container:
-        """The live container of this id, owner and parent, or a new entry with its derived contid."""
+        """The live container of this id, owner and parent; or a new entry, with the contid given or the derived one."""
         node = self.node(name)
         for one in node.by_id.get(engine_id, ()):
             if one.parent is parent and one.owner == owner:
                 return one
-        contid = derive_contid(engine_id)
+        contid = derive_contid(engine_id) if contid is None else contid
         found = Container(contid, engine_id, engine=engine, owner=owner, parent=parent, node=name)
         other = node.by_contid.get(contid)
         if other is not None:
             found.shared = other.shared = True
             other.version += 1
         return self._add(node, found)
+
+    def claimed(self, name: bytes, engine_id: str, engine: str, contid: ContId) -> Container | None:
+        """The live container of this id that root registers under this number; None when that cannot be.
+
+        A number is set once, and one that was given by hand has one holder. Derived ones may collide.
+        """
+        holder = self.numbered(name, contid)
+        if holder is not None and holder.id != engine_id and contid != derive_contid(engine_id):
+            return None
+        found = self.engine(name, engine_id, engine, contid=contid)
+        return found if found.contid == contid else None
 
     def renew(self, container: Container, stamp: Stamp) -> Container:
         """The same engine id is started anew: the earlier run ends, a new entry with the same names begins."""

@@ -26,6 +26,7 @@ from annotator.model import (
     Role,
     Rooted,
     Stated,
+    Vouched,
 )
 from annotator.registration import Version
 from annotator.registry import derive_contid
@@ -456,13 +457,44 @@ def test_a_user_record_registers_only_from_root_on_the_host(sender: str, uid: in
     assert named == ("liar" if want == "web" else "")
 
 
-def test_a_user_record_with_another_number_is_refused() -> None:
-    """The contid is derived from the id: a record that says otherwise is wrong or a lie."""
+def test_a_user_record_may_give_a_number_that_is_free() -> None:
+    """A number given by hand is the container's, once; another container's number, or a second one, is refused."""
     world = World()
     host_child(world, 20)
     world.event(20, 1)
     world.event(20, 1, Registered(60, 20, ContId(1), ok=True, id="web"))
-    assert where(world.event(60, 20)) == "unknown"
+    assert where(world.event(60, 20)) == "web"
+    assert world.event(60, 20).chains[0][0].contid == 1
+    world.event(20, 1, Registered(61, 20, ContId(1), ok=True, id="other"))
+    world.event(20, 1, Registered(62, 20, ContId(2), ok=True, id="web"))
+    assert where(world.event(61, 20)) == where(world.event(62, 20)) == "unknown"
+    assert world.tables.membership.refused == 2
+
+
+@pytest.mark.parametrize(
+    ("sender", "uid", "late_ms", "times", "want"),
+    [
+        ("unknown", 0, 0, 1, "web"),
+        ("unknown", 1000, 0, 1, "unknown"),
+        ("unknown", 0, 31_000, 1, "unknown"),
+        ("inside", 0, 0, 1, "unknown"),
+        ("unknown", 0, 0, 2, "web"),
+    ],
+)
+def test_who_the_kernel_vouches_for_may_register_once(
+    sender: str, uid: int, late_ms: int, times: int, want: str
+) -> None:
+    """The log alone proves a registration: its sender has just done what only a registrar's rights allow."""
+    world = World()
+    world.container(10, "a")
+    pid, ppid = {"unknown": (40, 999), "inside": (11, 10)}[sender]
+    world.event(pid, ppid, Vouched(pid), uid=uid)
+    world.ms += late_ms
+    for number in range(times):
+        fact = Registered(60 + number, pid, ContId(7 + number), ok=True, id=f"web{number or ''}")
+        world.event(pid, NO_PID, fact, uid=uid)
+    assert where(world.event(60, 5000)) == want
+    assert where(world.event(61, 5000)) == "unknown"
 
 
 # --- the rest -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from annotator.linux import commands, contid
-from annotator.linux.facts_records import carries, of_nobody, user_reading
+from annotator.linux.facts_records import carries, of_nobody, user_reading, vouched
 from annotator.linux.records import arguments, body_end, field, head, number, split, text
 from annotator.linux.tables import ARCHES, SYSCALLS
 from annotator.model import (
@@ -246,6 +246,8 @@ def _full(event: Event) -> Reading:
         actor, facts = user_reading(name, body)
     if actor is not None and actor.pid < 0:
         actor = None
+    if actor is not None and b"CONFIG_CHANGE" in names:
+        facts += vouched(records, actor)
     if any(part[1][:3] in _CONTID for part in records):
         facts += _operations(records, actor, body if name == b"SYSCALL" else b"")
     links = contid.link(records, reversed_order=event.reversed)

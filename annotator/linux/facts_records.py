@@ -8,9 +8,33 @@ from __future__ import annotations
 import re
 
 from annotator.linux.records import field, number, text, type_number
-from annotator.model import CONTID_UNSET, NO_PID, UNSET_ID, Actor, Booted, ContId, Fact, Named, Registered
+from annotator.model import CONTID_UNSET, NO_PID, UNSET_ID, Actor, Booted, ContId, Fact, Named, Registered, Vouched
 
-_NEVER = frozenset((1302, 1303, 1304, 1306, 1307, 1309, 1310, 1311, 1312, 1313, 1314, 1315, 1317, 1318, 1319, 1320, 1321, 1322, 1323, 1327, 1331))
+_NEVER = frozenset(
+    (
+        1302,
+        1303,
+        1304,
+        1306,
+        1307,
+        1309,
+        1310,
+        1311,
+        1312,
+        1313,
+        1314,
+        1315,
+        1317,
+        1318,
+        1319,
+        1320,
+        1321,
+        1322,
+        1323,
+        1327,
+        1331,
+    )
+)
 """Records that describe a part of an event (PATH, CWD, EXECVE, OBJ_PID, PROCTITLE, EOE …): no reader looks there."""
 
 _PID = re.compile(rb"(?:^| )(?:pid|opid)=\d")
@@ -38,6 +62,18 @@ def of_nobody(records: list[tuple[bytes, bytes]]) -> tuple[Fact, ...]:
     for name, body in records:
         if name == b"KERNEL" and b"state=initialized" in body:
             return (Booted(),)
+    return ()
+
+
+def vouched(records: list[tuple[bytes, bytes]], actor: Actor) -> tuple[Fact, ...]:
+    """The kernel's record that a process set its own tty auditing, which only a registrar's rights allow.
+
+    AUDIT_TTY_SET needs CAP_AUDIT_CONTROL and the first user and pid namespaces (kernel/audit.c, audit_netlink_ok), and
+    no user-space message can have the type CONFIG_CHANGE.
+    """
+    for name, body in records:
+        if name == b"CONFIG_CHANGE" and field(body, b"op") == b"tty_set" and field(body, b"res") == b"1":
+            return (Vouched(actor.pid),) if number(field(body, b"pid"), NO_PID) == actor.pid else ()
     return ()
 
 

@@ -146,6 +146,7 @@ class Lived(NamedTuple):
     key_boot: str = ""
     init_ns: bool = False
     unknown_version: int = -1
+    vouched: Stamp | None = None
 
 
 class Machine(NamedTuple):
