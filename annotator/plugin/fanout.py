@@ -67,6 +67,13 @@ def channel(output: config.Output, node: str, backend: Linux, stats: Stats, take
     return Channel(options, filter_of(options, expression_of(options)), form, marked, interpret, stats, taker, [])
 
 
+class Late(NamedTuple):
+    """A record of an event that had closed. It stands in the order as a line; where it goes is known when it leaves."""
+
+    event: Event
+    line: bytes
+
+
 class Fan:
     """The form of all outputs together. Ordered, so that what is saved of a run fits whatever is configured next."""
 
@@ -76,6 +83,7 @@ class Fan:
         self.channels = channels
         self.lined = [one for one in channels if one.form is not None]
         self.documents = [one for one in channels if one.form is None]
+        self.waiting = 0  # late records that have not left
         self._alone = self.lined[0] if len(self.lined) == 1 and self.lined[0].keep is None else None
 
     def write(self, event: Event, answer: Attribution) -> None:
@@ -111,8 +119,10 @@ class Fan:
         many: list[Any] = list(zip(*versions, strict=True))
         event.lines = many
 
-    def late(self, event: Event, line: bytes) -> Any:
+    def _late(self, late: Late) -> Any:
         """A record of an event that has left: it goes where the event went."""
+        event, line = late
+        self.waiting -= 1
         for one in self.documents:
             one.stats.passed += 1
         first: Any = event.lines[0] if event.lines else b""
@@ -135,6 +145,8 @@ class Fan:
                 one.pieces.clear()
         if not lines:
             return
+        if self.waiting:
+            lines = [self._late(line) if isinstance(line, Late) else line for line in lines]
         for at, one in enumerate(self.lined):
             if self._alone is not None:
                 mine = lines
@@ -183,8 +195,10 @@ class Fanout(Pipeline):
         super()._decide(event)
 
     def _late(self, event: Event, line: bytes) -> bytes | None:
-        left: bytes = self.fan.late(event, line)
-        return left
+        late: Any = Late(event, line)  # the event may have closed in this very block, and not be decided yet
+        self.fan.waiting += 1
+        stands: bytes = late
+        return stands
 
 
 def _render(one: Channel, event: Event, answer: Attribution) -> bytes:

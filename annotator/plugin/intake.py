@@ -41,6 +41,11 @@ class Intake:
         """Bytes of a binary stream that were no record."""
         return self._rejected + (self._framer.rejected if self._framer is not None else 0)
 
+    @property
+    def connected(self) -> tuple[int, ...]:
+        """The connection's descriptor, which a worker must not hold open."""
+        return (self._stream.fileno(),) if self._stream is not None else ()
+
     def source(self, now: float, *, stopping: bool) -> int:
         """The descriptor to read, -1 while there is none."""
         if not self.settings.socket:

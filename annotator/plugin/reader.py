@@ -73,15 +73,18 @@ class Reader:
     def run(self) -> int:
         """Until the input ends, or we are told to stop."""
         wake = _take_back()
-        self.upkeep.spawn(close=(wake,))
+        self._spawn(wake)
         while not self.upkeep.over:
             self._poll(wake, time.monotonic())
             now = time.monotonic()
             self._keep(self.intake.quiet(now))
             if self.upkeep.channel is None and now >= self.upkeep.retry_at and not self.upkeep.over:
-                self.upkeep.spawn(close=(wake,))
+                self._spawn(wake)
             self._stop_in_time(now)
         return self._leave()
+
+    def _spawn(self, wake: int) -> None:
+        self.upkeep.spawn(close=(wake, *self.intake.connected))
 
     def _poll(self, wake: int, now: float) -> None:
         poll = select.poll()
