@@ -53,7 +53,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What this machine is asked. `live`: whose the processes of its records are; `processes`: follow the proc connector.
+    """What this machine is asked. `live`: whose the processes of its records are; `processes`: follow them all.
 
     `journal`: a file that keeps what was seen, for a later `replay --journal`; empty: none.
     """

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from annotator.backend import HostProcess
 from annotator.errors import SourceError
 from annotator.linux.procevents import Kind, ProcEvent, ProcEvents
+from annotator.sightings import IN_VAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,20 +167,30 @@ class Live:
                 case Kind.FORK:
                     self._forked(event)
                 case Kind.EXEC:
-                    self.sightings.revived(self.node, event.pid, event.ns // 1_000_000)
+                    self._executed(event.pid, event.ns)
                 case Kind.EXIT:
                     self._exited(event.pid, event.ns)
+        orphaned: dict[int, None] = {}
         for pid, event in last.items():
             if event.kind is Kind.EXEC or (event.kind is Kind.FORK and not behind):
+                if not self._read(pid):
+                    orphaned[self.sightings.parent(self.node, pid)] = None
+            elif event.kind is Kind.EXIT and not behind:
+                orphaned[event.ppid] = None
+        for pid in orphaned:  # nobody saw the child: at least where its parent is now
+            if pid > 2 and pid not in last:
                 self._read(pid)
 
-    def _read(self, pid: int) -> None:
+    def _read(self, pid: int) -> bool:
+        """Look at a process; whether that showed anything."""
         seen = self.host.process(pid)
         self.counts.read += 1
         if isinstance(seen, HostProcess):
             self._held.append(seen)
-        else:
-            self.counts.failed += 1
+            if seen.reason not in IN_VAIN:
+                return True
+        self.counts.failed += 1
+        return False
 
     def _settle(self, found: list[ProcEvent]) -> None:
         """What was read before these events came: believed, but for pids that were given to another meanwhile."""
@@ -202,6 +213,11 @@ class Live:
         self.sightings.exited(self.node, pid, ns // 1_000_000)
         if self.journal is not None:
             self._renew(self.journal.exited(pid, ns))
+
+    def _executed(self, pid: int, ns: int) -> None:
+        self.sightings.executed(self.node, pid, ns // 1_000_000)
+        if self.journal is not None:
+            self._renew(self.journal.executed(pid, ns))
 
     def _learn(self, seen: HostProcess) -> None:
         self.sightings.observed(self.node, seen)

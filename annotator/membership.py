@@ -191,6 +191,7 @@ class Membership:
             case Moved() if life is not None:
                 self.processes.node(node).moves = True
                 self._moved(fact, life, stamp)
+                life.moved = stamp
                 self._doubt(life, stamp)
             case Rooted() if life is not None:
                 self._rooted(life, stamp)

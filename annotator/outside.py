@@ -16,12 +16,13 @@ from annotator.errors import StoreError, UsageError
 from annotator.linux.engines import Engines
 from annotator.linux.host import LinuxHost
 from annotator.linux.host_recorded import recorded
-from annotator.model import Exited, Forked
+from annotator.model import Executed, Exited, Forked
 from annotator.registry import derive_contid
 from annotator.sightings import Sightings
 from annotator.store import Entry, Header, Journal, decode_fact, encode_fact, journal_files, read_journal
 
 if TYPE_CHECKING:
+    from annotator.processes import Processes
     from annotator.registry import Registry
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -80,11 +81,15 @@ class Journaling:
         """A birth, pids of the first namespace."""
         return self._append(ns, Forked(parent, child, trusted=True))
 
+    def executed(self, pid: int, ns: int) -> bool:
+        """A program was begun; which, the look after it says."""
+        return self._append(ns, Executed(pid, b""))
+
     def exited(self, pid: int, ns: int) -> bool:
         """An end."""
         return self._append(ns, Exited(pid))
 
-    def _append(self, realtime_ns: int, fact: HostProcess | Forked | Exited) -> bool:
+    def _append(self, realtime_ns: int, fact: HostProcess | Forked | Executed | Exited) -> bool:
         kind, body = encode_fact(fact)
         return self.journal.append(Entry(realtime_ns, realtime_ns - self.offset_ns, kind, body))
 
@@ -116,6 +121,8 @@ def load(sightings: Sightings, path: Path, node: bytes) -> int:
                 sightings.observed(b"", fact)
             elif isinstance(fact, Forked):
                 sightings.forked(b"", fact.parent, fact.child, ms)
+            elif isinstance(fact, Executed):
+                sightings.executed(b"", fact.pid, ms)
             elif isinstance(fact, Exited):
                 sightings.exited(b"", fact.pid, ms)
             else:
@@ -123,11 +130,17 @@ def load(sightings: Sightings, path: Path, node: bytes) -> int:
     return skipped
 
 
-def sightings_of(registry: Registry, host: str, journals: tuple[Path, ...], node: str) -> Sightings | None:
+def sightings_of(
+    registry: Registry,
+    host: str,
+    journals: tuple[Path, ...],
+    node: str,
+    processes: Processes | None = None,
+) -> Sightings | None:
     """The sightings a replay was given; None when it was given none, as by default."""
     if host == "none" and not journals:
         return None
-    sightings = Sightings(registry)
+    sightings = Sightings(registry, processes=processes)
     for path in journals:
         load(sightings, path, node.encode())
     if host == "live":

@@ -33,7 +33,7 @@ class Life:
 
     __slots__ = (
         "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "changed", "end", "epoch", "exe",
-        "hinted", "init_ns", "intent", "key_boot", "node", "ns", "parent", "pid", "ppid", "seen", "self_answer", "ses",
+        "hinted", "init_ns", "intent", "key_boot", "moved", "node", "ns", "parent", "pid", "ppid", "seen", "self_answer", "ses",
         "sibling", "stays", "ticks", "uid", "unknown_version", "vouched",
     )  # fmt: skip
 
@@ -44,6 +44,7 @@ class Life:
         self.seen = born
         self.end: Stamp | None = None
         self.changed: Stamp | None = None
+        self.moved: Stamp | None = None
         self.ppid = NO_PID
         self.auid = UNSET_ID
         self.ses = UNSET_ID

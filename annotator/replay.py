@@ -215,7 +215,7 @@ class Replay:
         self.stats = stats or Stats()
         self._tables = tables or Tables()
         self._tables.provenance.sightings = sightings_of(
-            self._tables.registry, options.host, options.journals, options.node
+            self._tables.registry, options.host, options.journals, options.node, self._tables.processes
         )
         self._watch = watch
         self._resumed = False

@@ -49,6 +49,8 @@ class Recorded:
         if kind == "fork":
             self.born[pid] = ms
             self.sightings.forked(b"", seen["ppid"], pid, ms)
+        if kind == "exec":
+            self.sightings.executed(b"", pid, ms)
         if kind == "exit":
             self.sightings.exited(b"", pid, ms)
             self.born.pop(pid, None)

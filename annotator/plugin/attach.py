@@ -33,8 +33,9 @@ def attach(worker: Worker) -> Live | None:
     if events is None:
         worker.notes.warning("processes-not-followed", why=why)
     journal = Journaling(Path(settings.journal), header(worker.node)) if settings.journal else None
-    sightings = Sightings(worker.tables.registry, names=names_of(worker))
-    worker.tables.provenance.sightings = sightings
+    tables = worker.tables
+    sightings = Sightings(tables.registry, names=names_of(worker), processes=tables.processes)
+    tables.provenance.sightings = sightings
     live = Live(sightings, host, events, now=lambda: time.time_ns() // 1_000_000, journal=journal)
     found = live.start()
     worker.notes.info("processes-scanned", found=found, followed=events is not None)

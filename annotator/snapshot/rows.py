@@ -147,6 +147,7 @@ class Lived(NamedTuple):
     init_ns: bool = False
     unknown_version: int = -1
     vouched: Stamp | None = None
+    moved: Stamp | None = None
 
 
 class Machine(NamedTuple):
