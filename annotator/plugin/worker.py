@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import time
+import traceback
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,14 +59,19 @@ def run(path: str, link: socket.socket) -> int:
     except UsageError as err:
         Notes(stderr=True, part="worker").error("bad-configuration", what=err.what, advice=err.advice)
         return CONFIG_CODE
-    worker.ready()
-    worker.learn()
-    worker.follow()
-    periodic = Periodic(worker, time.monotonic())
-    while worker.code is None:
-        worker.step(periodic.wait_s)
-        periodic.tick(time.monotonic())
-    periodic.last()
+    try:
+        worker.ready()
+        worker.learn()
+        worker.follow()
+        periodic = Periodic(worker, time.monotonic())
+        while worker.code is None:
+            worker.step(periodic.wait_s)
+            periodic.tick(time.monotonic())
+        periodic.last()
+    except Exception as err:  # noqa: BLE001  (the loop's: stderr is /dev/null, and the reader starts another worker)
+        at = traceback.extract_tb(err.__traceback__)[-1]
+        notes.error("worker-failed", what=repr(err)[:500], where=f"{Path(at.filename).name}:{at.lineno} {at.name}")
+        return 1
     worker.notes.info("worker-ends", code=worker.code, summary=worker.stats.summary())
     return worker.code
 

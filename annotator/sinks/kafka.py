@@ -87,7 +87,13 @@ def _producer(brokers: Sequence[str]) -> Producer:
         raise SinkError("Kafka needs the Python package kafka-python", "pip install annotator[kafka]") from error
     try:
         made: Producer = KafkaProducer(
-            bootstrap_servers=list(brokers), acks="all", linger_ms=5, max_block_ms=5000, request_timeout_ms=10_000
+            bootstrap_servers=list(brokers),
+            acks="all",
+            linger_ms=5,
+            max_block_ms=5000,
+            bootstrap_timeout_ms=5000,
+            request_timeout_ms=5000,
+            delivery_timeout_ms=10_000,
         )
     except KafkaError as error:
         raise SinkError(f"kafka {', '.join(brokers)}: {error}", "Are the brokers there?") from error
