@@ -122,8 +122,8 @@ class Aix:
             self._hear(record, told.commands, inventory)
             facts += tuple(_entering(told))
         actor = told.reading.actor
-        if actor is not None and actor.pid == NO_PID:
-            actor = None  # the trail has no column for it
+        if actor is not None and (actor.pid == NO_PID or (self.inside and not self.origin)):
+            actor = None  # no column for it, or a number that other files of the run may give to another process
         return told.reading._replace(actor=actor, facts=facts, placed=placed)
 
     def place(self, event: Event) -> Place | None:

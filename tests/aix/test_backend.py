@@ -161,6 +161,21 @@ def test_whole_seconds(sim: Any) -> None:
     assert [one.contid for one in found][1:] == [None]
 
 
+def test_a_listing_of_the_very_second(sim: Any) -> None:
+    """Taken between two records of one printed second: a command may have come after it, so its CID is no news."""
+    machine = machine_with(sim, "web")
+    machine.record(machine.wpars["web"].init, "FS_Chdir", "/")
+    machine.stop("web")
+    machine.start("web", 9)
+    old, new = machine.records[-2], machine.records[-1]
+    new.seconds = old.seconds
+    taken = [listing.read(b"1:S:web:1\n", "index", old.seconds * 1000 + 200)]
+    machine.tick(2)
+    machine.record(machine.wpars["web"].init, "FS_Chdir", "/")
+    found = [one.container for one in answers(Aix(listings=taken), machine.auditpr("elrRtpPTcW")) if one.container]
+    assert [one.contid for one in found] == [None, None]
+
+
 def test_a_listing_without_its_time(sim: Any) -> None:
     """It names, and says that the names are late; a CID is true for one life only, so it gives none."""
     machine = machine_with(sim, "web")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import sys
 from collections import Counter
 from pathlib import Path
@@ -250,6 +251,29 @@ def test_several_files(sim: Any) -> None:
             assert ordinals == list(range(1, stats.events + 1))
         else:
             assert b"".join(stripped(line) + b"\n" for line in out.split(b"\n")[:-1]) == b"".join(files)
+
+
+def test_what_a_file_leaves_open_is_of_that_file(sim: Any) -> None:
+    """The end of one trail is read with what is known of its place, not of the next one's."""
+    record = struct.pack(">HH16sIII32siiiii", 0, 0, b"AUD_It", 0, 0, 0, b"audit", 4000, 1, 1, sim.EPOCH, 0)
+    data = sim._bin(0, len(record), "32", ">") + record  # so short that it could be another form of header
+    replay = Replay(Options(format="json"))
+    out = b"".join(
+        replay.feed(Block(data.split(b"\n"), name, 0, False)) for name in ("/wpars/web/audit/trail", "/audit/trail")
+    )
+    documents = [json.loads(line) for line in (out + replay.finish()).splitlines()]
+    assert [one.get("container", {}).get("name") for one in documents] == ["web", None]
+
+
+@pytest.mark.parametrize("lines", [2, 3, 4])
+def test_no_newline_at_the_end(sim: Any, lines: int) -> None:
+    """A trail that ends without one leaves without one, whatever its last line is."""
+    data = b"\n".join(sim.scenario().auditpr().split(b"\n")[:lines])
+    foreign = data + b"\nFS_Chdir        root     OK          Mon Dez  7 10:15:01 2026 ps" + b" " * 60
+    linux = b"type=EOE msg=audit(1700000000.123:42): \nno record"
+    for one in (data, foreign if lines > 2 else data, linux):
+        assert run(one, Options(), Stats()) == one
+        assert run(one, Options(), Stats(), 1) == one
 
 
 @pytest.mark.parametrize(
