@@ -70,8 +70,10 @@ def damaged_trail(draw: st.DrawFn) -> list[bytes]:
 
 def aix_appended(before: bytes, after: bytes) -> bytes | None:
     """What was added to the end of a line; None when the line was changed otherwise."""
-    more = after[len(before.rstrip(b"\r")) :] if after.startswith(before.rstrip(b"\r")) else None
-    return more if more is None or before == after or tail_start(after) == len(before.rstrip(b"\r")) else None
+    if before == after:
+        return b""
+    body = before.rstrip(b"\r")
+    return after[len(body) :] if after.startswith(body) and tail_start(after) == len(body) else None
 
 
 @dataclass(frozen=True)
