@@ -1,13 +1,13 @@
 """What was read and is not annotated yet: bounded in memory, and what happens when it is full.
 
 `block`  stdin is not read on: auditd's own queue fills, and at last the machine waits. Nothing is lost.
-`spill`  chunks go to a file, and come back in their order; when that is full too, `block`.
+`spill`  chunks go to a file, and come back in their order; when that, or the disk, is full too, `block`.
 `pass`   from half full on, and until a quarter, chunks are marked to be passed without being looked at, which is
          several times faster; at the limit, `block`.
 
 Files are `backlog-N`, read in the order of N. What a stopping plugin could not hand on is left in such files and is the
 first thing the next one reads. A file's first 16 bytes are a magic and the offset up to which it was read, so that
-a kill repeats nothing; what was in memory then is gone.
+a kill repeats nothing; what was in memory then is gone (auditd's own queue fares no better).
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ class Backlog:
         self.spill_failures = 0
         self.refused: list[str] = []
         self._memory: deque[bytes] = deque()
+        self._tail: deque[bytes] = deque()  # what the disk did not take; it stands behind what is there
         self._old: deque[Overflow] = deque()
         self._disk: Overflow | None = None
         self._directory = ""
@@ -127,9 +128,13 @@ class Backlog:
 
     def is_full(self, sent: int) -> bool:
         """Whether no more may be read. `sent` bytes are with the worker, which has not finished them."""
+        if self._tail:
+            return True
+        if self._spilt:
+            return self._spilt >= self.spill_max
         if self.size + sent < self.limit:
             return False
-        return self.policy != "spill" or not self._directory or self._spilt >= self.spill_max
+        return self.policy != "spill" or not self._directory
 
     @property
     def _spilt(self) -> int:
@@ -138,9 +143,10 @@ class Backlog:
     def put(self, chunk: bytes, sent: int = 0) -> None:
         """Take a chunk."""
         full = self.size + sent >= self.limit
-        if self.policy == "spill" and self._directory and (full or self._spilt) and self._spill(chunk):
+        spill = self.policy == "spill" and bool(self._directory) and (full or self._spilt > 0)
+        if spill and not self._tail and self._spill(chunk):
             return
-        self._memory.append(chunk)
+        (self._tail if spill else self._memory).append(chunk)
         self.size += len(chunk)
         self.deepest = max(self.deepest, self.size)
 
@@ -153,7 +159,11 @@ class Backlog:
             self._old.popleft().close()
         if not self._memory:
             chunk = self._disk.take() if self._disk is not None else None
-            return None if chunk is None else (chunk, False)
+            if chunk is not None:
+                return chunk, False
+            self._memory, self._tail = self._tail, self._memory
+        if not self._memory:
+            return None
         if self.policy == "pass":
             self._passing = self.size > (self.limit // 4 if self._passing else self.limit // 2)
         batch = [self._memory.popleft()]
@@ -170,6 +180,7 @@ class Backlog:
             return self.waiting + sum(map(len, unfinished))
         first = min([int(one.path.rpartition("-")[2]) for one in self._old], default=self._next) - 1
         lost = self._write(first, unfinished) + self._write(self._next, list(self._memory))
+        lost += self._write(self._next + 2, list(self._tail))
         for one in (*self._old, *([self._disk] if self._disk is not None else [])):
             one.close()
         return lost
@@ -195,17 +206,9 @@ class Backlog:
             self._disk.put(chunk)
         except OSError:
             self.spill_failures += 1
-            if self._disk is not None and self._disk.size:
-                # Memory comes before the disk: what comes now must wait behind what is there.
-                self._disk_to_memory()
             return False
         self.spilled += len(chunk)
         return True
-
-    def _disk_to_memory(self) -> None:
-        while self._disk is not None and (chunk := self._disk.take()) is not None:
-            self._memory.append(chunk)
-            self.size += len(chunk)
 
     def _path(self, number: int) -> str:
         return f"{self._directory}/backlog-{number}"

@@ -35,6 +35,7 @@ class Output:
         self.dropped_lines = self.dropped_bytes = self.failures = self.taken_bytes = 0
         self.size = 0
         self.waited_s = 0.0
+        self.accepted = self.done = 0  # bytes queued so far, and of them written or dropped
         self._make = make
         self._limit = settings.queue_mib << 20
         self._waiting: deque[bytes] = deque()
@@ -58,6 +59,7 @@ class Output:
                 return
             self._waiting.append(data)
             self.size += len(data)
+            self.accepted += len(data)
             self._lock.notify_all()
 
     def close(self, until: float) -> None:
@@ -109,6 +111,7 @@ class Output:
                     self.taken_bytes += len(data)
                     pause = 0.5
                 sink.flush()
+                self.done += len(data)
                 if isinstance(sink, FileSink):
                     sink.tick(time.monotonic())
                 if not data and self._closing:
@@ -119,6 +122,7 @@ class Output:
                 self._forget()
                 return
             except AnnotatorError as err:
+                self.done += len(data)
                 self._failed(err, data if not isinstance(getattr(sink, "dropped_lines", None), int) else b"")
                 self._let_go(sink)
                 sink = None
@@ -179,6 +183,7 @@ class Output:
             self.dropped_bytes += sum(map(len, self._waiting))
             self.dropped_lines += sum(piece.count(b"\n") for piece in self._waiting)
             self._waiting.clear()
+            self.done = self.accepted
             self.size = self._limit = 1
 
 

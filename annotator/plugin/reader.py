@@ -59,7 +59,7 @@ class Reader:
         self._term = False
         self._until = 0.0  # when draining must be over; 0 before anybody wants us to stop
         self._ended = False
-        self._paused = False
+        self._reload = self._paused = False  # asked for; and sent, and not answered
         self._sent: deque[bytes] = deque()  # has not left the worker yet
         self._sent_size = 0
         self._out: deque[memoryview] = deque()
@@ -129,6 +129,10 @@ class Reader:
     def _hand_on(self) -> None:
         """Queue what the worker may have now."""
         if not self.upkeep.ready or self._paused or self._ended:
+            return
+        if self._reload and not self._until:
+            self._reload, self._paused = False, True
+            self._out.append(memoryview(wire.pack(wire.RELOAD)))
             return
         while self.upkeep.given - self.upkeep.read < WINDOW and (batch := self.backlog.take()) is not None:
             self._send(batch[0], passed=batch[1])
@@ -213,9 +217,8 @@ class Reader:
             if not self._until:
                 self._until = time.monotonic() + self.settings.drain_s
                 self.notes.info("stopping", signal=number)
-        elif number == signal.SIGHUP and self.upkeep.ready and not self._until:
-            self._paused = True
-            self._out.append(memoryview(wire.pack(wire.RELOAD)))
+        elif number == signal.SIGHUP:
+            self._reload = True
 
     def _is_read_out(self) -> bool:
         by_socket = bool(self.settings.socket) and self._term

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -196,3 +197,44 @@ def test_what_could_not_be_handed_on_in_time_is_the_next_runs_first(tmp_path: Pa
         two.send(records(3001, 10))
         assert two.stop_3() == 0
     assert content(tmp_path / "out.log").endswith(records(3001, 10))
+
+
+def test_a_disk_that_is_full_blocks_and_keeps_the_order(tmp_path: Path) -> None:
+    """What the disk does not take stands behind what is there; nothing more is read until it has gone."""
+    backlog = Backlog()
+    backlog.configure(100, "spill", 10_000, str(tmp_path))
+    chunks = [b"%d" % at * 60 + b"\n" for at in range(6)]
+    for chunk in chunks[:4]:
+        assert not backlog.is_full(0)
+        backlog.put(chunk)
+    (path,) = tmp_path.iterdir()
+    limit = path.stat().st_size + 10
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        backlog.put(chunks[4])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, old)
+    assert backlog.spill_failures == 1
+    assert backlog.is_full(0)
+    assert drained(backlog) == b"".join(chunks[:5])
+    assert not backlog.is_full(0)
+    backlog.put(chunks[5])
+    assert drained(backlog) == chunks[5]
+
+
+def test_the_disk_holds_no_more_than_it_may(tmp_path: Path) -> None:
+    """spill_max is a bound, also while memory has room again."""
+    backlog = Backlog()
+    backlog.configure(100, "spill", 300, str(tmp_path))
+    came = b""
+    for at in range(50):
+        chunk = b"%d" % (at % 10) * 60 + b"\n"
+        if not backlog.is_full(0):
+            backlog.put(chunk)
+            came += chunk
+    assert backlog.waiting < 700
+    assert backlog.take() is not None
+    assert backlog.is_full(0)
