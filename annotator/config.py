@@ -64,6 +64,13 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class Control:
+    """Where registrations and questions come in: a socket of root's (0600). Empty: nowhere."""
+
+    socket: str = "/run/annotator/control"
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """How the process behaves. `user`: who the worker is after start, root when empty."""
 
@@ -152,6 +159,7 @@ class Config:
     state: State = State()
     process: Process = Process()
     host: Host = Host()
+    control: Control = Control()
     log: Log = Log()
     metrics: Metrics = Metrics()
     output: tuple[Output, ...] = (Output(name="audit", path="/var/log/annotator/audit.log", mode="0640"),)

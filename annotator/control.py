@@ -1,44 +1,47 @@
 """The control socket: one question a connection, one answer, JSON both ways. It carries; it does not decide.
 
-The socket is 0600 and root's. Who asks is told by the kernel: a pidfd of the peer (SO_PEERPIDFD, Linux 6.5) where it
-has them, else SO_PEERCRED, whose pid may have been re-used since; the start time in `/proc/PID/stat` then stands in.
+The socket is 0600. Who asks is told by the kernel: SO_PEERCRED, whose pid may have been re-used since, and a pidfd of
+the same process (SO_PEERPIDFD, Linux 6.5) where there is one. Nothing here waits: whoever does not ask in time, or does
+not take the answer, is dropped.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
 import socket
 import struct
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotator.errors import AnnotatorError, SinkError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MAX_REQUEST = 64 * 1024
-"""Bytes of a question, and of what is read of an answer by default."""
+"""Bytes of a question."""
+
+MAX_ANSWER = 128 * 1024
+"""Bytes of an answer: what fits into a socket's buffer, so that it can be sent at once."""
 
 MAX_CLIENTS = 16
 PATIENCE_MS = 2000
 """How long a client may take to ask."""
 
 SO_PEERPIDFD = 77
-"""asm-generic/socket.h, since Linux 6.5."""
+"""asm-generic/socket.h, since Linux 6.5 (other numbers on parisc and sparc: there it is as if there were none)."""
+
+DEFAULT = "/run/annotator/control"
 
 
 class Peer(NamedTuple):
-    """Who asks: pid and ids as the kernel tells them, and a pidfd (-1: this kernel gives none)."""
+    """Who asks: pid and ids as of its connect(2), and a pidfd of it (-1: this kernel gives none)."""
 
     pid: int
     uid: int
     gid: int
     pidfd: int = -1
-
-
-Handle = Callable[[Peer, dict[str, Any]], dict[str, Any]]
 
 
 class _Client:
@@ -48,42 +51,48 @@ class _Client:
         self.sock = sock
         self.peer = peer
         self.since_ms = since_ms
-        self.data = b""
+        self.data = bytearray()
 
 
 class ControlServer:
-    """Listens at `path`. Call `serve` when `filenos` are readable, and now and then. Raises SinkError at the start."""
+    """Listens at `path`, in a directory that only root can write. Raises SinkError at the start.
 
-    def __init__(self, path: Path, handle: Handle) -> None:
+    `fileno` is readable when there is something to do, for poll(2); call `serve` then, and now and then.
+    """
+
+    def __init__(self, path: str, handle: Callable[[Peer, dict[str, Any]], dict[str, Any]]) -> None:
         self.path = path
         self.handle = handle
-        self.refused = 0
+        self.answered = self.refused = 0
         self._clients: dict[int, _Client] = {}
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         try:
-            with contextlib.suppress(FileNotFoundError):
-                if path.is_socket():
-                    path.unlink()
+            _clear(path)
             before = os.umask(0o177)
             try:
-                self._sock.bind(str(path))
+                self._sock.bind(path)
             finally:
                 os.umask(before)
             self._sock.listen(MAX_CLIENTS)
-        except OSError as err:
+        except (OSError, ValueError) as err:
             self._sock.close()
-            raise SinkError(f"{path}: no control socket: {err.strerror}", "Is another plugin running?") from err
+            why = err.strerror or err if isinstance(err, OSError) else err
+            raise SinkError(f"{path}: no control socket: {why}", "Is another plugin running?") from err
+        self._poll = select.epoll()
+        self._poll.register(self._sock.fileno(), select.EPOLLIN)
 
-    def filenos(self) -> list[int]:
+    def fileno(self) -> int:
         """What to wait for."""
-        return [self._sock.fileno(), *self._clients]
+        return self._poll.fileno()
 
     def serve(self, now_ms: int) -> None:
-        """Take what has come, answer what is whole, drop who is too slow. Never waits."""
-        self._accept(now_ms)
-        ready = select.select(list(self._clients), (), (), 0)[0] if self._clients else []
-        for number in ready:
-            self._read(self._clients[number])
+        """Take what has come, answer what is whole, drop who is too slow. Never waits. `now_ms` is a monotonic time."""
+        for number, _ in self._poll.poll(0):
+            client = self._clients.get(number)
+            if client is not None:
+                self._read(client)
+            elif number == self._sock.fileno():
+                self._accept(now_ms)
         for client in [one for one in self._clients.values() if now_ms - one.since_ms > PATIENCE_MS]:
             self.refused += 1
             self._drop(client)
@@ -92,10 +101,18 @@ class ControlServer:
         while len(self._clients) < MAX_CLIENTS:
             try:
                 sock, _ = self._sock.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            except OSError:  # nobody more; or gone again; or no descriptors, and they are asked to wait
                 return
             sock.setblocking(False)
-            self._clients[sock.fileno()] = _Client(sock, _peer(sock), now_ms)
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * MAX_ANSWER)
+                client = _Client(sock, _peer(sock), now_ms)
+            except OSError:
+                sock.close()
+                continue
+            self._clients[sock.fileno()] = client
+            self._poll.register(sock.fileno(), select.EPOLLIN)
+        self._poll.modify(self._sock.fileno(), 0)
 
     def _read(self, client: _Client) -> None:
         try:
@@ -103,32 +120,38 @@ class ControlServer:
         except BlockingIOError:
             return
         except OSError:
-            data = b""
+            self._drop(client)
+            return
         client.data += data
-        if b"\n" in client.data or not data:
+        if b"\n" in data or (client.data and not data):
             self._answer(client)
-        elif len(client.data) >= MAX_REQUEST:
+        elif not data or len(client.data) >= MAX_REQUEST:
             self.refused += 1
             self._drop(client)
 
     def _answer(self, client: _Client) -> None:
-        line = client.data.partition(b"\n")[0]
         try:
-            request = json.loads(line)
+            request = json.loads(client.data.partition(b"\n")[0])
         except (ValueError, RecursionError):
             request = None
         if isinstance(request, dict):
+            self.answered += 1
             reply = self.handle(client.peer, request)
         else:
             self.refused += 1
             reply = {"ok": False, "error": "EINVAL", "why": "the question is no JSON object"}
-        with contextlib.suppress(OSError):
-            client.sock.setblocking(True)
-            client.sock.settimeout(0.2)
-            client.sock.sendall(json.dumps(reply).encode() + b"\n")
+        line = json.dumps(reply).encode() + b"\n"
+        if len(line) > MAX_ANSWER:
+            line = b'{"ok": false, "error": "EMSGSIZE", "why": "the answer is too long"}\n'
+        try:
+            client.sock.send(line)
+        except OSError:
+            self.refused += 1  # it did not wait
         self._drop(client)
 
     def _drop(self, client: _Client) -> None:
+        if len(self._clients) == MAX_CLIENTS:
+            self._poll.modify(self._sock.fileno(), select.EPOLLIN)
         del self._clients[client.sock.fileno()]
         client.sock.close()
         if client.peer.pidfd >= 0:
@@ -138,9 +161,28 @@ class ControlServer:
         """Stop listening; the socket file goes."""
         for client in list(self._clients.values()):
             self._drop(client)
+        self._poll.close()
         self._sock.close()
-        with contextlib.suppress(OSError):
-            self.path.unlink()
+        try:
+            os.unlink(self.path)  # noqa: PTH108  (pathlib is slow to import, and the hook has no time)
+        except OSError:
+            return
+
+
+def _clear(path: str) -> None:
+    """Remove the socket of a plugin that is no more. Raises OSError where one answers, or no socket is in the way."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:
+            os.unlink(path)  # noqa: PTH108
+            return
+        except BlockingIOError:  # its queue is full
+            pass
+    raise FileExistsError(0, "it is in use")
 
 
 def _peer(sock: socket.socket) -> Peer:
@@ -152,24 +194,25 @@ def _peer(sock: socket.socket) -> Peer:
     return Peer(pid, uid, gid, pidfd)
 
 
-def ask(path: Path, request: dict[str, Any], *, timeout_s: float = 5.0) -> dict[str, Any]:
-    """Ask a running plugin. Raises AnnotatorError when there is none, or no answer."""
+def ask(path: str, request: dict[str, Any], *, timeout_s: float = 5.0) -> dict[str, Any]:
+    """Ask a running plugin; each step may take `timeout_s`. Raises AnnotatorError when there is none, or no answer."""
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as sock:
             sock.settimeout(timeout_s)
-            sock.connect(str(path))
+            sock.connect(path)
             sock.sendall(json.dumps(request).encode() + b"\n")
             data = b""
-            while b"\n" not in data and len(data) < 64 * MAX_REQUEST:
-                more = sock.recv(MAX_REQUEST)
+            while b"\n" not in data and len(data) <= MAX_ANSWER:
+                more = sock.recv(65536)
                 if not more:
                     break
                 data += more
         reply = json.loads(data)
     except OSError as err:
-        raise AnnotatorError(
-            f"{path}: no plugin answers: {err.strerror or err}", "Is audisp-contid running, and are you root?"
-        ) from err
-    except ValueError as err:
+        advice = "Is audisp-contid running, and are you root?"
+        raise AnnotatorError(f"{path}: no plugin answers: {err.strerror or err}", advice) from err
+    except (ValueError, RecursionError) as err:
         raise AnnotatorError(f"{path}: the answer is not to be understood") from err
-    return reply if isinstance(reply, dict) else {}
+    if not isinstance(reply, dict):
+        raise AnnotatorError(f"{path}: the answer is not to be understood")
+    return reply

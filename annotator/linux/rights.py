@@ -1,4 +1,4 @@
-"""What a process may do, by `/proc`: may it register a container? Read once, under a start time that must not change."""
+"""What a process may do, by `/proc`: may it register a container? All of it is of one process, or nothing is said."""
 
 from __future__ import annotations
 
@@ -21,30 +21,37 @@ class Rights(NamedTuple):
     may_register: bool
 
 
-def rights(root: Path, pid: int) -> Rights | None:
-    """The rights of a process; None when it is gone, changed while reading, or cannot be read."""
+def rights(root: Path, pid: int, pidfd: int = -1) -> Rights | None:
+    """The rights of a process; None when it is gone, another by now, or cannot be read.
+
+    A pid may be given away between two reads. With a `pidfd` of the process, that is asked after the last; without
+    one the start time must be the same before and after.
+    """
     proc = root / "proc" / str(pid)
     try:
         before = start_ticks(proc)
         status = (proc / "status").read_bytes()[:65536]
         space = (proc / "ns" / "user").readlink()
-        after = start_ticks(proc)
+        if start_ticks(proc) != before or (pidfd >= 0 and _pid_of(root, pidfd) != pid):
+            return None
+        effective = next((int(line[7:], 16) for line in status.splitlines() if line.startswith(b"CapEff:")), 0)
     except (OSError, ValueError):
         return None
-    if before != after:
-        return None
-    effective = 0
-    for line in status.splitlines():
-        if line.startswith(b"CapEff:"):
-            try:
-                effective = int(line[7:], 16)
-            except ValueError:
-                return None
     return Rights(before, bool(effective >> CAP_AUDIT_CONTROL & 1) and str(space) == INITIAL_USER_NS)
 
 
 def start_ticks(proc: Path) -> int:
     """Field 22 of `/proc/PID/stat`. Raises OSError, or ValueError for text that is none."""
     text = (proc / "stat").read_bytes()[:4096]
-    fields = text[text.rindex(b")") + 2 :].split()
+    fields = text[text.rindex(b")") + 1 :].split()
+    if len(fields) < 20:
+        raise ValueError("too few fields")
     return int(fields[19])
+
+
+def _pid_of(root: Path, pidfd: int) -> int:
+    """The pid of a pidfd's process: -1 when it has ended (`Pid:` of its fdinfo, pidfd_open(2))."""
+    for line in (root / "proc/self/fdinfo" / str(pidfd)).read_bytes()[:4096].splitlines():
+        if line.startswith(b"Pid:"):
+            return int(line[4:])
+    raise ValueError("no pidfd")

@@ -32,6 +32,8 @@ class Periodic:
         ]
         if config.metrics.file:
             self._jobs.append((config.metrics.interval_s, self._metrics))
+        if worker.questions is not None:
+            self._jobs.append((1.0, worker.questions.serve))  # who does not ask is not waited for
         for output in worker.outputs:
             if output.settings.heartbeat_s:
                 self._jobs.append((output.settings.heartbeat_s, partial(self._beat, output)))

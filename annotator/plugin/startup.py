@@ -12,6 +12,7 @@ from annotator.errors import AnnotatorError, UsageError
 from annotator.plugin import rights
 from annotator.plugin.outputs import maker
 from annotator.plugin.people import uid_of
+from annotator.plugin.questions import prepare
 
 if TYPE_CHECKING:
     from annotator.config import Config
@@ -44,6 +45,10 @@ def settle(config: Config, notes: Notes) -> None:
     except OSError as err:
         notes.warning("oom-score-kept", why=err.strerror)
     keep = rights.mask(rights.needed(config))
+    try:
+        prepare(config)
+    except (OSError, KeyError) as err:
+        notes.warning("no-control-directory", path=config.control.socket, why=err)
     directory = Path(config.state.directory) if config.state.directory else None
     try:
         if directory is not None and not directory.exists():
