@@ -16,6 +16,7 @@ from annotator.aix.interpret import interpret as aix_parts
 from annotator.errors import FormatError, FormError, UsageError
 from annotator.events import Grouper
 from annotator.formats import json, msgpack
+from annotator.formats.documents import Documents, Nothing
 from annotator.formats.raw import Raw, tail_start
 from annotator.formats.record import Record
 from annotator.linux.backend import Linux
@@ -75,34 +76,6 @@ class Matches(Protocol):
         ...
 
 
-class Nothing:
-    """No output: the run is for what it learns."""
-
-    ordered = False
-
-    def write(self, event: Event, answer: Attribution) -> bytes:  # noqa: ARG002
-        """No bytes."""
-        return b""
-
-
-class Documents:
-    """The forms that leave event by event: JSON and msgpack."""
-
-    ordered = False
-
-    def __init__(self, options: Options, interpret: Callable[[Event], dict[str, Any]]) -> None:
-        self.render = json.render if options.format == "json" else msgpack.render
-        self.options = options
-        self.interpret = interpret
-
-    def write(self, event: Event, answer: Attribution) -> bytes:
-        """One object."""
-        options = self.options
-        if options.node and not event.node:
-            event.node = options.node.encode()
-        return self.render(event, answer, self.interpret(event), original=options.original, fields=options.fields)
-
-
 def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
     """The output form that was asked for."""
     if options.format == "raw":
@@ -118,10 +91,13 @@ def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
     if isinstance(backend, Aix):
         if options.format == "record":
             raise UsageError("--format record is for Linux: AIX has no CONTAINER_ID records", "Use raw or json.")
-        return Documents(options, backend.interpret)
-    if options.format == "record":
+        parts: Callable[[Event], dict[str, Any]] = backend.interpret
+    elif options.format == "record":
         return Record(backend, stats)
-    return Documents(options, backend.interpreter(resolve_users=options.resolve_users))
+    else:
+        parts = backend.interpreter(resolve_users=options.resolve_users)
+    render = json.render if options.format == "json" else msgpack.render
+    return Documents(render, parts, node=options.node, original=options.original, fields=options.fields)
 
 
 def aix_of(options: Options) -> Aix:

@@ -1,0 +1,64 @@
+"""The forms that leave event by event: JSON and msgpack. And no form at all, for runs that only learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annotator.model import Attribution, Event
+
+
+class Render(Protocol):
+    """One event as bytes: `json.render` or `msgpack.render`."""
+
+    def __call__(
+        self,
+        event: Event,
+        attribution: Attribution,
+        parts: dict[str, Any],
+        /,
+        *,
+        original: bool = False,
+        fields: frozenset[str] | None = None,
+    ) -> bytes:
+        """The bytes."""
+        ...
+
+
+class Documents:
+    """One object an event. `node` names the host where the records do not."""
+
+    ordered = False
+
+    def __init__(
+        self,
+        render: Render,
+        interpret: Callable[[Event], dict[str, Any]],
+        *,
+        node: str = "",
+        original: bool = False,
+        fields: frozenset[str] | None = None,
+    ) -> None:
+        self.render = render
+        self.interpret = interpret
+        self.node = node.encode()
+        self.original = original
+        self.fields = fields
+
+    def write(self, event: Event, answer: Attribution) -> bytes:
+        """One object."""
+        if self.node and not event.node:
+            event.node = self.node
+        return self.render(event, answer, self.interpret(event), original=self.original, fields=self.fields)
+
+
+class Nothing:
+    """No output."""
+
+    ordered = False
+
+    def write(self, event: Event, answer: Attribution) -> bytes:  # noqa: ARG002
+        """No bytes."""
+        return b""
