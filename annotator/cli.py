@@ -132,7 +132,8 @@ def replay(inputs: tuple[str, ...], fields: str, **given: Any) -> None:
     stats = Stats()
     run = Replay(Options(fields=chosen, **given), stats=stats)
     sink = FdSink(1)
-    with contextlib.suppress(SinkClosed):  # the reader has seen enough
+    with contextlib.suppress(SinkClosed), contextlib.ExitStack() as stack:  # the reader has seen enough
+        stack.callback(sink.flush)  # what was read before an error leaves too
         if following or state:
             _grow(run, Path(inputs[0]), state, sink, following=following)
         else:
@@ -140,7 +141,6 @@ def replay(inputs: tuple[str, ...], fields: str, **given: Any) -> None:
                 sink.write(run.feed(block))
         if state is None:
             sink.write(run.finish())
-        sink.flush()
     if summary:
         click.echo(json.dumps(stats.as_dict()) if summary == "json" else stats.summary(), err=True)
     if strict and stats.has_loss:

@@ -5,6 +5,7 @@ What it must not do is ask this machine about a log: the host view is `NoHost` u
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -233,14 +234,15 @@ class Replay:
         lines = block.lines
         if self._binary:
             lines = [line + b"\n" for line in lines[:-1]] + [lines[-1] + b"\n" * block.newline]
-        out += self._named(block.origin, lines)
+        with self._naming(block.origin):
+            out += self.pipeline.feed(lines)
         if self._open_line and self.form.ordered and out.endswith(b"\n"):
             out, self._newline = out[:-1], b"\n"  # this may be the line that has none
         return out
 
     def _begin(self, block: Block, origin: tuple[str, int]) -> bytes:
         """Another file: look what it is."""
-        first = self._origin is None
+        first, before = self._origin is None, self._origin[0] if self._origin else ""
         self._origin = origin
         head = b"\n".join(block.lines[:512])
         form = recognise(head)
@@ -256,18 +258,19 @@ class Replay:
         self.pipeline.grouper.reversed_records = form is InputForm.AUSEARCH
         if self.trail is not None and isinstance(self.backend, Aix):
             self._binary = looks_binary(head)
-            try:
+            with self._naming(before):
+                self.trail.close()
+                out += self.pipeline.feed([])
+            with self._naming(block.origin):
                 self.trail.begin(binary=self._binary)
-            except FormError as err:
-                raise FormError(f"{block.origin}: {err.what}", err.advice) from err
-            out += self.pipeline.feed([])  # what the change closed is still of the file before
             self.backend.of_file(str(Path(block.origin).absolute()))
         return out
 
-    def _named(self, origin: str, lines: list[bytes]) -> bytes:
-        """Feed; an error then says of which file."""
+    @contextmanager
+    def _naming(self, origin: str) -> Iterator[None]:
+        """An error says of which file."""
         try:
-            return self.pipeline.feed(lines)
+            yield
         except (FormError, FormatError) as err:
             err.what = f"{origin}: {err.what}"
             raise
@@ -290,7 +293,8 @@ class Replay:
 
     def finish(self) -> bytes:
         """The end of all input. A last line that came without its newline leaves without one."""
-        out = self._newline + self.pipeline.finish()
+        with self._naming(self._origin[0] if self._origin else ""):
+            out = self._newline + self.pipeline.finish()
         if self._open_line and self.form.ordered and out.endswith(b"\n"):
             out = out[:-1]
         return out

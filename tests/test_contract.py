@@ -208,7 +208,7 @@ def test_accounting(system: System, data: st.DataObject, cuts: list[int]) -> Non
 @LESS
 @given(data=st.data())
 def test_determinism(system: System, data: st.DataObject) -> None:
-    """The same input gives the same bytes, in every form. (That its cut says nothing is tested with each grouper.)"""
+    """The same input gives the same bytes, in every form; that its cut says nothing is tested with each grouper."""
     lines = data.draw(system.streams)
     for form in ("raw", "json", "msgpack"):
         one, other = ran(system, lines, form), ran(system, lines, form)

@@ -91,11 +91,15 @@ class TrailGrouper:
         """Another file: the layout is learnt anew, and what was open of the one before is closed."""
         if binary and self.ordered:
             raise FormError(*_BINARY)
-        self._closed += self._events(self._end())
+        self.close()
         self._earlier = self._ordinal
         self._came.clear()
         self._text = None if binary else AuditprParser(self.zone)
         self._binary = TrailParser(self.names) if binary else None
+
+    def close(self) -> None:
+        """The end of a file: what is open is closed, and leaves with the next call. FormatError when it is no trail."""
+        self._closed += self._events(self._end())
 
     # --- in -----------------------------------------------------------------------------------------------------
 

@@ -294,7 +294,7 @@ def test_an_error_comes_after_what_was_read(sim: Any) -> None:
     replay = Replay(Options(format="json"))
     out = replay.feed(Block([data + b"x" * 100], "trail", 0, False))
     assert out.count(b"\n") == len(sim.scenario().records)
-    with pytest.raises(FormatError, match=f"byte {len(data)} "):
+    with pytest.raises(FormatError, match=f"^trail: no audit record at byte {len(data)} "):
         replay.finish()
 
 
@@ -335,6 +335,12 @@ def test_the_command_line(sim: Any, tmp_path: Path, capfdbinary: pytest.CaptureF
     out, err = capfdbinary.readouterr()
     assert out == b""
     assert b"--format json" in err
+    damaged = tmp_path / "damaged.bin"
+    damaged.write_bytes(sim.scenario().trail() + b"x" * 100)
+    assert main(["replay", "--format", "json", str(damaged)]) == ExitCode.FAILED
+    out, err = capfdbinary.readouterr()
+    assert out.count(b"\n") == len(sim.scenario().records)
+    assert b"damaged.bin: no audit record at byte" in err
     for wrong in (["--tz", "Nowhere"], ["--origin", "web"], ["--wpars", str(path)], ["--aix-events", str(path)]):
         assert main(["replay", *wrong, str(path)]) != ExitCode.DONE
         assert capfdbinary.readouterr().out == b""
