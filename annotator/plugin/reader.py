@@ -22,7 +22,7 @@ from annotator.plugin import wire
 from annotator.plugin.backlog import Backlog
 from annotator.plugin.intake import Intake
 from annotator.plugin.notes import Notes
-from annotator.plugin.upkeep import Settings, Upkeep
+from annotator.plugin.upkeep import Settings, Upkeep, set_oom_score
 
 if TYPE_CHECKING:
     import socket
@@ -187,7 +187,7 @@ class Reader:
         if not first:
             return
         if self.settings.caps is not None:
-            self.upkeep.limit_once(self.settings.caps)
+            self.upkeep.limit_once(self.settings.caps, self.settings.oom_score_adj)
         settings = self.settings
         self.backlog.configure(settings.limit, settings.policy, settings.spill_max, settings.directory)
         for why in self.backlog.refused:
@@ -289,10 +289,5 @@ def _take_back() -> int:
         signal.signal(number, lambda *_: None)  # the number comes through the pipe
     signal.set_wakeup_fd(wakened, warn_on_full_buffer=False)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
-    try:
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-        os.write(fd, b"0")
-        os.close(fd)
-    except OSError:
-        pass  # it is a wish; what the configuration wants the worker says when it cannot have it
+    set_oom_score(0)  # auditd's own, -1000, is not for its plugins
     return wake

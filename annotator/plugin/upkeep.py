@@ -31,6 +31,7 @@ class Settings:
         self.spill_max = 0
         self.drain_s = 2.0
         self.syslog, self.level, self.stderr = "/dev/log", "info", False
+        self.oom_score_adj = 0
         self.caps: int | None = None
 
     def take(self, payload: bytes) -> bool:
@@ -139,15 +140,30 @@ class Upkeep:
         except OSError as err:
             self.notes.error("worker-not-killed", why=err.strerror)
 
-    def limit_once(self, caps: int) -> None:
-        """Give up, for good, what neither we nor a later worker need."""
+    def limit_once(self, caps: int, oom_score_adj: int) -> None:
+        """Give up, for good, what neither we nor a later worker need; lowering the score needs what is given up."""
         if self._limited:
             return
+        set_oom_score(oom_score_adj)
         from annotator.plugin.rights import limit
 
         self._limited = True
         if failed := limit(caps):
             self.notes.warning("rights-kept", why=failed)
+
+
+def set_oom_score(value: int) -> None:
+    """This process's place in the out-of-memory killer's list (proc(5)), where that is allowed."""
+    try:
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        os.write(fd, b"%d" % value)
+    except OSError:
+        pass  # the worker says that it cannot
+    finally:
+        os.close(fd)
 
 
 def _child(config: str, ours: socket.socket, theirs: socket.socket, close: tuple[int, ...]) -> None:

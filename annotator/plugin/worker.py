@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import json
 import os
 import select
 import socket
 import time
 import traceback
-from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from annotator.plugin.fanout import Fan, Fanout, channel
 from annotator.plugin.machine import header
 from annotator.plugin.notes import Notes
 from annotator.plugin.outputs import Output, maker
+from annotator.plugin.progress import Progress
 from annotator.plugin.startup import settle
 from annotator.plugin.truncation import ADVICE, ENOUGH, count_cut
 from annotator.plugin.upkeep import CONFIG_CODE, RELOAD_CODE
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
 
     from annotator.config import Config
     from annotator.live import Live
-    from annotator.model import Event
+    from annotator.plugin.questions import Questions
+
+PART = 100
+"""Lines that are fed at once while this machine's processes are followed: some 2 ms."""
 
 CHECKED = 20_000
 """Lines after each start that are looked at for auditd's own truncation."""
@@ -48,6 +52,7 @@ CHECKED = 20_000
 def run(path: str, link: socket.socket) -> int:
     """Be the worker until the reader says that it is over; returns the exit code."""
     from annotator.plugin.periodic import Periodic
+    from annotator.plugin.questions import listen
 
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)  # as in cli: events hold no cycles
@@ -63,15 +68,18 @@ def run(path: str, link: socket.socket) -> int:
         worker.ready()
         worker.learn()
         worker.follow()
+        listen(worker)
         periodic = Periodic(worker, time.monotonic())
         while worker.code is None:
+            periodic.tick(time.monotonic())  # before, since after the last step all is closed
             worker.step(periodic.wait_s)
-            periodic.tick(time.monotonic())
         periodic.last()
     except Exception as err:  # noqa: BLE001  (the loop's: stderr is /dev/null, and the reader starts another worker)
         at = traceback.extract_tb(err.__traceback__)[-1]
         notes.error("worker-failed", what=repr(err)[:500], where=f"{Path(at.filename).name}:{at.lineno} {at.name}")
         return 1
+    for what in worker.stats.check():
+        notes.error("counts-do-not-add-up", what=what)
     worker.notes.info("worker-ends", code=worker.code, summary=worker.stats.summary())
     return worker.code
 
@@ -90,24 +98,20 @@ class Worker:
         backend = Linux()
         self.outputs = [Output(one, notes, maker(one, Path(one.path), self.node)) for one in config.output]
         self.lines = {one.name: self.stats if at == 0 else Stats() for at, one in enumerate(self.outputs)}
-        channels = [
-            channel(one.settings, config.input.node, backend, self.lines[one.name], one) for one in self.outputs
-        ]
+        channels = [channel(one.settings, self.node, backend, self.lines[one.name], one) for one in self.outputs]
         self.pipeline = Fanout(backend, Fan(channels), self.stats, self.tables, config.process.event_timeout_ms)
         self.watched: dict[int, Callable[[], None]] = {link.fileno(): self._hear}
         self._state = Path(config.state.directory) / "state" if config.state.directory else None
         self._inbox = wire.Inbox()
         self._cutter = Cutter("auditd")
         self._came = time.monotonic()
-        self._read = self._left = 0
-        self._open: deque[tuple[int, list[Event]]] = deque()
+        self._progress = Progress(self.pipeline.grouper, self.outputs)
         self._check = CHECKED
         self.live: Live | None = None
+        self.questions: Questions | None = None
 
     def ready(self) -> None:
         """Tell the reader what it must know."""
-        import json
-
         config = self.config
         message = {
             "socket": config.input.socket,
@@ -117,6 +121,7 @@ class Worker:
             "policy": config.queue.when_full,
             "spill_max": config.queue.spill_max_mib << 20,
             "drain_s": config.process.drain_s,
+            "oom_score_adj": config.process.oom_score_adj,
             "syslog": config.log.syslog,
             "level": config.log.level,
             "stderr": config.log.stderr,
@@ -160,9 +165,10 @@ class Worker:
             self.notes.error("host-not-asked", what=err.what, advice=err.advice)
             return
         if self.live is not None and self.live.fileno() >= 0:
-            self.watched = {self.live.fileno(): self._see, **self.watched}
+            self.watched = {self.live.fileno(): self.see, **self.watched}
 
-    def _see(self) -> None:
+    def see(self) -> None:
+        """Take what this machine has told."""
         if self.live is not None:
             self.live.poll()
 
@@ -193,13 +199,11 @@ class Worker:
             elif kind == wire.END:
                 self._end()
             elif kind == wire.TELL:
-                import json
-
                 self.told = json.loads(payload)
 
     def _take(self, chunk: bytes, *, passing: bool) -> None:
         self._came = time.monotonic()
-        self._see()  # what happened before these lines is known before they are read
+        self.see()  # what happened before these lines is known before they are read
         try:
             block = self._cutter.feed(chunk)
         except SourceError as err:
@@ -210,22 +214,25 @@ class Worker:
         if block is not None:
             before = self.stats.rejected
             self.pipeline.passing = passing
-            self.pipeline.feed(block.lines)
+            self._feed(block.lines)
             if self._check > 0 or self.stats.rejected != before:
                 self._look_for_cuts(block.lines)
-        self._read += 1
-        grouper = self.pipeline.grouper
-        waiting = [*grouper.open.values(), *([grouper._current] if grouper._current is not None else [])]
-        self._open.append((self._read, waiting))
+        self._progress.took(self._came)
         self._acknowledge(always=True)
 
+    def _feed(self, lines: list[bytes]) -> None:
+        """A long block in parts: who lives for a millisecond has to be looked at in between."""
+        if self.live is None:
+            self.pipeline.feed(lines)
+            return
+        for at in range(0, len(lines), PART):
+            self.see()  # what happened before these lines is known before they are read
+            self.pipeline.feed(lines[at : at + PART])
+
     def _acknowledge(self, *, always: bool = False) -> None:
-        """A chunk has left when all events are closed that were open after it, and after those before it."""
-        left = self._left
-        while self._open and all(event.closed for event in self._open[0][1]):
-            self._left = self._open.popleft()[0]
-        if always or self._left != left:
-            self._tell(wire.DONE, wire.COUNTS.pack(self._read, self._left))
+        """Tell the reader what it need not keep any more."""
+        if self._progress.settle(time.monotonic()) or always:
+            self._tell(wire.DONE, wire.COUNTS.pack(self._progress.read, self._progress.left))
 
     def _look_for_cuts(self, lines: list[bytes]) -> None:
         self._check -= len(lines)
@@ -254,16 +261,16 @@ class Worker:
         last = self._cutter.end()
         if last is not None:
             self.pipeline.feed(last.lines)
-        self._see()
+        self.see()
         self.pipeline.finish()
-        self._open.clear()
-        self._left = self._read
+        self._progress.finish()
         for output in self.outputs:
             output.close(until)
-        self._tell(wire.DONE, wire.COUNTS.pack(self._read, self._left))
+        self._tell(wire.DONE, wire.COUNTS.pack(self._progress.read, self._progress.left))
         self.save()
-        if self.live is not None:
-            self.live.close()
+        for one in (self.questions, self.live):
+            if one is not None:
+                one.close()
         self.code = code
 
     def save(self) -> None:
