@@ -1,0 +1,66 @@
+"""What a running plugin says of itself over its control socket, in the form of its metrics file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from annotator.control import ask
+from annotator.model import Flag, Reason
+
+if TYPE_CHECKING:
+    Counts = dict[tuple[str, str], float]
+
+MAX_PAGES: Final = 200
+"""Of containers: the plugin sends as many at once as fit into an answer."""
+
+_REASONS: Final = {f"unknown_{one.value.replace('-', '_')}": one.value for one in Reason}
+_FLAGS: Final = {f"flag_{one.value.replace('-', '_')}": one.value for one in Flag}
+
+
+def counts(socket: str) -> Counts:
+    """All counters. Raises AnnotatorError when nobody answers."""
+    reply = ask(socket, {"op": "status"})
+    found: Counts = {}
+    for name, value in _numbers(reply.get("counts")):
+        if name in _REASONS:
+            found["unknown_reasons", _REASONS[name]] = value
+        elif name in _FLAGS:
+            found["answer_flags", _FLAGS[name]] = value
+        else:
+            found[name, ""] = value
+    for name, value in _numbers(reply.get("reader")):
+        found[f"plugin_{name}", ""] = value
+    outputs = reply.get("outputs")
+    for label, said in outputs.items() if isinstance(outputs, dict) else ():
+        for name, value in _numbers(said):
+            found[f"output_{name}", str(label)] = value
+    return found
+
+
+def containers(socket: str, limit: int) -> list[dict[str, Any]]:
+    """Those that live, newest first. Raises AnnotatorError when nobody answers."""
+    found: list[dict[str, Any]] = []
+    for _ in range(MAX_PAGES):
+        reply = ask(socket, {"op": "containers", "from": len(found)})
+        rows = reply.get("containers")
+        if not isinstance(rows, list) or not rows:
+            break
+        found += [_row(one) for one in rows if isinstance(one, dict)]
+        total = reply.get("total")
+        if not isinstance(total, int) or len(found) >= min(limit, total):
+            break
+    return found[:limit]
+
+
+def _row(said: dict[str, Any]) -> dict[str, Any]:
+    """As the state file's rows are: `started` is in milliseconds."""
+    row = {("started" if name == "start_ms" else name): value for name, value in said.items()}
+    if isinstance(row.get("inside"), str):
+        row["inside"] = [row["inside"]]
+    return row
+
+
+def _numbers(said: Any) -> list[tuple[str, float]]:
+    if not isinstance(said, dict):
+        return []
+    return [(str(name), value) for name, value in said.items() if isinstance(value, int | float)]

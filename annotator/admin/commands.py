@@ -1,0 +1,236 @@
+"""`annotator install`, `uninstall`, `doctor`, `status`, `top`: arguments in, text out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from annotator import config as configuration
+from annotator.admin import doctor as checks
+from annotator.admin import install as installation
+from annotator.admin import layout, manifest, rules, status
+from annotator.admin.finding import Level
+from annotator.admin.install import Act
+from annotator.admin.machine import Machine, this, tree
+from annotator.errors import AnnotatorError, ExitCode, UsageError
+from annotator.outside import boot_id
+from annotator.view import machine as for_machines
+from annotator.view import plain, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from annotator.admin.install import Step
+    from annotator.admin.status import Status
+
+root_option = click.option(
+    "--root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=Path("/"),
+    show_default=True,
+    help="The machine's files are below this directory.",
+)
+dry_option = click.option(
+    "-n", "--dry-run", is_flag=True, help="Show what would change, as a unified diff; do nothing."
+)
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"The plugin's configuration; default {layout.CONFIG}.",
+)
+as_json = click.option(
+    "--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="Form."
+)
+
+
+@click.command()
+@root_option
+@dry_option
+@click.option(
+    "--rules",
+    "levels",
+    metavar="LIST",
+    help="Levels of audit rules, comma separated, of: "
+    + ", ".join(rules.LEVELS)
+    + f"; or none. Default: those installed before, else {','.join(rules.DEFAULT)}.",
+)
+@click.option("--program", default="", metavar="PATH", help="A plugin program that is there already; none is written.")
+@click.option(
+    "--hook", default="", metavar="PATH", help="Also write the OCI hook's file (oci-hooks(5)), for this program."
+)
+@click.option("--inactive", is_flag=True, help="auditd shall not start the plugin yet (active = no).")
+@click.option("--no-documents", is_flag=True, help="No man pages, completions and notes.")
+def install(root: Path, levels: str | None, **given: Any) -> None:
+    """Put the plugin's stanza, configuration, audit rules, log directory and documents on this machine.
+
+    Nothing that others wrote is overwritten, and neither auditd nor its rules are touched: what to do next is said.
+    """
+    dry: bool = given.pop("dry_run")
+    _must_be_root(root, dry=dry)
+    made = manifest.load(root)
+    options = layout.Options(
+        levels=_levels(levels, made),
+        python=sys.executable,
+        machine=os.uname().machine,
+        program=given["program"],
+        hook=given["hook"],
+        active=not given["inactive"],
+        documents=not given["no_documents"],
+    )
+    steps = installation.steps(root, layout.plan(root, options), made)
+    if dry:
+        click.echo(plain_lines(installation.diff(steps)), nl=False)
+        _tell(steps, (Act.KEPT, Act.YOURS, Act.FOREIGN), err=True)
+        if any(step.act is Act.FOREIGN for step in steps):
+            raise SystemExit(ExitCode.FAILED)
+        return
+    installation.apply(root, steps, made)
+    _tell(steps, (Act.CREATE, Act.UPDATE, Act.REMOVE, Act.KEPT, Act.YOURS))
+    if not any(step.act in (Act.CREATE, Act.UPDATE, Act.REMOVE) for step in steps):
+        click.echo("nothing to do")
+    elif root == Path("/"):
+        click.echo("next: augenrules --load; service auditd restart; annotator doctor")
+
+
+@click.command()
+@root_option
+@dry_option
+@click.option("--purge", is_flag=True, help="Remove also what was changed by hand, the logs and the state.")
+@click.confirmation_option("-y", "--yes", prompt="Remove what `annotator install` wrote?")
+def uninstall(root: Path, *, dry_run: bool, purge: bool) -> None:
+    """Remove what install wrote, as it wrote it. What was changed by hand since stays, unless --purge is given."""
+    _must_be_root(root, dry=dry_run)
+    made = manifest.load(root)
+    steps = installation.removals(root, made, purge=purge)
+    if dry_run:
+        click.echo(plain_lines(installation.diff(steps)), nl=False)
+        _tell(steps, (Act.KEPT,), err=True)
+        return
+    if not made.files and not made.directories and not purge:
+        click.echo("nothing is installed")
+        return
+    stay = installation.remove(root, steps, made, purge=purge)
+    _tell(steps, (Act.REMOVE,))
+    for path in stay:
+        click.echo(f"{'stays':8} {plain(path)}")
+    if root == Path("/"):
+        click.echo("next: augenrules --load; service auditd restart")
+
+
+@click.command()
+@root_option
+@as_json
+def doctor(root: Path, output: str) -> None:
+    """Check whether the plugin can work here, and say what to do. Exits 1 when something is bad."""
+    asked = _machine(root)
+    if asked.is_this and os.geteuid() != 0:
+        click.echo("annotator: not root: much cannot be asked", err=True)
+    found = checks.check(asked)
+    if output == "json":
+        for one in found:
+            click.echo(json.dumps({"level": one.level.value, "topic": one.topic, "found": one.found, "do": one.do}))
+    else:
+        colours = {Level.BAD: "red", Level.WARNING: "yellow", Level.OK: "green"}
+        for one in found:
+            click.echo(f"{click.style(f'{one.level.value:8}', colours.get(one.level))} {one.topic}: {plain(one.found)}")
+            if one.do:
+                click.echo(f"{'':8} -> {plain(one.do)}")
+    if checks.worst(found) is Level.BAD:
+        raise SystemExit(ExitCode.FAILED)
+
+
+@click.command(name="status")
+@root_option
+@config_option
+@as_json
+def status_command(root: Path, config: Path | None, output: str) -> None:
+    """Show the running plugin's counters, outputs and containers, once. Exits 1 when it does not run."""
+    found = _look(root, config)
+    if output == "json":
+        row = status.as_row(found)
+        row["containers"] = [for_machines(one) for one in found.containers]
+        click.echo(json.dumps(row))
+    else:
+        for name, text in status.lines(found):
+            click.echo(f"{name + ':':16} {plain(text)}")
+        if found.containers:
+            columns = ["contid", "id", "name", "engine", "image", "inside", "started"]
+            width = None if sys.stdout.isatty() else 200
+            click.echo("\n" + table(found.containers, columns, width=width), nl=False)
+    if not found.processes:
+        raise SystemExit(ExitCode.FAILED)
+
+
+@click.command()
+@root_option
+@config_option
+@click.option(
+    "--interval", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True, help="Seconds between looks."
+)
+@click.option("--times", type=click.IntRange(1), help="End after so many looks.")
+def top(root: Path, config: Path | None, interval: float, times: int | None) -> None:
+    """Watch the running plugin: events a second, drops, lag, containers. End with Ctrl-C."""
+    from rich.console import Console
+
+    from annotator.admin.top import show
+
+    def looks() -> Iterator[tuple[float, Status]]:
+        left = times
+        while left is None or left > 0:
+            yield time.time(), _look(root, config)
+            left = None if left is None else left - 1
+
+    show(Console(), looks(), lambda: time.sleep(interval))
+
+
+COMMANDS: tuple[click.Command, ...] = (install, uninstall, doctor, status_command, top)
+
+
+def plain_lines(text: str) -> str:
+    """Lines that cannot drive a terminal; a file in the way is anybody's text."""
+    return "".join(plain(line) + "\n" for line in text.split("\n")[:-1]) if text else ""
+
+
+def _levels(given: str | None, made: manifest.Manifest) -> tuple[str, ...]:
+    if given is None:
+        before = tuple(level for level, name in rules.LEVELS.items() if f"{layout.RULES}/{name}" in made.files)
+        return before if before or made.files else rules.DEFAULT
+    if given.strip() == "none":
+        return ()
+    chosen = tuple(one.strip() for one in given.split(",") if one.strip())
+    if wrong := [one for one in chosen if one not in rules.LEVELS]:
+        raise UsageError(f"--rules: no such level: {', '.join(wrong)}", "Known: " + " ".join(rules.LEVELS) + ", none")
+    return chosen
+
+
+def _must_be_root(root: Path, *, dry: bool) -> None:
+    if root != Path("/") or dry:
+        return
+    if not sys.platform.startswith("linux"):
+        raise UsageError("this installs a plugin of auditd, and here is none", "On AIX only `replay` is of use.")
+    if os.geteuid() != 0:
+        raise AnnotatorError("only root can install", "Use sudo; or see first what would be done: --dry-run.")
+
+
+def _machine(root: Path) -> Machine:
+    return this() if root == Path("/") else tree(root)
+
+
+def _look(root: Path, path: Path | None) -> Status:
+    asked = _machine(root)
+    place = path or asked.path(layout.CONFIG)
+    loaded = configuration.load(place) if path or place.exists() else configuration.Config()
+    return status.look(asked, loaded, time.time(), boot=boot_id() if asked.is_this else "")
+
+
+def _tell(steps: Sequence[Step], acts: tuple[Act, ...], *, err: bool = False) -> None:
+    said = {Act.KEPT: "changed by hand, kept:", Act.YOURS: "yours, kept:", Act.FOREIGN: "in the way:"}
+    for step in steps:
+        if step.act in acts:
+            click.echo(f"{said.get(step.act, f'{step.act.value:8}')} {step.path}", err=err)

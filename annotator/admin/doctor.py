@@ -1,0 +1,274 @@
+"""Checks of all but audit itself: the installation and who may change it, the kernel, the engines, the plugin."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections import Counter
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from annotator import __version__, config
+from annotator.admin import doctor_audit, layout, manifest
+from annotator.admin.finding import Finding, Level, bad, note, ok, skipped, warning
+from annotator.admin.machine import running, settings
+from annotator.errors import AnnotatorError
+from annotator.linux.engines import Engines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from annotator.admin.machine import Machine
+    from annotator.config import Config
+
+FREE_BYTES: Final = 1 << 30
+INITIAL_CGROUP: Final = "cgroup:[4026531835]"
+INITIAL_PID: Final = "pid:[4026531836]"
+INITIAL_USER: Final = "user:[4026531837]"
+"""The first namespaces (include/linux/proc_ns.h)."""
+
+
+def check(machine: Machine) -> list[Finding]:
+    """All checks, in the order in which one would look."""
+    configured, findings = _config(machine)
+    found = [*versions(machine), *doctor_audit.check(machine), *installed(machine), *findings]
+    found += [
+        *place(machine),
+        *cgroups(machine),
+        *connector(machine, configured),
+        *engines(machine),
+        *security(machine),
+    ]
+    found += [*disks(machine, configured), *plugin(machine)]
+    return found
+
+
+def versions(machine: Machine) -> Iterator[Finding]:
+    """This program's own."""
+    yield ok("annotator", f"version {__version__}, Python {sys.version.split()[0]}")
+    if find_spec("auparse") is None:
+        yield note(
+            "auparse", "the binding is not installed", "Only --expr needs it: package python3-audit or python-audit."
+        )
+    else:
+        yield ok("auparse", "there")
+    if not machine.is_this:
+        return
+    if machine.path("/proc/self/audit_containerid").exists():
+        yield ok("kernel", f"{machine.release}, with the audit container identifier patches")
+    else:
+        yield ok("kernel", f"{machine.release}, without contid: containers are derived")
+
+
+def installed(machine: Machine) -> Iterator[Finding]:
+    """The stanza and its program, with the modes that auditd asks for, and who else may change what root runs."""
+    try:
+        directory = layout.plugins(machine.root)
+    except AnnotatorError as err:
+        yield bad("install", err.what, err.advice)
+        return
+    name = f"{directory}/{layout.STANZA}"
+    text = machine.text(name)
+    if text is None:
+        yield bad(
+            "install", f"{name} is not there", "Run `annotator install` (with --dry-run it shows what it would do)."
+        )
+        return
+    said = settings(text)
+    if said.get("active") != "yes":
+        yield warning("install", f"{name}: active is {said.get('active', 'not set')}", "Set active = yes.")
+    yield from _mode(machine, name, forbidden=0o022, needed=0)
+    program = said.get("path", "")
+    if machine.text(program) is None:
+        yield bad("install", f"{name} names {program or 'nothing'}, which cannot be read", "Run `annotator install`.")
+        return
+    yield from _mode(machine, program, forbidden=0o022, needed=0o750)
+    yield from _interpreter(machine, program)
+    changed = [path for path, _ in _changed(machine)]
+    if changed:
+        yield note("install", f"changed by hand since they were installed: {', '.join(changed)}")
+
+
+def place(machine: Machine) -> Iterator[Finding]:
+    """Whether this is the host's own view: a plugin in a container sees other pids than the records have."""
+    if not machine.is_this:
+        return
+    inner = [want for want in (INITIAL_PID, INITIAL_USER) if _link(want) != want]
+    if inner:
+        yield bad("namespaces", "this runs inside a container", "Records have the host's pids: run it on the host.")
+    else:
+        yield ok("namespaces", "the first pid and user namespace")
+
+
+def cgroups(machine: Machine) -> Iterator[Finding]:
+    """Which hierarchies there are, and whether their paths can be read whole."""
+    mounts = machine.text("/proc/self/mounts")
+    if mounts is None:
+        yield skipped("cgroup", "no /proc")
+        return
+    kinds = {
+        words[2] for line in mounts.splitlines() if len(words := line.split()) > 2 and words[2].startswith("cgroup")
+    }
+    shown = {"cgroup2": "version 2", "cgroup": "version 1"}
+    if not kinds:
+        yield bad("cgroup", "none is mounted", "Containers are found by cgroup first: mount /sys/fs/cgroup.")
+    else:
+        both = " (hybrid)" if len(kinds) > 1 else ""
+        yield ok("cgroup", " and ".join(shown.get(one, one) for one in sorted(kinds)) + both)
+    if machine.is_this and _link(INITIAL_CGROUP) != INITIAL_CGROUP:
+        yield bad("cgroup", "a private cgroup namespace hides the paths' upper parts", "Run auditd in the host's own.")
+
+
+def connector(machine: Machine, configured: Config | None) -> Iterator[Finding]:
+    """The kernel's own word on forks, execs and exits."""
+    why = machine.connector()
+    if not why:
+        yield ok("proc connector", "answers")
+    elif not machine.is_this:
+        yield skipped("proc connector", why)
+    else:
+        wanted = configured is None or configured.host.processes
+        make = warning if wanted else note
+        yield make(
+            "proc connector", why, "Without it load the rules `lineage`, and short-lived processes may be missed."
+        )
+
+
+def engines(machine: Machine) -> Iterator[Finding]:
+    """Which engines' containers can be named."""
+    try:
+        asked = Engines(machine.root, owners=machine.is_this)
+    except OSError as err:
+        yield skipped("engines", f"{machine.root}: {err.strerror}")
+        return
+    try:
+        known = asked.scan()
+    finally:
+        asked.close()
+    counts = Counter(one.engine or "unknown" for one in known)
+    if not counts:
+        yield note("engines", "no container is known to any engine whose files can be read")
+    else:
+        yield ok("engines", ", ".join(f"{name}: {count}" for name, count in sorted(counts.items())))
+
+
+def security(machine: Machine) -> Iterator[Finding]:
+    """SELinux and AppArmor."""
+    if (machine.text("/sys/fs/selinux/enforce") or "").strip() == "1":
+        yield warning(
+            "SELinux",
+            "enforcing: a plugin runs as auditd_t, which may not look at other domains' processes",
+            f"See {layout.DOC}/selinux.md; denials: ausearch -m AVC -c {Path(layout.PROGRAM).name}",
+        )
+    profiles = machine.text("/sys/kernel/security/apparmor/profiles") or ""
+    if any(line.startswith(("auditd ", "/usr/sbin/auditd ", "/sbin/auditd ")) for line in profiles.splitlines()):
+        yield note("AppArmor", "auditd has a profile, which its plugins inherit", f"See {layout.DOC}/apparmor.md.")
+
+
+def disks(machine: Machine, configured: Config | None) -> Iterator[Finding]:
+    """Room for the outputs, and who may write there."""
+    for output in configured.output if configured is not None else ():
+        if output.type != "file":
+            continue
+        directory = machine.path(output.path).parent
+        try:
+            room = os.statvfs(directory)
+        except OSError as err:
+            yield bad("output", f"{output.name}: {directory}: {err.strerror}", f"mkdir -m 0750 {directory}")
+            continue
+        free = room.f_bavail * room.f_frsize
+        if free < FREE_BYTES:
+            yield warning(
+                "output", f"{output.name}: {free >> 20} MiB are free", "Make room, or lower max_mib and keep."
+            )
+        else:
+            yield ok("output", f"{output.name}: {output.path}, {free >> 30} GiB free")
+
+
+def plugin(machine: Machine) -> Iterator[Finding]:
+    """Whether it runs."""
+    if not machine.is_this:
+        return
+    found = running(machine)
+    if not found:
+        yield bad(
+            "plugin", "not running", "Restart auditd (service auditd restart); then see its log for audisp-contid."
+        )
+    elif len(found) < 2:
+        yield bad("plugin", f"one process only ({found[0].pid}): the worker is gone", "See the log for audisp-contid.")
+    else:
+        yield ok("plugin", f"running since {found[0].age_s / 3600:.1f} h, process {found[0].pid}")
+
+
+def worst(found: list[Finding]) -> Level:
+    """The gravest level of all."""
+    order = (Level.SKIPPED, Level.OK, Level.NOTE, Level.WARNING, Level.BAD)
+    return max((one.level for one in found), key=order.index, default=Level.OK)
+
+
+def _config(machine: Machine) -> tuple[Config | None, list[Finding]]:
+    path = machine.path(layout.CONFIG)
+    if not path.exists():
+        return config.Config(), [note("config", f"{layout.CONFIG} is not there: the defaults hold")]
+    try:
+        return config.load(path), [ok("config", f"{layout.CONFIG} is usable")]
+    except AnnotatorError as err:
+        return None, [bad("config", err.what, err.advice)]
+
+
+def _changed(machine: Machine) -> Iterator[tuple[str, bytes]]:
+    try:
+        made = manifest.load(machine.root)
+    except AnnotatorError:
+        return
+    for path in made.files:
+        try:
+            data = machine.path(path).read_bytes()
+        except OSError:
+            continue
+        if not made.wrote(path, data):
+            yield path, data
+
+
+def _link(namespace: str) -> str:
+    """Our own namespace of the kind that `namespace` (`pid:[NUMBER]`) is of, written the same way."""
+    return str(Path(f"/proc/self/ns/{namespace.partition(':')[0]}").readlink())
+
+
+def _mode(machine: Machine, name: str, *, forbidden: int, needed: int) -> Iterator[Finding]:
+    info = machine.path(name).stat()
+    mode = stat.S_IMODE(info.st_mode)
+    if not stat.S_ISREG(info.st_mode):
+        yield bad("install", f"{name} is no regular file", "auditd takes only those.")
+    elif (machine.is_this and info.st_uid != 0) or mode & forbidden or mode & needed != needed:
+        right = "0750" if needed else "0640"
+        yield bad(
+            "install",
+            f"{name}: owner {info.st_uid}, mode {mode:04o}: auditd refuses it (4.2 is the strictest)",
+            f"chown root:root {name} && chmod {right} {name}",
+        )
+
+
+def _interpreter(machine: Machine, program: str) -> Iterator[Finding]:
+    """The interpreter and our package: whoever may write them, or a directory above, is root."""
+    first = (machine.text(program) or "").partition("\n")[0]
+    if not first.startswith("#!") or not machine.is_this:
+        return
+    python = first[2:].split()[0]
+    if not Path(python).exists():
+        yield bad("install", f"{program} asks for {python}, which is not there", "Run `annotator install` again.")
+        return
+    for what in (Path(python), Path(python).resolve(), Path(__file__).resolve().parent.parent):
+        for each in (what, *what.parents):
+            info = each.lstat()
+            loose = info.st_mode & 0o022 and not info.st_mode & stat.S_ISVTX and not stat.S_ISLNK(info.st_mode)
+            if info.st_uid != 0 or loose:
+                yield warning(
+                    "install",
+                    f"{each} is not root's alone (owner {info.st_uid}, mode {stat.S_IMODE(info.st_mode):04o})",
+                    "auditd runs it as root: install the program where only root may write, such as /opt.",
+                )
+                return
+    yield ok("install", f"{program}: its interpreter and this package are root's alone")
