@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from annotator import __version__
+from annotator.admin.commands import COMMANDS
 from annotator.errors import AnnotatorError, ExitCode, UsageError
 from annotator.formats.raw import NAMES
+from annotator.oci.commands import register
 from annotator.pipeline import Tables
 from annotator.replay import FORMATS, SYSTEMS, Options, Replay, blocks_of, interpret
 from annotator.reports import ContainersReport, SessionsReport, who
@@ -233,6 +235,10 @@ def plugin(config: str, *, check_config: bool) -> int:
     from annotator.plugin import main as run_plugin
 
     return run_plugin([*(["--check-config"] if check_config else []), *([config] if config else [])])
+
+
+for _command in (*COMMANDS, register):
+    cli.add_command(_command)
 
 
 def _examine(inputs: tuple[str, ...], watch: Any, *, quiet: bool, **aix: Any) -> Tables:
