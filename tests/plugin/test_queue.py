@@ -238,3 +238,25 @@ def test_the_disk_holds_no_more_than_it_may(tmp_path: Path) -> None:
     assert backlog.waiting < 700
     assert backlog.take() is not None
     assert backlog.is_full(0)
+
+
+def test_what_was_spilled_survives_kill_9_of_all(tmp_path: Path) -> None:
+    """Reader and worker killed: what was on disk is the next run's first, once, in its order, and then what comes."""
+    config = configure(tmp_path, more='[queue]\nmemory_mib = 1\nwhen_full = "spill"')
+    data = records(1, 8000)
+    with plugin(config) as one:
+        worker = slow_worker(one)
+        assert push(one, data) == len(data)
+        files = (tmp_path / "state").glob
+        until("all is read", 10, lambda: any(records(8000, 1) in content(path) for path in files("backlog-*")))
+        one.process.kill()
+        os.kill(worker, signal.SIGKILL)
+        one.process.wait(10)
+    written = content(tmp_path / "out.log")
+    with plugin(config, restarted=True) as two:
+        two.send(records(8001, 100))
+        assert two.stop_3() == 0
+    found = content(tmp_path / "out.log")[len(written) :].splitlines()
+    wanted = [*data.splitlines(), *records(8001, 100).splitlines()]
+    assert found == wanted[-len(found) :], "what memory held is gone, nothing behind it"
+    assert len(found) > len(wanted) // 3
