@@ -65,6 +65,9 @@ def of_nobody(records: list[tuple[bytes, bytes]]) -> tuple[Fact, ...]:
     return ()
 
 
+_TTY_SET = re.compile(rb" op=tty_set [^'\x1d]*\bres=1(?:[ \x1d]|$)")
+
+
 def vouched(records: list[tuple[bytes, bytes]], actor: Actor) -> tuple[Fact, ...]:
     """The kernel's record that a process set its own tty auditing, which only a registrar's rights allow.
 
@@ -72,7 +75,7 @@ def vouched(records: list[tuple[bytes, bytes]], actor: Actor) -> tuple[Fact, ...
     no user-space message can have the type CONFIG_CHANGE.
     """
     for name, body in records:
-        if name == b"CONFIG_CHANGE" and field(body, b"op") == b"tty_set" and field(body, b"res") == b"1":
+        if name == b"CONFIG_CHANGE" and _TTY_SET.search(body):
             return (Vouched(actor.pid),) if number(field(body, b"pid"), NO_PID) == actor.pid else ()
     return ()
 
