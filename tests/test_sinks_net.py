@@ -112,7 +112,7 @@ class MockFuture:
 
 
 class MockProducer:
-    """A mock of kafka-python's KafkaProducer, as there is no broker here: keeps, and refuses what has `bad` in it."""
+    """A mock of kafka-python's KafkaProducer: keeps, refuses what has `bad` in it (see also tests/mock_broker.py)."""
 
     def __init__(self, brokers: Sequence[str]) -> None:
         self.brokers = brokers

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from annotator import codec
+from tests.mock_broker import mock_broker
 from tests.plugin.driver import PROGRAM, configure, content, plugin, records, until
 
 if TYPE_CHECKING:
@@ -268,3 +269,20 @@ def test_a_file_can_be_given_to_a_group_and_to_readers(tmp_path: Path) -> None:
         assert (info.st_gid, info.st_mode & 0o777) == (grp.getgrnam("adm").gr_gid, 0o640), path
         acl = os.getxattr(path, "system.posix_acl_access")
         assert (65534).to_bytes(4, "little") in acl, path
+
+
+def test_kafka_gets_each_line_as_a_message(tmp_path: Path) -> None:
+    """The real client in the real plugin, against a mock of a broker; one that comes late is waited for."""
+    pytest.importorskip("kafka")
+    with mock_broker("audit") as broker:
+        after = (
+            f'[[output]]\ntype = "kafka"\nname = "bus"\nbrokers = ["127.0.0.1:{broker.port}"]\n'
+            'topic = "audit"\nformat = "json"\n'
+        )
+        with plugin(configure(tmp_path, after=after)) as one:
+            one.send(records(1, 50))
+            until("the last is there", 15, lambda: b'"sequence":50' in b"".join(broker.batches))
+            assert one.stop_3() == 0
+        got = b"".join(broker.batches)
+    assert [got.count(b'"sequence":%d}' % at) + got.count(b'"sequence":%d,' % at) for at in range(1, 51)] == [1] * 50
+    assert "output-failed" not in one.log()
