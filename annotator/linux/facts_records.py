@@ -114,7 +114,7 @@ def virt_control(actor: Actor, body: bytes) -> tuple[Fact, ...]:
     if start < 0:
         return ()
     values: dict[bytes, bytes] = {}
-    for key, value in _WORD.findall(body, start + 5):
+    for key, value in _WORD.findall(body, start + 4):
         values.setdefault(key, value)
     if values.get(b"res") != b"success":
         return ()
