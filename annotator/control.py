@@ -11,6 +11,7 @@ import json
 import os
 import select
 import socket
+import stat
 import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -177,9 +178,10 @@ def _clear(path: str) -> None:
             probe.connect(path)
         except FileNotFoundError:
             return
-        except ConnectionRefusedError:
-            os.unlink(path)  # noqa: PTH108
-            return
+        except ConnectionRefusedError:  # so says a plain file too
+            if stat.S_ISSOCK(os.lstat(path).st_mode):
+                os.unlink(path)  # noqa: PTH108
+                return
         except BlockingIOError:  # its queue is full
             pass
     raise FileExistsError(0, "it is in use")

@@ -124,8 +124,8 @@ class Registrar:
         if container.start_ms is None:
             container.start_ms = stamp.ms
         stay = membership.where(target, stamp)
-        session = stay.session if stay is not None and stay.container is container else OWN_SESSION
-        membership.accept(target, Stay(stamp, container, Evidence.REGISTERED, session))
+        session = stay.session if stay is not None and stay.container is container else None
+        membership.accept(target, Stay(stamp, container, Evidence.REGISTERED, session or OWN_SESSION))
         return container
 
 

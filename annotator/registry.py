@@ -149,7 +149,12 @@ class Registry:
         if holder is not None and holder.id != engine_id and contid != derive_contid(engine_id):
             return None
         found = self.engine(name, engine_id, engine, contid=contid)
-        return found if found.contid == contid else None
+        if found.contid != contid:
+            return None
+        if engine and not found.engine:
+            found.engine = engine
+            found.version += 1
+        return found
 
     def renew(self, container: Container, stamp: Stamp) -> Container:
         """The same engine id is started anew: the earlier run ends, a new entry with the same names begins."""

@@ -71,11 +71,11 @@ class Questions:
 
     def _life_of(self, pid: int) -> Life | None:
         """The life of a process that is there now, as just looked at."""
-        live = self.worker.live
-        seen = live.host.process(pid) if live is not None else Reason.NOT_SEEN
-        if live is None or not isinstance(seen, HostProcess) or seen.reason is Reason.ZOMBIE:
+        sightings = self.worker.tables.provenance.sightings
+        seen = sightings.host.process(pid) if sightings is not None and sightings.host is not None else Reason.NOT_SEEN
+        if sightings is None or not isinstance(seen, HostProcess) or seen.reason is Reason.ZOMBIE:
             return None
-        live.sightings.observed(live.node, seen)
+        sightings.observed(b"", seen)
         processes, node = self.worker.tables.processes, self._node()
         life = processes.node(node).now.get(pid)
         born = Stamp(seen.start_ms, 0)
@@ -87,8 +87,8 @@ class Questions:
 
     def _node(self) -> bytes:
         """As which node this machine's records come: of its names that with most lives; at first, without one."""
-        live, nodes = self.worker.live, self.worker.tables.processes.nodes
-        names = live.sightings.names if live is not None and live.sightings.names is not None else ()
+        sightings, nodes = self.worker.tables.provenance.sightings, self.worker.tables.processes.nodes
+        names = sightings.names if sightings is not None and sightings.names is not None else ()
         return max((name for name in names if name in nodes), key=lambda name: len(nodes[name].now), default=b"")
 
     def _told(self, fact: Registered, error: str) -> None:
