@@ -77,7 +77,7 @@ class Upkeep:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         pid = os.fork()
         if pid == 0:
-            _child(self.config, ours, theirs, close)
+            _child(self.config, self.notes, ours, theirs, close)
         theirs.close()
         self.channel, self._pid, self._inbox = ours, pid, wire.Inbox()
         self.ready = False
@@ -166,7 +166,7 @@ def set_oom_score(value: int) -> None:
         os.close(fd)
 
 
-def _child(config: str, ours: socket.socket, theirs: socket.socket, close: tuple[int, ...]) -> None:
+def _child(config: str, notes: Notes, ours: socket.socket, theirs: socket.socket, close: tuple[int, ...]) -> None:
     """Become the worker; never returns."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -184,5 +184,7 @@ def _child(config: str, ours: socket.socket, theirs: socket.socket, close: tuple
         from annotator.plugin.worker import run
 
         code = run(config, theirs)
+    except (ImportError, SyntaxError) as err:
+        notes.error("worker-not-loaded", what=repr(err)[:500])
     finally:
         os._exit(code)
