@@ -20,12 +20,13 @@ ROWS = {
     **dict.fromkeys(("membership", "registration", "store", "control", "config", "view"), 3),
     "provenance": 4,
     "snapshot": 4,
+    "whereabouts": 3,
     "sightings": 4,
     "registrar": 4,
     "pipeline": 5,
     "outside": 5,
     "live": 5,
-    **dict.fromkeys(("replay", "reports"), 6),
+    **dict.fromkeys(("replay", "reports", "lookup"), 6),
     "plugin": 7,
     "admin": 7,
     "oci": 7,
@@ -35,7 +36,7 @@ ROWS = {
 """The modules and folders of the package, with their row: each may import from lower rows only."""
 
 BACKENDS = {"linux", "aix"}
-CHOOSERS = {"pipeline", "outside", "live", "replay", "plugin", "oci", "admin", "cli"}
+CHOOSERS = {"pipeline", "outside", "live", "lookup", "replay", "plugin", "oci", "admin", "cli"}
 """Only these know that there is more than one backend, and which they are."""
 
 DOORS = {

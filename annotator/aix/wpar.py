@@ -264,6 +264,11 @@ class Inventory:
                 found, best = name, len(base)
         return found or None
 
+    def details(self, name: str) -> dict[str, str]:
+        """Key, type, UUID, state (a letter), hostname and directory of the WPAR now called so, as far as known."""
+        ages = self._wpars.get(name)
+        return {key: value for key, (value, _) in ages[-1].values.items()} if ages else {}
+
     def _only_named(self, name: str) -> Container:
         """A container of which nothing but the name is known; the oldest are forgotten, since names cost nothing."""
         container = self._unknown.get(name)

@@ -1,0 +1,1 @@
+"""Look-ups on Linux: /proc, mountinfo, the engines' files, and the sockets of each network namespace."""

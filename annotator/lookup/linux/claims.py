@@ -1,0 +1,130 @@
+"""Which directories are whose: roots, layers and volumes of all containers, as paths of the host.
+
+Three sources, by what they can prove: the engines' own files (a rootless user's only for what that user owns); overlays
+that the host itself has mounted, by the device of a container's root; and device and root of a container's mounts. The
+text of a container's own mounts is never believed, since it may mount an overlay and call its layers what it likes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from annotator.linux.host_read import MAX_MOUNTS
+from annotator.lookup.answer import How
+from annotator.lookup.linux import mounts
+from annotator.lookup.paths import below
+from annotator.model import Container, Ns
+
+if TYPE_CHECKING:
+    from annotator.backend import HostProcess
+    from annotator.linux.engines import EngineState
+    from annotator.lookup.linux.mounts import Mount
+    from annotator.lookup.linux.view import LinuxView
+
+MANAGED = re.compile(r"/volumes/[^/]+/_data(?:/|\Z)|/kubelet/pods/[^/]+/volumes/")
+"""Volumes that docker and podman (VOLUMES/NAME/_data) or a kubelet keep; any other bind mount is the host's own."""
+
+RANKS = tuple(How)
+"""Of claims to the same directory the earlier kind stands."""
+
+
+class Claim(NamedTuple):
+    """A directory of the host that is (part of) a container's file system. `inside` is where the container sees it."""
+
+    path: str
+    how: How
+    container: Container
+    inside: str
+
+
+def host_mounts(view: LinuxView) -> list[Mount]:
+    """The mounts we see; of a recorded tree those of pid 1."""
+    pid: int | str = "self" if view.live else 1
+    return mounts.parse(view.host.proc.text(pid, "mountinfo", MAX_MOUNTS))
+
+
+def claims(view: LinuxView, host: list[Mount]) -> list[Claim]:
+    """All directories of all containers."""
+    found: list[Claim] = []
+    for state in view.states:
+        found += _of_state(view, state)
+    rooted = {id(claim.container) for claim in found}
+    for container, process in _witnesses(view.processes):
+        inner = mounts.parse(view.host.proc.text(process.pid, "mountinfo", MAX_MOUNTS))
+        found += _of_mounts(container, inner, host, rooted=id(container) in rooted)
+    return found
+
+
+def _of_state(view: LinuxView, state: EngineState) -> list[Claim]:
+    rootfs = "/" + "/".join(part for part in state.rootfs.split("/") if part not in ("", "."))
+    if not state.rootfs.startswith("/") or rootfs == "/" or ".." in rootfs.split("/"):
+        return []
+    if state.owner and not _owned(view, rootfs, state.owner):
+        return []
+    container = view.of_state(state)
+    found = [Claim(rootfs, How.ROOTFS, container, "/")]
+    if rootfs.endswith("/merged"):  # docker and containers/storage: the upper layer is beside the overlay's mount point
+        found.append(Claim(rootfs.removesuffix("merged") + "diff", How.UPPER, container, "/"))
+    return found
+
+
+def _owned(view: LinuxView, rootfs: str, owner: int) -> bool:
+    """Whether a rootless user owns what he says is his container's root, or the directory it lies in."""
+    if not view.live:
+        return True  # a recorded tree lost its owners
+    for path in (rootfs, rootfs.rpartition("/")[0] or "/"):
+        try:
+            if (view.root / path.lstrip("/")).lstat().st_uid == owner:
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _witnesses(processes: list[HostProcess]) -> list[tuple[Container, HostProcess]]:
+    """Of each container its eldest process that has its own mounts."""
+    found: dict[int, tuple[Container, HostProcess]] = {}
+    for one in processes:
+        container = one.container
+        if container is None or one.own is None or not one.own & Ns.MNT or one.place not in (None, container):
+            continue
+        if id(container) not in found or one.ticks < found[id(container)][1].ticks:
+            found[id(container)] = (container, one)
+    return list(found.values())
+
+
+def _of_mounts(container: Container, inner: list[Mount], host: list[Mount], *, rooted: bool) -> list[Claim]:
+    found: list[Claim] = []
+    root = next((one for one in reversed(inner) if one.point == "/"), None)
+    seen = [one for one in host if root is not None and one.device == root.device and one.kind == "overlay"]
+    for mount in seen:
+        found.append(Claim(mount.point, How.ROOTFS, container, "/"))
+        found += [Claim(path, How.UPPER, container, "/") for path in mounts.layers(mount, "upperdir")]
+        found += [Claim(path, How.IMAGE, container, "/") for path in mounts.layers(mount, "lowerdir")]
+    if root is not None and not seen and not rooted and root.kind not in VIRTUAL_ROOTS:
+        path = mounts.on_host(root, host)
+        found += [Claim(path, How.MOUNTINFO, container, "/")] if path is not None and path != "/" else []
+    for one in inner:
+        if one is root or one.kind in mounts.VIRTUAL:
+            continue
+        path = mounts.on_host(one, host)
+        if path is not None and path != "/":
+            how = How.VOLUME if MANAGED.search(path) else How.BIND
+            found.append(Claim(path, how, container, one.point))
+    return found
+
+
+VIRTUAL_ROOTS = frozenset(("proc", "sysfs", "cgroup", "cgroup2"))
+
+
+def best(found: list[Claim], path: str) -> list[Claim]:
+    """The claims that decide for a path: the longest, of equals the strongest kind. Several are several containers."""
+    holding = [one for one in found if one.how is not How.BIND and below(path, one.path)]
+    if not holding:
+        return []
+    longest = max(len(one.path) for one in holding)
+    nearest = [one for one in holding if len(one.path) == longest]
+    rank = min(RANKS.index(one.how) for one in nearest)
+    unique = {id(one.container): one for one in nearest if RANKS.index(one.how) == rank}
+    return list(unique.values())

@@ -1,0 +1,89 @@
+"""mountinfo (proc(5)) to values, and from a mount of a container to the same place on the host.
+
+Device and root of a mount are the kernel's word: a workload can mount much, but not make a mount show another device.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from annotator.lookup.paths import below
+
+MAX_MOUNTS = 16_384
+"""Mounts of one namespace (fs.mount-max is 100,000 by default; a busy node has some 3,000)."""
+
+VIRTUAL = frozenset(
+    b"proc sysfs tmpfs devtmpfs devpts mqueue cgroup cgroup2 securityfs debugfs tracefs pstore bpf configfs fusectl "
+    b"hugetlbfs autofs binfmt_misc nsfs ramfs efivarfs rpc_pipefs".decode().split()
+)
+"""File systems that hold no data that lasts, so none of them is somebody's volume."""
+
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+
+
+class Mount(NamedTuple):
+    """One mount. `root` is the directory of its file system that is mounted at `point`; `options` the file system's."""
+
+    device: str
+    root: str
+    point: str
+    kind: str
+    source: str
+    options: str
+    flags: str
+
+
+def parse(data: bytes) -> list[Mount]:
+    """The mounts in the order in which they were made; lines that are none are left out."""
+    found = []
+    for line in data.decode("utf-8", "surrogateescape").split("\n")[:MAX_MOUNTS]:
+        fields, dash, rest = line.partition(" - ")
+        left, right = fields.split(" "), rest.split(" ", 2)
+        if not dash or len(left) < 6 or len(right) < 2 or not left[4].startswith("/"):
+            continue
+        options = right[2] if len(right) > 2 else ""
+        found.append(Mount(left[2], plain(left[3]), plain(left[4]), right[0], plain(right[1]), plain(options), left[5]))
+    return found
+
+
+def plain(text: str) -> str:
+    """Octal escapes of blanks, tabs, newlines and backslashes undone."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 8)) if int(found[1], 8) < 128 else found[0], text)
+
+
+def holder(mounts: list[Mount], path: str) -> Mount | None:
+    """The mount a path lies in: the longest point above it, of equals the last, which covers the others."""
+    best: Mount | None = None
+    for one in mounts:
+        if below(path, one.point) and (best is None or len(one.point) >= len(best.point)):
+            best = one
+    return best
+
+
+def on_host(mount: Mount, host: list[Mount]) -> str | None:
+    """The path at which the host sees what is mounted here; None when the host does not see that file system there."""
+    if mount.root.endswith("//deleted"):
+        return None
+    best: Mount | None = None
+    for one in host:
+        if (
+            one.device == mount.device
+            and below(mount.root, one.root)
+            and (best is None or len(one.root) > len(best.root))
+        ):
+            best = one
+    if best is None:
+        return None
+    rest = mount.root.removeprefix(best.root.rstrip("/")).strip("/")
+    return f"{best.point.rstrip('/')}/{rest}".rstrip("/") or "/"
+
+
+def layers(mount: Mount, name: str) -> list[str]:
+    """`upperdir` or `lowerdir` of an overlay: absolute paths, as who mounted it wrote them."""
+    for option in re.split(r"(?<!\\),", mount.options):
+        key, _, value = option.partition("=")
+        if key == name:
+            parts = re.split(r"(?<!\\):+", value)[:512]
+            return [re.sub(r"\\([:,\\])", r"\1", part) for part in parts if part.startswith("/")]
+    return []

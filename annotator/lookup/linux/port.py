@@ -1,0 +1,169 @@
+"""A port of Linux: the sockets on it in every network namespace, who holds each, and in which container that is."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from annotator.lookup import questions
+from annotator.lookup.answer import (
+    Answer,
+    Code,
+    Collector,
+    How,
+    Problem,
+    Refused,
+    Where,
+    agreed,
+    unknown,
+    where_of,
+)
+from annotator.lookup.linux import tables
+from annotator.lookup.linux.view import netns_name
+from annotator.lookup.shown import known, text, user, where
+from annotator.model import Reason, Status
+
+if TYPE_CHECKING:
+    from annotator.backend import HostProcess
+    from annotator.linux.sockets import Connection
+    from annotator.lookup.linux.tables import Namespace
+    from annotator.lookup.linux.view import LinuxView
+    from annotator.model import Container
+
+MAX_SOCKETS = 256
+"""Sockets that are listed for one port: those that wait for peers first."""
+
+MAX_DESCRIPTORS = 2_000_000
+"""Descriptors that are looked at to find who holds a socket: some 2 µs each."""
+
+MAX_OWNERS = 64
+
+_SOCKET = re.compile(r"socket:\[([0-9]{1,20})\]")
+
+
+class Socket(NamedTuple):
+    """One socket in its namespace."""
+
+    space: Namespace
+    one: Connection
+
+
+class Holders(NamedTuple):
+    """The processes that hold sockets, by inode; `whole` false: not every process could be looked at."""
+
+    pids: dict[int, list[int]]
+    whole: bool
+
+
+def collect(value: str, view: LinuxView) -> Answer:
+    """All sockets on a local port; connections only where nothing waits for peers."""
+    asked = questions.port(value)
+    found: list[Socket] = []
+    problems: list[Problem] = []
+    for space in tables.namespaces(view):
+        answer = tables.connections(view, space)
+        if isinstance(answer, Problem):
+            problems.append(answer)
+            continue
+        found += [Socket(space, one) for one in answer if _fits(one, asked)]
+    waiting = [one for one in found if not one.one.remote_port]
+    found = (waiting or found)[: MAX_SOCKETS + 1]
+    if not found:
+        if problems:
+            raise Refused(*problems[0])
+        advice = "A port that an engine forwards by packet rules alone has no socket on the host."
+        raise Refused(Code.GONE, f"no socket has port {value}", advice)
+    held = holders(view, {one.one.inode for one in found if one.one.inode})
+    answers = [_where(view, one, held) for one in found]
+    body = [_body(one, answer, held) for one, answer in zip(found, answers, strict=True)]
+    if not held.whole:
+        problems.append(Problem(Code.DENIED, "not all processes may be looked at for sockets", "Ask as root."))
+    together = agreed(answers)
+    notes = [f"only {MAX_SOCKETS} sockets are listed"] if len(found) > MAX_SOCKETS else []
+    return Answer("ports", body[:MAX_SOCKETS], together, problems=problems, notes=notes)
+
+
+def _fits(one: Connection, asked: questions.Port) -> bool:
+    return one.port == asked.number and asked.protocol in ("", one.protocol)
+
+
+def holders(view: LinuxView, inodes: set[int]) -> Holders:
+    """Who has these sockets open. A socket may be held by several: a server and its workers, or systemd and both."""
+    found: dict[int, list[int]] = {}
+    whole, seen = True, 0
+    for process in view.processes:
+        directory = view.root / "proc" / str(process.pid) / "fd"
+        try:
+            names = os.listdir(directory)  # noqa: PTH208  (names, not paths)
+        except FileNotFoundError:
+            continue  # gone meanwhile, or a recorded tree without descriptors
+        except OSError:
+            whole = False
+            continue
+        for name in names:
+            seen += 1
+            if seen > MAX_DESCRIPTORS:
+                return Holders(found, whole=False)
+            try:
+                link = _SOCKET.fullmatch(os.readlink(directory / name))  # noqa: PTH115  (a text)
+            except OSError:
+                continue
+            inode = int(link[1]) if link is not None else 0
+            if inode in inodes and process.pid not in found.setdefault(inode, []):
+                found[inode].append(process.pid)
+    return Holders(found, whole)
+
+
+def _members(space: Namespace) -> list[Container]:
+    """The containers whose processes are in a namespace that is not the host's."""
+    if space.host:
+        return []
+    return list({id(one.container): one.container for one in space.members if one.container is not None}.values())
+
+
+def _where(view: LinuxView, socket: Socket, held: Holders) -> Where:
+    """By who holds it; where nobody is seen to, by the namespace, if it is one container's alone."""
+    pids = held.pids.get(socket.one.inode, [])
+    by_pid: dict[int, HostProcess] = {one.pid: one for one in view.processes} if pids else {}
+    owners = [where_of(by_pid[pid]) for pid in pids if pid in by_pid]
+    if owners:
+        found = agreed(owners)
+        if found.status is Status.UNKNOWN:
+            return found
+        return found._replace(evidence=(How.OWNER.value, *found.evidence))
+    members = _members(socket.space)
+    if len(members) == 1:
+        return Where(Status.CONTAINER, members[0], None, (How.NETNS.value,))
+    if members:
+        return unknown(Reason.AMBIGUOUS)
+    return unknown(Reason.NOT_SEEN if held.whole else Reason.DENIED)
+
+
+def _body(socket: Socket, answer: Where, held: Holders) -> dict[str, Any]:
+    space, one = socket
+    waits = not one.remote_port
+    return {
+        **known(
+            {
+                "protocol": one.protocol,
+                "local": one.local,
+                "port": one.port,
+                "remote": None if waits else one.remote,
+                "remote_port": None if waits else one.remote_port,
+                "state": ("listen" if one.protocol == "tcp" else "bound") if waits else "connected",
+                "uid": user(one.uid),
+                "inode": str(one.inode) if one.inode else None,
+                "pids": held.pids.get(one.inode, [])[:MAX_OWNERS],
+                "netns": {
+                    **netns_name(space.netns),
+                    **known({"name": text(space.name), "containers": [text(each.id) for each in _members(space)]}),
+                    "host": space.host,
+                },
+            }
+        ),
+        **where(answer),
+    }
+
+
+COLLECTOR = Collector("port", "linux", collect)
