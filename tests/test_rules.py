@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import shutil
 import subprocess
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,12 +13,11 @@ from annotator.admin import rules
 from annotator.errors import UsageError
 from annotator.linux import facts
 from annotator.linux.tables import SYSCALLS
+from tests.audit_lock import audit_of_this_machine, auditctl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-LOCK = Path("/run/lock/annotator-audit.lock")
-"""Held by every test that uses this machine's audit."""
+    from pathlib import Path
 
 MACHINES = {
     "x86_64": ("x86_64", "i386"),
@@ -110,35 +105,11 @@ def test_a_listing_tells_which_levels_are_loaded() -> None:
     assert rules.missing(whole, "x86_64")["minimal"] == []
 
 
-def _auditctl(*words: str) -> str:
-    done = subprocess.run(["auditctl", *words], capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr
-
-
 @pytest.fixture
 def kernel() -> Iterator[None]:
-    """This kernel, with no rule and no audit daemon: neither before nor afterwards. Other live tests wait for it."""
-    if os.geteuid() != 0 or shutil.which("auditctl") is None:
-        pytest.skip("needs root and auditctl")
-    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        until = time.monotonic() + 300
-        while not _locked(lock) and time.monotonic() < until:
-            time.sleep(0.2)
-        if _auditctl("-l").strip() != "No rules" or not re.search(r"^pid 0$", _auditctl("-s"), re.MULTILINE):
-            pytest.skip("somebody's audit rules or daemon are in use here: they are left alone")
+    """This kernel."""
+    with audit_of_this_machine():
         yield
-        _auditctl("-D")
-    finally:
-        os.close(lock)
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @pytest.mark.live
@@ -148,7 +119,7 @@ def test_the_kernel_takes_the_rules(level: str) -> None:
     """Each file loads as auditctl(8) -R loads it, and what is loaded then is what the file asks for."""
     path = rules.directory() / rules.LEVELS[level]
     done = subprocess.run(["auditctl", "-R", path], capture_output=True, text=True, check=False)
-    listing = _auditctl("-l")
+    listing = auditctl("-l")
     wanted = rules.read(rules.source(level))
     assert done.returncode == 0, done.stderr
     assert sum(line.startswith("-a") for line in listing.splitlines()) == len(wanted)
@@ -164,7 +135,7 @@ def test_all_levels_load_together(tmp_path: Path) -> None:
     whole.chmod(0o600)
     done = subprocess.run(["auditctl", "-R", whole], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert not any(rules.missing(_auditctl("-l"), os.uname().machine).values())
+    assert not any(rules.missing(auditctl("-l"), os.uname().machine).values())
 
 
 @pytest.mark.live

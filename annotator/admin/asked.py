@@ -17,10 +17,11 @@ _REASONS: Final = {f"unknown_{one.value.replace('-', '_')}": one.value for one i
 _FLAGS: Final = {f"flag_{one.value.replace('-', '_')}": one.value for one in Flag}
 
 
-def counts(socket: str) -> Counts:
-    """All counters. Raises AnnotatorError when nobody answers."""
+def counts(socket: str) -> tuple[int, Counts]:
+    """The worker's pid, and all counters. Raises AnnotatorError when nobody answers."""
     reply = ask(socket, {"op": "status"})
     found: Counts = {}
+    pid = reply.get("pid")
     for name, value in _numbers(reply.get("counts")):
         if name in _REASONS:
             found["unknown_reasons", _REASONS[name]] = value
@@ -34,7 +35,7 @@ def counts(socket: str) -> Counts:
     for label, said in outputs.items() if isinstance(outputs, dict) else ():
         for name, value in _numbers(said):
             found[f"output_{name}", str(label)] = value
-    return found
+    return pid if isinstance(pid, int) else 0, found
 
 
 def containers(socket: str, limit: int) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections import Counter
 from importlib.util import find_spec
@@ -11,19 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from annotator import __version__, config
-from annotator.admin import doctor_audit, layout, manifest
+from annotator.admin import asked, doctor_audit, doctor_install, layout
 from annotator.admin.finding import Finding, Level, bad, note, ok, skipped, warning
-from annotator.admin.machine import running, settings
+from annotator.admin.machine import running
+from annotator.admin.status import dropped
 from annotator.errors import AnnotatorError
 from annotator.linux.engines import Engines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from annotator.admin.machine import Machine
     from annotator.config import Config
 
 FREE_BYTES: Final = 1 << 30
+FEW_EVENTS: Final = 1000
+MUCH_UNKNOWN: Final = 0.05
 INITIAL_CGROUP: Final = "cgroup:[4026531835]"
 INITIAL_PID: Final = "pid:[4026531836]"
 INITIAL_USER: Final = "user:[4026531837]"
@@ -33,7 +35,7 @@ INITIAL_USER: Final = "user:[4026531837]"
 def check(machine: Machine) -> list[Finding]:
     """All checks, in the order in which one would look."""
     configured, findings = _config(machine)
-    found = [*versions(machine), *doctor_audit.check(machine), *installed(machine), *findings]
+    found = [*versions(machine), *doctor_audit.check(machine), *doctor_install.installed(machine), *findings]
     found += [
         *place(machine),
         *cgroups(machine),
@@ -41,7 +43,7 @@ def check(machine: Machine) -> list[Finding]:
         *engines(machine),
         *security(machine),
     ]
-    found += [*disks(machine, configured), *plugin(machine)]
+    found += [*disks(machine, configured), *plugin(machine, configured)]
     return found
 
 
@@ -60,35 +62,6 @@ def versions(machine: Machine) -> Iterator[Finding]:
         yield ok("kernel", f"{machine.release}, with the audit container identifier patches")
     else:
         yield ok("kernel", f"{machine.release}, without contid: containers are derived")
-
-
-def installed(machine: Machine) -> Iterator[Finding]:
-    """The stanza and its program, with the modes that auditd asks for, and who else may change what root runs."""
-    try:
-        directory = layout.plugins(machine.root)
-    except AnnotatorError as err:
-        yield bad("install", err.what, err.advice)
-        return
-    name = f"{directory}/{layout.STANZA}"
-    text = machine.text(name)
-    if text is None:
-        yield bad(
-            "install", f"{name} is not there", "Run `annotator install` (with --dry-run it shows what it would do)."
-        )
-        return
-    said = settings(text)
-    if said.get("active") != "yes":
-        yield warning("install", f"{name}: active is {said.get('active', 'not set')}", "Set active = yes.")
-    yield from _mode(machine, name, forbidden=0o022, needed=0)
-    program = said.get("path", "")
-    if machine.text(program) is None:
-        yield bad("install", f"{name} names {program or 'nothing'}, which cannot be read", "Run `annotator install`.")
-        return
-    yield from _mode(machine, program, forbidden=0o022, needed=0o750)
-    yield from _interpreter(machine, program)
-    changed = [path for path, _ in _changed(machine)]
-    if changed:
-        yield note("install", f"changed by hand since they were installed: {', '.join(changed)}")
 
 
 def place(machine: Machine) -> Iterator[Finding]:
@@ -187,8 +160,8 @@ def disks(machine: Machine, configured: Config | None) -> Iterator[Finding]:
             yield ok("output", f"{output.name}: {output.path}, {free >> 30} GiB free")
 
 
-def plugin(machine: Machine) -> Iterator[Finding]:
-    """Whether it runs."""
+def plugin(machine: Machine, configured: Config | None) -> Iterator[Finding]:
+    """Whether it runs, and what its counters say."""
     if not machine.is_this:
         return
     found = running(machine)
@@ -196,10 +169,44 @@ def plugin(machine: Machine) -> Iterator[Finding]:
         yield bad(
             "plugin", "not running", "Restart auditd (service auditd restart); then see its log for audisp-contid."
         )
-    elif len(found) < 2:
+        return
+    if len(found) < 2:
         yield bad("plugin", f"one process only ({found[0].pid}): the worker is gone", "See the log for audisp-contid.")
-    else:
-        yield ok("plugin", f"running since {found[0].age_s / 3600:.1f} h, process {found[0].pid}")
+        return
+    yield ok("plugin", f"running for {found[0].age_s / 3600:.1f} h, process {found[0].pid}")
+    if configured is None or not configured.control.socket:
+        return
+    try:
+        _, counts = asked.counts(configured.control.socket)
+    except AnnotatorError as err:
+        yield note("plugin", err.what, err.advice)
+        return
+    yield from counters(counts)
+
+
+def counters(counts: Mapping[tuple[str, str], float]) -> Iterator[Finding]:
+    """What the plugin has counted: drops, a full queue, restarts, and how much could not be told."""
+    for label, value in dropped(counts).items():
+        if value:
+            yield warning(
+                "plugin", f"output {label} dropped {value:.0f} lines", "Is its disk full, or its receiver slow or gone?"
+            )
+    if full := counts.get(("plugin_queue_full", "")):
+        what = f"the queue was full {full:.0f} times, {counts.get(('plugin_queue_full_seconds', ''), 0):.1f} s in all"
+        yield warning("plugin", what, "Raise queue.memory_mib, or load fewer rules; see queue.when_full.")
+    if again := counts.get(("plugin_worker_restarts", "")):
+        yield warning("plugin", f"the worker was started again {again:.0f} times", "See the log for audisp-contid.")
+    if cut := counts.get(("plugin_cut_lines", "")):
+        yield bad("plugin", f"{cut:.0f} records came without their end", "Set log_format = ENRICHED in auditd.conf.")
+    events, unknown = counts.get(("events", ""), 0), counts.get(("unknown", ""), 0)
+    if events >= FEW_EVENTS and unknown > events * MUCH_UNKNOWN:
+        reasons = ((value, label) for (name, label), value in counts.items() if name == "unknown_reasons" and value)
+        most = max(reasons, default=(0, "?"))[1]
+        yield warning(
+            "plugin",
+            f"{100 * unknown / events:.0f} % of the events could not be told, most for the reason {most}",
+            "See the findings above: rules, proc connector, rights.",
+        )
 
 
 def worst(found: list[Finding]) -> Level:
@@ -218,57 +225,6 @@ def _config(machine: Machine) -> tuple[Config | None, list[Finding]]:
         return None, [bad("config", err.what, err.advice)]
 
 
-def _changed(machine: Machine) -> Iterator[tuple[str, bytes]]:
-    try:
-        made = manifest.load(machine.root)
-    except AnnotatorError:
-        return
-    for path in made.files:
-        try:
-            data = machine.path(path).read_bytes()
-        except OSError:
-            continue
-        if not made.wrote(path, data):
-            yield path, data
-
-
 def _link(namespace: str) -> str:
     """Our own namespace of the kind that `namespace` (`pid:[NUMBER]`) is of, written the same way."""
     return str(Path(f"/proc/self/ns/{namespace.partition(':')[0]}").readlink())
-
-
-def _mode(machine: Machine, name: str, *, forbidden: int, needed: int) -> Iterator[Finding]:
-    info = machine.path(name).stat()
-    mode = stat.S_IMODE(info.st_mode)
-    if not stat.S_ISREG(info.st_mode):
-        yield bad("install", f"{name} is no regular file", "auditd takes only those.")
-    elif (machine.is_this and info.st_uid != 0) or mode & forbidden or mode & needed != needed:
-        right = "0750" if needed else "0640"
-        yield bad(
-            "install",
-            f"{name}: owner {info.st_uid}, mode {mode:04o}: auditd refuses it (4.2 is the strictest)",
-            f"chown root:root {name} && chmod {right} {name}",
-        )
-
-
-def _interpreter(machine: Machine, program: str) -> Iterator[Finding]:
-    """The interpreter and our package: whoever may write them, or a directory above, is root."""
-    first = (machine.text(program) or "").partition("\n")[0]
-    if not first.startswith("#!") or not machine.is_this:
-        return
-    python = first[2:].split()[0]
-    if not Path(python).exists():
-        yield bad("install", f"{program} asks for {python}, which is not there", "Run `annotator install` again.")
-        return
-    for what in (Path(python), Path(python).resolve(), Path(__file__).resolve().parent.parent):
-        for each in (what, *what.parents):
-            info = each.lstat()
-            loose = info.st_mode & 0o022 and not info.st_mode & stat.S_ISVTX and not stat.S_ISLNK(info.st_mode)
-            if info.st_uid != 0 or loose:
-                yield warning(
-                    "install",
-                    f"{each} is not root's alone (owner {info.st_uid}, mode {stat.S_IMODE(info.st_mode):04o})",
-                    "auditd runs it as root: install the program where only root may write, such as /opt.",
-                )
-                return
-    yield ok("install", f"{program}: its interpreter and this package are root's alone")

@@ -59,9 +59,12 @@ def look(machine: Machine, config: Config, now: float, *, boot: str = "") -> Sta
     counts: Counts = {}
     rows: list[dict[str, Any]] = []
     age = rows_age = None
+    processes = running(machine)
     try:
         if machine.is_this and config.control.socket:
-            counts, age = asked.counts(config.control.socket), 0.0
+            pid, counts = asked.counts(config.control.socket)
+            age = 0.0
+            processes = _of(pid, processes)
             rows, rows_age = asked.containers(config.control.socket, MAX_CONTAINERS), 0.0
     except AnnotatorError as err:
         why.append(err.what)
@@ -74,7 +77,7 @@ def look(machine: Machine, config: Config, now: float, *, boot: str = "") -> Sta
         for output in config.output
         if output.type == "file" and (lag := _lag(machine.path(output.path))) is not None
     }
-    return Status(running(machine), counts, age, rows, rows_age, lags, why)
+    return Status(processes, counts, age, rows, rows_age, lags, why)
 
 
 def parse(text: str) -> Counts:
@@ -104,7 +107,7 @@ def rates(before: Mapping[tuple[str, str], float], now: Counts, seconds: float) 
     return found
 
 
-def dropped(counts: Counts) -> dict[str, float]:
+def dropped(counts: Mapping[tuple[str, str], float]) -> dict[str, float]:
     """Lines each output dropped, for whatever reason."""
     found: dict[str, float] = {}
     for (name, label), value in counts.items():
@@ -170,8 +173,15 @@ def _output_lines(found: Status) -> Iterator[tuple[str, str]]:
     for label, value in dropped(found.counts).items():
         lag = f", lag {found.lags[label]:.3f} s" if label in found.lags else ""
         written = get(("output_written_bytes", label), 0) / 2**20
-        waits = get(("output_queue_bytes", label), 0) / 1024
-        yield f"output {label}", f"{written:.1f} MiB written, {waits:.0f} KiB wait, {value:.0f} lines dropped{lag}"
+        bytes_waiting = get(("output_queue_bytes", label))  # only the metrics file has it
+        waits = f"{bytes_waiting / 1024:.0f} KiB wait, " if bytes_waiting is not None else ""
+        yield f"output {label}", f"{written:.1f} MiB written, {waits}{value:.0f} lines dropped{lag}"
+
+
+def _of(pid: int, processes: list[Running]) -> list[Running]:
+    """The worker that answered, and the reader that started it; others are of another plugin."""
+    readers = [one.ppid for one in processes if one.pid == pid]
+    return [one for one in processes if one.pid == pid or one.pid in readers]
 
 
 def _counts(machine: Machine, config: Config, now: float, why: list[str]) -> tuple[Counts, float | None]:

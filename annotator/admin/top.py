@@ -55,10 +55,11 @@ def picture(found: Status, rate: Counts, *, rows: int) -> RenderableType:
         outputs.add_column(name, justify="left" if name == "OUTPUT" else "right")
     for label, value in dropped(found.counts).items():
         key = ("output_written_bytes", label)
+        waits = found.counts.get(("output_queue_bytes", label))
         outputs.add_row(
             Text(plain(label)),
             f"{rate.get(key, 0) / 1024:.1f}",
-            f"{found.counts.get(('output_queue_bytes', label), 0) / 1024:.0f}",
+            "-" if waits is None else f"{waits / 1024:.0f}",
             Text(f"{value:.0f}", "bold red" if value else ""),
             f"{dropped(rate).get(label, 0):.1f}",
             f"{found.lags[label]:.3f}" if label in found.lags else "-",
