@@ -17,6 +17,7 @@ from annotator import __version__
 from annotator.admin.commands import COMMANDS
 from annotator.errors import AnnotatorError, ExitCode, UsageError
 from annotator.formats.raw import NAMES
+from annotator.lookup.commands import command as lookup_command
 from annotator.oci.commands import register
 from annotator.pipeline import Tables
 from annotator.replay import FORMATS, SYSTEMS, Options, Replay, blocks_of, interpret
@@ -237,7 +238,7 @@ def plugin(config: str, *, check_config: bool) -> int:
     return run_plugin([*(["--check-config"] if check_config else []), *([config] if config else [])])
 
 
-for _command in (*COMMANDS, register):
+for _command in (*COMMANDS, register, lookup_command(lambda: time.time_ns() // 1_000_000)):
     cli.add_command(_command)
 
 

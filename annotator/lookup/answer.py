@@ -112,7 +112,7 @@ def where_of(found: HostProcess) -> Where:
 
 def _flags(found: HostProcess) -> tuple[Flag, ...]:
     assert found.container is not None  # noqa: S101  (the caller asked)
-    if found.own is not None and not found.own & Ns.MNT and found.netns is not None:
+    if found.own is not None and not found.own & Ns.MNT:
         return (Flag.CGROUP_ONLY,)
     elsewhere = found.place is not None and found.place not in found.container.chain()
     return (Flag.ESCAPED,) if elsewhere else ()

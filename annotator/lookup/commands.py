@@ -1,4 +1,7 @@
-"""`annotator lookup`: the command line of the look-ups. The clock is handed in; standard output is data."""
+"""`annotator lookup`: the command line of the look-ups. The clock is handed in; standard output is data.
+
+The collectors are imported when they are asked, for no other command needs them.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from annotator.errors import ExitCode
-from annotator.lookup import document
-from annotator.lookup.aix.view import COMMANDS
-from annotator.lookup.aix.view import opened as open_aix
-from annotator.lookup.answer import Refused
-from annotator.lookup.collectors import KINDS
-from annotator.lookup.linux.view import opened as open_linux
 from annotator.sinks import FdSink, SinkClosed
 from annotator.view import table
 
@@ -26,11 +24,31 @@ if TYPE_CHECKING:
 SYSTEMS = ("auto", "linux", "aix")
 
 
+class Kind(click.ParamType[str]):
+    """What is looked up: the kinds there are collectors for."""
+
+    name = "kind"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """One of the kinds."""
+        from annotator.lookup.collectors import KINDS
+
+        if value not in KINDS:
+            self.fail(f"{value!r} is none of {', '.join(KINDS)}", param, ctx)
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """The kinds that begin so."""
+        from annotator.lookup.collectors import KINDS
+
+        return [CompletionItem(kind) for kind in KINDS if kind.startswith(incomplete)]
+
+
 def system_of(root: Path, platform: str) -> str:
     """Whose machine this is: of `/` the one we run on, of a recorded tree the one whose files it has."""
     if str(root) == "/":
         return "aix" if platform == "aix" else "linux"
-    marks = (root / "etc/corrals", root / COMMANDS, *(root / f"proc/{pid}/psinfo" for pid in ("1", "0")))
+    marks = (root / "etc/corrals", root / "commands", *(root / f"proc/{pid}/psinfo" for pid in ("1", "0")))
     return "aix" if any(mark.exists() for mark in marks) else "linux"
 
 
@@ -38,6 +56,11 @@ def answer(
     kind: str, value: str, *, root: Path, system: str, now: Callable[[], int], rmsock: bool = False
 ) -> tuple[dict[str, Any], ExitCode]:
     """The document of one question, and the exit code. `now` is Unix time in milliseconds. Raises UsageError."""
+    from annotator.lookup import document
+    from annotator.lookup.aix.view import opened as open_aix
+    from annotator.lookup.answer import Refused
+    from annotator.lookup.linux.view import opened as open_linux
+
     try:
         if system == "aix":
             return document.ask(system, kind, value, open_aix(root, now, rmsock=rmsock))
@@ -62,7 +85,7 @@ def command(now: Callable[[], int]) -> click.Command:
     """The click command. `now` is the clock, Unix time in milliseconds."""
 
     @click.command(name="lookup")
-    @click.argument("kind", type=click.Choice(KINDS))
+    @click.argument("kind", type=Kind(), metavar="process|file|port|container")
     @click.argument("value", metavar="PID|PATH|N[/PROTO]|CONTAINER")
     @click.option("--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="Form.")
     @click.option(
