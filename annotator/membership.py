@@ -185,6 +185,8 @@ class Membership:
                     self._rebind(born)
             case Executed() if life is not None:
                 self._executed(fact, life, stamp)
+                life.ran = stamp
+                life.programs += 1
                 self._doubt(life, stamp)
             case Exited() if life is not None:
                 self._exited(life, stamp)
@@ -207,8 +209,7 @@ class Membership:
                 if life is not None and self._is_trusted(life, actor, stamp):
                     self.registry.named(node, fact, stamp)
             case Gap():
-                self.processes.gap(node)
-                self.version += 1
+                self.gap(node)
             case Booted() if life is None or self._may_boot(life, actor, stamp):
                 self.processes.booted(node, fact.boot)
                 self.registry.booted(node, fact.boot, stamp)
@@ -220,6 +221,11 @@ class Membership:
         """A user-space record of a boot: not from inside a container, whose root can send one too."""
         stay = self.where(life, stamp)
         return actor is not None and actor.uid == 0 and (stay is None or stay.container is None)
+
+    def gap(self, node: bytes) -> None:
+        """Records of this node may be missing."""
+        self.processes.gap(node)
+        self.version += 1
 
     def learn(self, life: Life, container: Container | None, stamp: Stamp) -> None:
         """The trail states where this life is (CONTAINER_ID): that is what its children inherit."""
@@ -557,8 +563,8 @@ class Membership:
         self.registry.named(target.node, Named(fact.id, fact.name, fact.image))
         if container.start_ms is None:
             container.start_ms = stamp.ms
-        session = held.session if held is not None and held.container is container else OWN_SESSION
-        self._stay(target, Stay(stamp, container, Evidence.REGISTERED, session))
+        session = held.session if held is not None and held.container is container else None
+        self._stay(target, Stay(stamp, container, Evidence.REGISTERED, session or OWN_SESSION))
 
     def _is_trusted(self, life: Life, actor: Actor | None, stamp: Stamp) -> bool:
         """Uid 0 and proven host; or of unknown place, but the kernel has just vouched for it: for one record."""

@@ -115,7 +115,7 @@ def load(sightings: Sightings, path: Path, node: bytes) -> int:
                 "Give the journal of the host the log is from.",
             )
         for entry in entries:
-            ms = entry.realtime_ns // 1_000_000
+            ms = entry.realtime_ns / 1e6
             fact = decode_fact(entry.kind, entry.body)
             if isinstance(fact, HostProcess):
                 sightings.observed(b"", fact)

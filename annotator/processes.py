@@ -4,6 +4,8 @@ A pid is not a process: a `Life` is one process from birth to exit. Its records 
 record is only a hint, because `exit=` of clone is a pid of the caller's pid namespace, and binds when the child's own
 record shows the caller as its parent (with CLONE_PARENT: the caller's parent). A late fork sets the parent of a life
 that is known; it never starts one, nor revives one that has ended.
+
+Budget: the rules of what is one life are read together, and end its token together.
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ class Life:
 
     __slots__ = (
         "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "changed", "end", "epoch", "exe",
-        "hinted", "init_ns", "intent", "key_boot", "moved", "node", "ns", "parent", "pid", "ppid", "seen", "self_answer", "ses",
-        "sibling", "stays", "ticks", "uid", "unknown_version", "vouched",
+        "hinted", "init_ns", "intent", "key_boot", "moved", "node", "ns", "parent", "pid", "ppid", "programs", "ran", "seen", "self_answer", "ses",
+        "sibling", "stays", "ticks", "token", "uid", "unknown_version", "vouched",
     )  # fmt: skip
 
     def __init__(self, node: bytes, pid: int, born: Stamp) -> None:
@@ -45,6 +47,8 @@ class Life:
         self.end: Stamp | None = None
         self.changed: Stamp | None = None
         self.moved: Stamp | None = None
+        self.ran: Stamp | None = None
+        self.programs = 0
         self.ppid = NO_PID
         self.auid = UNSET_ID
         self.ses = UNSET_ID
@@ -60,6 +64,7 @@ class Life:
         self.ticks: int | None = None
         self.key_boot = ""
         self.init_ns = False
+        self.token: object = None
         self.vouched: Stamp | None = None
         # membership's: its answers with their intervals, what an engine's command line announced, and the last answer
         self.stays: list[Any] = []
@@ -76,6 +81,14 @@ class Life:
         if self.ticks is not None:
             return ProcKey(self.node, self.key_boot, self.pid, self.ticks, ticks=True)
         return ProcKey(self.node, self.key_boot, self.pid, self.born.ms)
+
+    def is_keyed(self, key: ProcKey) -> bool:
+        """Whether that is its identity still."""
+        return (
+            key[3] == (self.born[0] if self.ticks is None else self.ticks)
+            and key[1] == self.key_boot
+            and key[4] is (self.ticks is not None)
+        )
 
     def ancestors(self) -> list[Life]:
         """Parents, nearest first, as far as they are known (at most DEPTH)."""
@@ -150,6 +163,8 @@ class Processes:
             if actor.ppid == life.ppid and actor.ses == life.ses and not (node.hints and actor.pid in node.hints):
                 if stamp > life.seen:
                     life.seen = stamp
+                if life.token is None:
+                    life.token = object()
                 return life
         return self._place(name, node, life, actor, stamp)
 
@@ -167,6 +182,8 @@ class Processes:
                 return self._past_life(name, node, actor, stamp)
         if life is not None and self._is_same(node, life, actor, stamp, hint):
             self._update(node, life, actor, stamp, hint)
+            if life.end is None and actor.pid not in node.hints:
+                life.token = object()
             return life
         if life is not None:
             self._bury(node, life)
@@ -174,6 +191,8 @@ class Processes:
         life.key_boot = node.boot
         node.now[actor.pid] = life
         self._update(node, life, actor, stamp, hint)
+        if actor.pid not in node.hints:
+            life.token = object()
         return life
 
     def _is_same(self, node: Node, life: Life, actor: Actor, stamp: Stamp, hint: Hint | None) -> bool:
@@ -211,6 +230,7 @@ class Processes:
             life.seen = stamp
         elif stamp < life.born and not life.bound:
             life.born = stamp
+        life.token = None
         if actor.ppid not in (NO_PID, life.ppid):
             life.ppid = actor.ppid
             life.unknown_version = -1
@@ -276,7 +296,8 @@ class Processes:
         node = self.node(name)
         node.forks = True
         hint = Hint(stamp, parent, child, ns, node.epoch, sibling=sibling)
-        for life in (node.now.get(child), *reversed(node.past.get(child, ()))):
+        last, past = node.now.get(child), node.past.get(child)
+        for life in (last, *reversed(past or ())) if last is not None or past else ():
             if life is None or life.bound or life.born.ms + SLACK_MS < stamp.ms:
                 continue
             if life.end is not None and life.end < stamp:
@@ -285,6 +306,8 @@ class Processes:
                 return life
         hints = node.hints.setdefault(child, [])
         hints.append(hint)
+        if last is not None:
+            last.token = None
         if len(hints) > 16:
             del hints[0]
         if len(node.hints) > self.max_lives:
@@ -305,6 +328,7 @@ class Processes:
     def exited(self, name: bytes, life: Life, stamp: Stamp) -> None:
         """The process is gone; it answers for late records a while longer."""
         self.node(name).exits = True
+        life.token = None
         if life.end is None or stamp > life.end:
             life.end = stamp
 
@@ -312,6 +336,8 @@ class Processes:
         """All lives of the node have ended."""
         fresh = Node()
         fresh.boot = boot
+        for life in self.node(name).now.values():
+            life.token = None
         self.nodes[name] = fresh
 
     def gap(self, name: bytes) -> None:
@@ -349,6 +375,7 @@ class Processes:
     # --- bounds -------------------------------------------------------------------------------------------------
 
     def _bury(self, node: Node, life: Life) -> None:
+        life.token = None
         if life.end is None:
             life.end = life.seen
         past = node.past.setdefault(life.pid, [])
@@ -374,6 +401,7 @@ class Processes:
             excess = len(node.now) - self.max_lives
             if excess > 0:
                 for life in sorted(node.now.values(), key=lambda one: one.seen)[:excess]:
+                    life.token = None
                     del node.now[life.pid]
                 self.evicted += excess
             for pid in [

@@ -14,6 +14,7 @@ from annotator.model import (
     Chain,
     EngineCommand,
     Evidence,
+    Executed,
     Flag,
     Placed,
     Reading,
@@ -34,6 +35,18 @@ NOTHING = Attribution(Status.NONE, reason=Reason.NO_SUBJECT)
 """The event names no process and no packet."""
 
 
+WEAK = frozenset({Evidence.LINEAGE, Evidence.PPID, Evidence.INIT, Evidence.COMMAND})
+"""What a look at the process itself can add to: it may be nested deeper than where it was born."""
+
+
+def _is_deeper(found: Stay, stay: Stay | None) -> bool:
+    """Whether an answer adds to the one there is: none to X, X to what is nested in X."""
+    if stay is None:
+        return True
+    inside = found.container
+    return inside is not None and (stay.container is None or stay.container in inside.chain()[1:])
+
+
 class Provenance:
     """Answers for events. `membership` has the rules, the tables and their version."""
 
@@ -45,11 +58,14 @@ class Provenance:
         """The answer for one event, as the tables stand before the event's own facts are applied."""
         if reading.stated or reading.targets or reading.packet is not None or reading.placed is not None:
             if life is not None and reading.targets == (life.pid,) and not reading.stated and reading.placed is None:
-                return self._itself(life, stamp)
+                return self.itself(life, stamp)
             return self._special(reading, life, node, stamp)
-        return self.of(life, stamp) if life is not None else NOTHING
+        if life is None:
+            return NOTHING
+        begins = self.sightings is not None and any(type(fact) is Executed for fact in reading.facts)
+        return self.of(life, stamp, begins=begins)
 
-    def _itself(self, life: Life, stamp: Stamp) -> Attribution:
+    def itself(self, life: Life, stamp: Stamp) -> Attribution:
         """A process that signals itself, as every Go program does all the time."""
         answer = self.of(life, stamp)
         known = life.self_answer
@@ -60,22 +76,24 @@ class Provenance:
         life.self_answer = (answer, itself)
         return itself
 
-    def of(self, life: Life, stamp: Stamp) -> Attribution:
-        """The answer for one process at one time."""
+    def of(self, life: Life, stamp: Stamp, *, begins: bool = False) -> Attribution:
+        """The answer for one process at one time. `begins`: for the event that is the beginning of a program."""
         answer = life.answer
-        if answer is not None and stamp >= life.answer_since:
+        if answer is not None and stamp >= life.answer_since and not begins:
             if answer.status is Status.CONTAINER:
                 if life.answer_version == answer.chains[0][0].version:
                     return answer
             elif life.answer_version == self.membership.version:
                 return answer
         stay = self.membership.where(life, stamp)
-        if stay is None and self.sightings is not None:
-            found = self.sightings.look(life, stamp)
-            if found.stay is None:
+        if self.sightings is not None and (stay is None or begins or stay.evidence in WEAK):
+            found = self.sightings.look(life, stamp, ask=stay is None, begins=begins)
+            if found.stay is not None and _is_deeper(found.stay, stay):
+                since = found.stay.since if stay is None else max(stay.since, found.stay.since)
+                stay = self.membership.accept(life, found.stay._replace(since=since))
+            elif stay is None:
                 why = found.reason if found.reason is not Reason.NOT_SEEN else self._why(life)
                 return Attribution(Status.UNKNOWN, reason=why, key=life.key)
-            stay = self.membership.accept(life, found.stay)
         answer = self._answer(life, stay)
         if stay is None or not life.stays or stay is life.stays[-1]:
             life.answer = answer
@@ -86,7 +104,10 @@ class Provenance:
 
     def _answer(self, life: Life, stay: Stay | None) -> Attribution:
         if stay is None:
-            return Attribution(Status.UNKNOWN, reason=self._why(life), key=life.key)
+            why, last = self._why(life), life.answer
+            if last is not None and last.reason is why and last.key is not None and life.is_keyed(last.key):
+                return last
+            return Attribution(Status.UNKNOWN, reason=why, key=life.key)
         if stay.container is None:
             return Attribution(Status.HOST, evidence=(stay.evidence,), key=life.key)
         flags = stay.flags

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
     from annotator.sightings import Sightings
 
-KINDS = {"mnt": Ns.MNT, "net": Ns.NET, "pid": Ns.PID, "uts": Ns.UTS, "ipc": Ns.IPC, "user": Ns.USER, "cgroup": Ns.CGROUP}
+KINDS = {
+    "mnt": Ns.MNT,
+    "net": Ns.NET,
+    "pid": Ns.PID,
+    "uts": Ns.UTS,
+    "ipc": Ns.IPC,
+    "user": Ns.USER,
+    "cgroup": Ns.CGROUP,
+}
 
 
 class Recorded:

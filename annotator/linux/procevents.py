@@ -70,7 +70,7 @@ class ProcEvents:
 
     Raises SourceError when the kernel does not let us listen. `lost` counts events that holes in the numbering show,
     `overruns` how often the queue ran over; either sets `overrun`, and whoever reads it scans the processes again and
-    clears it.
+    clears it. `drained` says after `drain` that nothing more was there.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class ProcEvents:
         self.lost = 0
         self.overruns = 0
         self.overrun = False
+        self.drained = False
         self._buffer = bytearray(_MAX)
         self._numbers: dict[int, int] = {}
         self._early: list[ProcEvent] = []
@@ -114,10 +115,12 @@ class ProcEvents:
         """
         found, self._early = self._early, []
         receive, buffer, decode = self._socket.recvfrom_into, self._buffer, self._decode
+        self.drained = False
         for _ in range(max_events):
             try:
                 size, sender = receive(buffer)
             except BlockingIOError:
+                self.drained = True
                 break
             except OSError as error:
                 if error.errno != errno.ENOBUFS:

@@ -1,4 +1,4 @@
-"""This machine as a source of facts: its processes, scanned at the start and followed by the proc connector.
+"""This machine as a source of facts: its processes, scanned at the start and followed by a process of their own.
 
 Without the right to follow them the host is still asked when a record names a process that nobody knows.
 """
@@ -10,17 +10,61 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.live import Live, subscribe
+from annotator.live import Live
 from annotator.outside import Journaling, live_host
+from annotator.plugin.follow import Inbox
 from annotator.plugin.machine import header
 from annotator.sightings import Sightings
 
 if TYPE_CHECKING:
+    import socket
+
     from annotator.plugin.worker import Worker
 
+START_S = 5.0
+"""How long the first scan of all processes may take."""
 
-def attach(worker: Worker) -> Live | None:
-    """Follow this machine's processes for a worker, as configured; None when it shall not."""
+
+class Attached:
+    """The worker's view of its machine. `fileno` is -1 when nothing (more) comes."""
+
+    def __init__(self, live: Live, inbox: Inbox | None, worker: Worker) -> None:
+        self.live, self.inbox, self.worker = live, inbox, worker
+        self.sightings, self.host, self.node = live.sightings, live.host, live.node
+
+    def fileno(self) -> int:
+        """For poll(2)."""
+        return self.inbox.link.fileno() if self.inbox is not None else -1
+
+    def see(self) -> None:
+        """Take what was learnt meanwhile."""
+        if self.inbox is None:
+            return
+        ops = self.inbox.take()
+        if ops:
+            self.live.apply(ops)
+        if self.inbox.why or self.inbox.over:
+            why = self.inbox.why or "the process that follows them has died"
+            self.worker.notes.warning("processes-not-followed", why=why)
+            self.worker.watched.pop(self.fileno(), None)
+            self.inbox.link.close()
+            self.inbox = None
+
+    def tick(self) -> None:
+        """Once a second."""
+        self.live.tick(time.time_ns() // 1_000_000)
+
+    def close(self) -> None:
+        """Let go; the other process ends by it."""
+        self.see()
+        if self.inbox is not None:
+            self.inbox.link.close()
+            self.inbox = None
+        self.live.close()
+
+
+def attach(worker: Worker, link: socket.socket | None) -> Attached | None:
+    """Follow this machine's processes for a worker, as configured; None when it shall not be asked at all."""
     settings = worker.config.host
     if not settings.live:
         return None
@@ -28,18 +72,17 @@ def attach(worker: Worker) -> Live | None:
     for what, why in host.report.items():
         if why:
             worker.notes.info("host-view", what=what, why=why)
-    monotonic = time.time_ns() - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-    events, why = subscribe(monotonic) if settings.processes else (None, "not wanted")
-    if events is None:
-        worker.notes.warning("processes-not-followed", why=why)
     journal = Journaling(Path(settings.journal), header(worker.node)) if settings.journal else None
     tables = worker.tables
     sightings = Sightings(tables.registry, names=names_of(worker), processes=tables.processes)
     tables.provenance.sightings = sightings
-    live = Live(sightings, host, events, now=lambda: time.time_ns() // 1_000_000, journal=journal)
-    found = live.start()
-    worker.notes.info("processes-scanned", found=found, followed=events is not None)
-    return live
+    attached = Attached(Live(sightings, host, journal=journal), Inbox(link) if link is not None else None, worker)
+    until = time.monotonic() + START_S
+    while attached.inbox is not None and not attached.live.looks and time.monotonic() < until:
+        attached.see()
+        time.sleep(0.005)
+    worker.notes.info("processes-scanned", found=attached.live.looks, followed=attached.inbox is not None)
+    return attached
 
 
 def names_of(worker: Worker) -> frozenset[bytes]:

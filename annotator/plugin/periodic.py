@@ -67,7 +67,7 @@ class Periodic:
 
     def _follow(self) -> None:
         if self.worker.live is not None:
-            self.worker.live.tick(time.time_ns() // 1_000_000)
+            self.worker.live.tick()
 
     def _metrics(self) -> None:
         worker = self.worker

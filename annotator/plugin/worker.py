@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.config import Config
-    from annotator.live import Live
+    from annotator.plugin.attach import Attached
     from annotator.plugin.questions import Questions
 
 PART = 100
@@ -51,6 +51,7 @@ CHECKED = 20_000
 
 def run(path: str, link: socket.socket) -> int:
     """Be the worker until the reader says that it is over; returns the exit code."""
+    from annotator.plugin.follow import begin
     from annotator.plugin.periodic import Periodic
     from annotator.plugin.questions import listen
 
@@ -60,6 +61,9 @@ def run(path: str, link: socket.socket) -> int:
         config = configuration.load(Path(path) if path else None)
         notes = Notes(config.log.syslog, stderr=config.log.stderr, level=config.log.level, part="worker")
         settle(config, notes)
+        node = config.input.node or socket.gethostname()
+        followed = config.host.live and config.host.processes
+        follower = begin(node.encode(), link.fileno()) if followed else None  # before any thread is there
         worker = Worker(config, Path(path) if path else None, link, notes)
     except UsageError as err:
         Notes(stderr=True, part="worker").error("bad-configuration", what=err.what, advice=err.advice)
@@ -67,7 +71,7 @@ def run(path: str, link: socket.socket) -> int:
     try:
         worker.ready()
         worker.learn()
-        worker.follow()
+        worker.follow(follower)
         listen(worker)
         periodic = Periodic(worker, time.monotonic())
         while worker.code is None:
@@ -107,7 +111,7 @@ class Worker:
         self._came = time.monotonic()
         self._progress = Progress(self.pipeline.grouper, self.outputs)
         self._check = CHECKED
-        self.live: Live | None = None
+        self.live: Attached | None = None
         self.questions: Questions | None = None
 
     def ready(self) -> None:
@@ -155,12 +159,12 @@ class Worker:
         except StoreError as err:
             self.notes.warning("state-unused", why=err.what, advice=err.advice)
 
-    def follow(self) -> None:
+    def follow(self, follower: socket.socket | None) -> None:
         """This machine's own processes, from now on."""
         from annotator.plugin.attach import attach
 
         try:
-            self.live = attach(self)
+            self.live = attach(self, follower)
         except AnnotatorError as err:
             self.notes.error("host-not-asked", what=err.what, advice=err.advice)
             return
@@ -170,7 +174,7 @@ class Worker:
     def see(self) -> None:
         """Take what this machine has told."""
         if self.live is not None:
-            self.live.poll()
+            self.live.see()
 
     # --- the loop -----------------------------------------------------------------------------------------------
 

@@ -148,6 +148,8 @@ class Lived(NamedTuple):
     unknown_version: int = -1
     vouched: Stamp | None = None
     moved: Stamp | None = None
+    ran: Stamp | None = None
+    programs: int = 0
 
 
 class Machine(NamedTuple):

@@ -1,0 +1,245 @@
+"""Where a process was at a time, from what was seen of it from outside the log: the rules, and no state.
+
+A life runs programs one after the other, numbered from 0, what its parent was. An engine puts a process where it
+belongs while one of these runs, and is done when the next begins; a look counts for the program that it saw. Host is
+said only where no engine, and no call of the process's own, can have put it elsewhere since somebody looked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from annotator.backend import SLACK_MS
+from annotator.model import Evidence, Reason, Stamp
+
+if TYPE_CHECKING:
+    from annotator.backend import HostProcess
+    from annotator.processes import Life, Processes
+
+PER_LIFE = 64
+"""Looks kept of one process: the first and the newest ones."""
+
+END_MS = 3
+"""How far a stamp may lie behind the end of its process: it is taken early, never late; but clocks are compared."""
+
+EXEC_MS = 250
+"""How long after its stamp an execve may be done."""
+
+DEPTH = 32
+"""How many generations an answer may come down."""
+
+IN_VAIN = frozenset({Reason.ZOMBIE, Reason.DENIED, Reason.GONE, Reason.REUSED})
+"""What a look says that shows nothing: as good as none."""
+
+MOVERS = frozenset(
+    b"runc crun youki conmon conmonrs lxc-start lxc-attach lxc-execute lxd incusd systemd-nspawn libvirt_lxc buildah "
+    b"podman dockerd containerd containerd-shim-runc-v2 nsenter unshare bwrap systemd systemd-executor".split()
+)
+"""Programs that put themselves, or what they start, elsewhere."""
+
+
+class Look(NamedTuple):
+    """One look at a process while it ran its program of that number."""
+
+    seen: HostProcess
+    program: int
+
+    @property
+    def inside(self) -> bool:
+        """Whether it showed a container."""
+        return self.seen.container is not None or self.seen.place is not None
+
+
+class Known:
+    """One process as seen from outside. `born_ms` None: it was there before anybody looked.
+
+    `above` is who bore it, while it ran its program `above_ran`. `execs` are when its programs began, the newest;
+    `ran` counts them all. `blind` is why a look at it was in vain: it was dead by then, or going. `guessed`: nobody
+    told of its birth yet, a look did.
+    """
+
+    __slots__ = (
+        "above",
+        "above_ran",
+        "blind",
+        "born_ms",
+        "ended_ms",
+        "execs",
+        "guessed",
+        "looks",
+        "parent",
+        "pid",
+        "ran",
+    )
+
+    def __init__(
+        self, pid: int, born_ms: float | None, parent: int, above: Known | None = None, *, guessed: bool = False
+    ) -> None:
+        self.pid = pid
+        self.ended_ms: float | None = None
+        self.parent = parent
+        self.born(born_ms, above)
+        self.guessed = guessed
+        self.looks: list[Look] = []
+        self.execs: list[float] = []
+        self.ran = 0
+        self.blind: Reason | None = None
+
+    def born(self, ms: float | None, above: Known | None) -> None:
+        """When it was born, and of whom."""
+        self.born_ms = ms
+        self.above = above
+        self.above_ran = above.ran if above is not None else 0
+        self.guessed = False
+
+    def covers(self, ms: float) -> bool:
+        """Whether an event with that stamp can be this process's."""
+        after = self.born_ms is None or self.born_ms <= ms + SLACK_MS
+        return after and (self.ended_ms is None or ms <= self.ended_ms + END_MS)
+
+    def take(self, seen: HostProcess) -> None:
+        """A look at the program it runs now."""
+        if seen.reason in IN_VAIN:
+            self.blind = seen.reason
+            return
+        at = len(self.looks)
+        while at and self.looks[at - 1].seen.read_ms > seen.read_ms:
+            at -= 1
+        same = [one.program == self.ran and agree(one.seen, seen) for one in self.looks[max(0, at - 2) : at]]
+        if same == [True, True]:
+            self.looks[at - 1] = Look(seen, self.ran)  # between two that agree nothing is to be known
+            return
+        self.looks.insert(at, Look(seen, self.ran))
+        if len(self.looks) > PER_LIFE:
+            del self.looks[1]
+
+    def executed(self, ms: float) -> None:
+        """Its next program begins."""
+        self.execs.append(ms)
+        self.ran += 1
+        del self.execs[:-PER_LIFE]
+
+    def program_at(self, ms: float) -> int:
+        """The number of the program it ran at a time."""
+        return self.ran - sum(1 for at in self.execs if at > ms)
+
+    def program_of(self, life: Life, ms: float) -> int:
+        """The number of the program that an event of the log is of.
+
+        Stamps are too coarse to tell: but the log has an event for each program too, in the same order, if it has any.
+        """
+        if life.ran is not None and self.born_ms is not None and 0 < life.programs <= self.ran:
+            at = len(self.execs) - self.ran + life.programs - 1
+            if at >= 0 and -END_MS <= self.execs[at] - life.ran.ms <= EXEC_MS:
+                return life.programs
+        if life.ran is None and self.born_ms is not None and self.execs and ms <= self.execs[-1] + END_MS:
+            return self.program_at(ms - SLACK_MS)
+        return self.program_at(ms)
+
+
+class Answer(NamedTuple):
+    """A look that answers, or why none does. `since` ms; `handed`: it is of an ancestor."""
+
+    seen: HostProcess | None
+    since: float = 0
+    reason: Reason = Reason.NOT_SEEN
+    handed: bool = False
+
+
+NOTHING = Answer(None)
+
+
+def moves(seen: HostProcess) -> bool:
+    """Whether that program puts processes elsewhere; runc and crun also run from a sealed copy of theirs."""
+    exe = seen.exe
+    return exe.rpartition(b"/")[2] in MOVERS or exe == b"/" or exe.startswith(b"/memfd:")
+
+
+def agree(one: HostProcess, other: HostProcess) -> bool:
+    """Whether two looks showed the same place."""
+    return [c.id if c else None for c in (one.container, one.place)] == [
+        c.id if c else None for c in (other.container, other.place)
+    ] and one.reason == other.reason
+
+
+def begun(known: Known, program: int, ms: float) -> Answer | None:
+    """What a look at the program that an execve began says of the execve: nobody moves within that call.
+
+    Nothing when that program is one that moves by itself: it may have done so before the look.
+    """
+    look = next((one for one in known.looks if one.program == program + 1), None)
+    if look is None or not look.inside or moves(look.seen):
+        return None
+    return Answer(look.seen, ms)
+
+
+def answer(
+    known: Known, program: int, ms: float, life: Life | None, processes: Processes | None, depth: int = 0
+) -> Answer:
+    """What the looks say of a time, while the process ran its program of that number."""
+    moved = life.moved if life is not None and life.moved is not None and life.moved.ms <= ms else None
+    inner = moved is not None and life is not None and (life.ran is None or life.ran < moved)
+    limit = moved.ms + SLACK_MS if moved is not None and inner else -1
+    own = [one for one in known.looks if one.program == program and (one.inside or one.seen.read_ms > limit)]
+    before = next((one for one in reversed(own) if one.seen.read_ms <= ms), None)
+    after = next((one for one in own if one.seen.read_ms > ms), None)
+    sure = before or after
+    if sure is None:
+        return _handed_down(known, program, ms, moved, processes, depth)
+    if before is not None and after is not None and not before.inside and not agree(before.seen, after.seen):
+        return Answer(None, reason=Reason.LATE)
+    if before is None and program == 0 and sure.inside and known.above is not None:
+        above = _parents(known, processes, depth)  # put there since its birth: when, nobody saw
+        if above.seen is not None and not Look(above.seen, 0).inside:
+            return Answer(None, reason=Reason.LATE)
+    if sure.seen.reason is not None and not sure.inside:
+        return Answer(None, reason=sure.seen.reason)
+    return Answer(sure.seen, _since(known, program, ms, sure, moved))
+
+
+def _since(known: Known, program: int, ms: float, sure: Look, moved: Stamp | None) -> float:
+    """From when on a look holds: the beginning of its program, its move, its birth, else itself."""
+    if moved is not None:
+        return moved.ms
+    if sure.seen.read_ms <= ms and sure is not known.looks[0]:
+        return sure.seen.read_ms
+    return min(known.born_ms or ms, ms) if program == 0 else ms
+
+
+def _handed_down(
+    known: Known, program: int, ms: float, moved: Stamp | None, processes: Processes | None, depth: int
+) -> Answer:
+    """Nobody looked at this program: what is known of those before and after it, and of the parent."""
+    last = next((one for one in reversed(known.looks) if one.program < program), None)
+    if last is not None and last.inside:
+        return Answer(last.seen, ms)
+    above = Answer(last.seen, ms) if last is not None else _parents(known, processes, depth)
+    if above.seen is None or Look(above.seen, 0).inside:
+        return above
+    if above.seen.reason is not None:
+        return Answer(None, reason=above.seen.reason)
+    later = next((one for one in known.looks if one.program > program), None)
+    if later is not None and not later.inside and later.seen.reason is None:
+        return above  # on the host before and after
+    maker = last
+    if last is None and known.above is not None:
+        maker = next((one for one in reversed(known.above.looks) if one.program == known.above_ran), None)
+    steps = program - last.program if last is not None else program
+    if moved is not None or steps > 1 or (steps > 0 and (maker is None or moves(maker.seen))):
+        return Answer(None, reason=known.blind or Reason.LATE)
+    return above
+
+
+def _parents(known: Known, processes: Processes | None, depth: int) -> Answer:
+    """Where its parent was when it was born."""
+    above, born = known.above, known.born_ms
+    if above is None or born is None or depth > DEPTH:
+        return NOTHING
+    life = processes.at(b"", above.pid, Stamp(int(born), 0)) if processes is not None else None
+    found = answer(above, known.above_ran, born, life, processes, depth + 1)
+    return found._replace(since=born, handed=True) if found.seen is not None else found
+
+
+def evidence_of(found: Answer) -> Evidence | None:
+    """What the answer rests on, where that is not what the look rests on."""
+    return Evidence.LINEAGE if found.handed else None
