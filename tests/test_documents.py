@@ -15,6 +15,7 @@ import pytest
 from annotator import config
 from annotator.admin import layout, manual, reference, rules
 from annotator.cli import cli
+from tests import degrade, scoring
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "annotator" / "data"
@@ -128,6 +129,30 @@ def test_the_page_of_rules_names_every_file() -> None:
     assert f"`{','.join(rules.DEFAULT)}`" in text
 
 
+LEVELS = (
+    degrade._EXEC,
+    degrade._EXEC | degrade._NAMESPACES,
+    degrade._EXEC | degrade._FORK | degrade._EXIT,
+    degrade._EXEC | degrade._NAMESPACES | degrade._FORK | degrade._EXIT,
+    (degrade._EXEC | degrade._NAMESPACES | degrade._FORK | degrade._EXIT) - {165},
+)
+"""The columns of the table: 165 is mount."""
+
+
+def test_the_page_of_rules_promises_no_more_than_is_measured() -> None:
+    """Each share of its table, against the recorded log it names; half a percent is rounding."""
+    text = (rules.directory() / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\|[^|]*\(`(stock-s\d\d)`\) \|(.*)\|$", text, re.MULTILINE)
+    assert len(rows) == 6
+    for case, cells in rows:
+        capture = scoring.load(case)
+        for calls, cell in zip(LEVELS, cells.split("|"), strict=True):
+            lines, back = degrade.renumber(degrade.level(capture.lines, calls))
+            count = scoring.score(capture, lines, back)
+            assert 100 * scoring.share(count) >= float(cell.strip().removesuffix(" %")) - 0.5, (case, cell)
+            assert scoring.bad(count) == 0
+
+
 def test_selinux_labels_what_is_installed() -> None:
     """The paths of the file contexts are those of the layout."""
     text = (DATA / "selinux/annotator.fc").read_text("utf-8")
@@ -135,4 +160,5 @@ def test_selinux_labels_what_is_installed() -> None:
         layout.PROGRAM,
         layout.LOGS,
         layout.STATE,
+        layout.RUN,
     ]

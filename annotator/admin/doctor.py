@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pwd
+import stat
 import sys
 from collections import Counter
 from importlib.util import find_spec
@@ -158,6 +160,23 @@ def disks(machine: Machine, configured: Config | None) -> Iterator[Finding]:
             )
         else:
             yield ok("output", f"{output.name}: {output.path}, {free >> 30} GiB free")
+        yield from _writable(directory, configured.process.user if configured is not None else "")
+
+
+def _writable(directory: Path, user: str) -> Iterator[Finding]:
+    """The worker opens its outputs as `process.user`."""
+    if not user:
+        return
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        yield bad("config", f"process.user: there is no user `{user}`", f"useradd --system {user}, or name another.")
+        return
+    info = directory.stat()
+    groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
+    own = info.st_uid == entry.pw_uid and info.st_mode & stat.S_IWUSR
+    if not own and not (info.st_gid in groups and info.st_mode & stat.S_IWGRP):
+        yield bad("output", f"{user} (process.user) may not write in {directory}", f"chown {user} {directory}")
 
 
 def plugin(machine: Machine, configured: Config | None) -> Iterator[Finding]:

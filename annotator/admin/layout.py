@@ -20,6 +20,7 @@ MANIFEST: Final = "/etc/annotator/.installed.json"
 PROGRAM: Final = "/usr/local/sbin/audisp-contid"
 LOGS: Final = "/var/log/annotator"
 STATE: Final = "/var/lib/annotator"
+RUN: Final = "/run/annotator"
 RULES: Final = "/etc/audit/rules.d"
 PLUGINS: Final = ("/etc/audit/plugins.d", "/etc/audisp/plugins.d")
 STANZA: Final = "audisp-contid.conf"

@@ -85,6 +85,7 @@ def plugin_page(template: str) -> str:
         f"{layout.RULES}/7?-annotator-*.rules": "audit rules",
         f"{layout.LOGS}/": "where the default output is",
         f"{layout.STATE}/": "what survives a restart, and the counters",
+        f"{layout.RUN}/control": "the socket for registrations and questions",
         layout.MANIFEST: "what `annotator install` wrote",
     }
     listed = "\n".join(f".TP\n.I {escape(path)}\n{escape(words)}" for path, words in files.items())

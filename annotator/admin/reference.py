@@ -51,6 +51,13 @@ WORDS: Final = {
         "A file with all counters in the Prometheus text format; `annotator status` and `top` read it. Empty: none."
     ),
     "metrics.interval_s": "How often it is written.",
+    "aix.auditstream": "AIX, `annotator plugin --source auditstream`: the program that reads the audit device.",
+    "aix.auditpr": "The program that prints what it reads.",
+    "aix.classes": "The audit classes to read, of /etc/security/audit/config. Empty: all that are enabled.",
+    "aix.numeric": "Users as numbers: auditpr names the users of a WPAR by the users of Global.",
+    "aix.tz": "With --source auditpr: the zone of the printed times, such as Europe/Berlin.",
+    "aix.origin": "Whose trail it is: global, or wpar:NAME for one that calls itself Global. Empty: not said.",
+    "aix.inventory_interval_s": "How often the WPARs of the machine are looked at when nothing asks for it sooner.",
     "output.type": "Where to: a file, standard output, a unix socket others connect to, syslog, or Kafka.",
     "output.name": "The name of the output in metrics and messages. Empty: its type and number.",
     "output.format": (

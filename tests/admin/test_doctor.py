@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from annotator import config
 from annotator.admin import doctor, doctor_audit, doctor_install, install, layout, manifest, rules
 from annotator.admin.finding import Level
 from annotator.admin.machine import Machine, settings, tree
@@ -132,6 +133,16 @@ def test_files_changed_by_hand_are_named(root: Path) -> None:
     install.apply(root, install.steps(root, layout.plan(root, layout.Options()), made), made)
     (root / layout.CONFIG[1:]).write_text("[queue]\n")
     assert any(layout.CONFIG in one.found for one in doctor_install.installed(tree(root)))
+
+
+def test_a_user_who_may_not_write_the_output_is_found(root: Path) -> None:
+    """The worker opens it as that user."""
+    log = root / "var/log"
+    log.chmod(0o755)
+    text = '[process]\nuser = "{}"\n[[output]]\nname = "o"\npath = "/var/log/x"\n'
+    assert "may not write" in bad_of(list(doctor.disks(tree(root), config.parse(text.format("nobody").encode(), "t"))))
+    assert "no user" in bad_of(list(doctor.disks(tree(root), config.parse(text.format("nosuch1").encode(), "t"))))
+    assert "may not" not in bad_of(list(doctor.disks(tree(root), config.parse(text.format("").encode(), "t"))))
 
 
 @pytest.mark.parametrize(
