@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntFlag, StrEnum
-from typing import NamedTuple, NewType
+from typing import Any, NamedTuple, NewType
 
 ContId = NewType("ContId", int)
 """Audit container identifier: u64, set once, inherited. `CONTID_UNSET` is no identifier; 0 is a valid one."""
@@ -326,6 +326,25 @@ class Reading(NamedTuple):
     tentative: bool = False
     placed: Placed | None = None
     """The answer itself, where the record has it."""
+
+
+class Signature:
+    """What every record of one process repeats, once: all of them share this object, and what was found out with it.
+
+    `pid` is its pid as the records write it. `facts` are the backend's: by kind of event those that say no more than the
+    signature does. The last group is the quick road's: the life these records were last seen to be of, with its token.
+    """
+
+    __slots__ = ("actor", "answer", "facts", "life", "pid", "suffix", "token")
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self.pid = b"%d" % actor.pid
+        self.facts: dict[str, tuple[Fact, ...]] = {}
+        self.life: Any = None
+        self.token: object = self
+        self.answer: Attribution | None = None
+        self.suffix = b""
 
 
 # --- facts: one change of the world each ----------------------------------------------------------------------------

@@ -2,16 +2,23 @@
 
 The parent acted in a fork, the process was still inside at its exit, the engine acted in a registration: so an event is
 answered with the tables as they stood before it. This module has the only clock.
+
+An event takes one of two roads, to the same end. Usual ones come as a `Stretch`, whose text is not taken apart: the
+backend's `Usual` finds the signature of the process in it, and the signature leads to its life, its answer and the text
+to append, as long as none of them has changed. All others come as an `Event`.
+
+Budget: the quick road makes this module longer than others; it belongs beside the road that it must agree with.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from annotator.events import Grouper
+from annotator.events import Grouper, Stretch
+from annotator.formats.raw import MAX_LINE, Raw
 from annotator.membership import Membership
-from annotator.model import Attribution, Event, Gap, Reading, Reason, Stamp, Status
+from annotator.model import Attribution, Event, Reading, Reason, Status
 from annotator.processes import Life, Processes
 from annotator.provenance import Provenance
 from annotator.registry import Registry
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from annotator.backend import Backend
+    from annotator.model import Fact, Signature
     from annotator.stats import Stats
 
 
@@ -30,6 +38,27 @@ class Form(Protocol):
 
     def write(self, event: Event, answer: Attribution) -> bytes | None:
         """One decided event."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads usual events out of their text; `shape` tells the grouper which those are (see `events.Grouper`)."""
+
+    shape: tuple[bytes, bytes, frozenset[bytes]]
+
+    def read(
+        self, pieces: list[bytes], start: int, at: int, stop: int
+    ) -> tuple[Signature | None, tuple[Fact, ...], int]:
+        """Whose event it is, its facts, and the pid it is aimed at (0: none); no signature where it says more."""
+        ...
+
+
+@runtime_checkable
+class Quick(Protocol):
+    """A backend that has a quick road for its usual events."""
+
+    def usual(self) -> Reader:
+        """What reads them, for one run."""
         ...
 
 
@@ -97,11 +126,14 @@ class Pipeline:
         self.tables = tables or Tables()
         self.keep = keep
         self.watch = watch
+        self._raw = form if isinstance(form, Raw) and keep is None and watch is None and grouper is None else None
+        self._usual = backend.usual() if self._raw is not None and isinstance(backend, Quick) else None
         self.grouper = grouper or Grouper(
             backend.completes,
             stats,
             ordered=form.ordered,
             reversed_records=reversed_records,
+            usual=self._usual.shape if self._usual is not None else None,
             on_gap=self._gap,
             on_late=self._late,
         )
@@ -111,7 +143,21 @@ class Pipeline:
 
     def feed(self, lines: list[bytes]) -> bytes:
         """Take lines without their newline; returns what may leave now."""
+        if self._usual is not None and lines:
+            return self.feed_text(b"\n".join(lines))
         return self._leave(self.grouper.feed(lines))
+
+    def feed_text(self, text: bytes) -> bytes:
+        """Take consecutive lines as one text, without the last newline; returns what may leave now."""
+        if self._usual is None or not isinstance(self.grouper, Grouper):
+            return self._leave(self.grouper.feed(text.split(b"\n")))
+        closed = self.grouper.cut(text)
+        for event in closed:
+            if isinstance(event, Stretch):
+                self._decide_all(event)
+            else:
+                self._decide(event)
+        return self._left(counted=bool(closed))
 
     def idle(self, quiet_ms: int = 0) -> bytes:
         """Nothing came for `quiet_ms` of wall clock."""
@@ -125,7 +171,10 @@ class Pipeline:
         decide = self._decide
         for event in closed:
             decide(event)
-        if closed:
+        return self._left(counted=bool(closed))
+
+    def _left(self, *, counted: bool) -> bytes:
+        if counted:
             self._count()
         if not self.form.ordered:
             out = b"".join(self._pieces)
@@ -168,6 +217,96 @@ class Pipeline:
         if self.watch is not None:
             self.watch(event, reading, life, answer)
 
+    def _decide_all(self, stretch: Stretch) -> None:
+        """The same for usual events, one behind the other.
+
+        Budget: the hot loop. What it asks of lives and answers itself is what `Processes.see` and `Provenance.of` ask
+        first; as soon as the answer is no, they are asked.
+        """
+        tables, form, pieces = self.tables, self._raw, stretch.pieces
+        if form is None or self._usual is None:
+            return
+        membership, see, of, apply = (
+            tables.membership,
+            tables.processes.see,
+            tables.provenance.of,
+            tables.membership.apply,
+        )
+        itself, attribute = tables.provenance.itself, tables.provenance.attribute
+        read = self._usual.read
+        node = tables.processes.node(b"")
+        epoch = node.epoch
+        container = Status.CONTAINER
+        tally: list[Status | Reason] = []
+        passed = stretch.stop - stretch.start
+        for stamp, chief, parts in stretch.events:
+            signature, facts, target = read(pieces, parts[0][0], chief, parts[0][1])
+            if signature is None or (len(parts) > 1 and target):
+                event = stretch.event(stamp, parts)
+                passed -= len(event.lines)
+                self._decide(event)
+                stretch.put(event, parts)
+                continue
+            life = signature.life
+            if life is not None and life.token is signature.token and stamp >= life.born and life.epoch == epoch:
+                if stamp > life.seen:
+                    life.seen = stamp
+            else:
+                life = signature.life = see(b"", signature.actor, stamp)
+                signature.token = life.token or signature
+            answer = life.answer
+            if (
+                answer is None
+                or stamp < life.answer_since
+                or life.answer_version
+                != (membership.version if answer.status is not container else answer.chains[0][0].version)
+            ):
+                answer = of(life, stamp)
+            if target:
+                if target != life.pid:
+                    answer = attribute(Reading(signature.actor, (), (target,)), life, b"", stamp)
+                else:
+                    known = life.self_answer
+                    answer = known[1] if known is not None and known[0] is answer else itself(life, stamp)
+            record = pieces[chief]
+            if target and target != life.pid:
+                suffix = form.suffix(answer)
+            elif answer.status is not container:
+                suffix = b""
+            elif answer is signature.answer:
+                suffix = signature.suffix
+            else:
+                suffix = signature.suffix = form.suffix(answer)
+                signature.answer = answer
+            if b" cont" in record or len(record) + len(suffix) > MAX_LINE - 64 or form.mark_unknown:
+                event = stretch.event(stamp, parts)
+                event.at = chief - parts[0][0]
+                passed -= len(event.lines)
+                form.write(event, answer)
+                stretch.put(event, parts)
+            elif suffix:
+                end = record.find(b"\x1d")
+                if end < 0:
+                    end = record.find(b"\n")
+                    if record[end - 1] == 13:
+                        end -= 1
+                pieces[chief] = record[:end] + suffix + record[end:]
+                passed -= 1
+                self.stats.annotated += 1
+            tally.append(answer.reason or answer.status)
+            if answer.flags:
+                for flag in answer.flags:
+                    self.stats.flags[flag] += 1
+            if facts:
+                for fact in facts:
+                    apply(fact, life, signature.actor, b"", stamp)
+        self.stats.passed += passed
+        for one in tally:
+            if isinstance(one, Reason):
+                self._unanswered[one] += 1
+            else:
+                self._answered[one] += 1
+
     def _count(self) -> None:
         """Bring the answers of one block into the counters."""
         stats = self.stats
@@ -191,8 +330,8 @@ class Pipeline:
         self.stats.passed += 1
         return line
 
-    def _gap(self, node: bytes, missing: int) -> None:
-        self.tables.membership.apply(Gap(missing), None, None, node, Stamp(0, 0))
+    def _gap(self, node: bytes, _: int) -> None:
+        self.tables.membership.gap(node)
 
 
 def run(pipeline: Pipeline, blocks: Iterable[tuple[list[bytes], bool]], write: Callable[[bytes], None]) -> None:

@@ -231,11 +231,8 @@ class Replay:
         elif origin != self._origin:
             out += self._begin(block, origin)
         self._open_line = not block.newline
-        lines = block.lines
-        if self._binary:
-            lines = [line + b"\n" for line in lines[:-1]] + [lines[-1] + b"\n" * block.newline]
         with self._naming(block.origin):
-            out += self.pipeline.feed(lines)
+            out += self._feed(block)
         if self._open_line and self.form.ordered and out.endswith(b"\n"):
             out, self._newline = out[:-1], b"\n"  # this may be the line that has none
         return out
@@ -244,8 +241,7 @@ class Replay:
         """Another file: look what it is."""
         first, before = self._origin is None, self._origin[0] if self._origin else ""
         self._origin = origin
-        head = b"\n".join(block.lines[:512])
-        form = recognise(head)
+        form = recognise(block.text)
         if self.options.system == "auto":
             refuse(form, block.origin)
             if first and form is InputForm.AIX:
@@ -257,7 +253,7 @@ class Replay:
         out = self.pipeline.idle()
         self.pipeline.grouper.reversed_records = form is InputForm.AUSEARCH
         if self.trail is not None and isinstance(self.backend, Aix):
-            self._binary = looks_binary(head)
+            self._binary = looks_binary(block.text)
             with self._naming(before):
                 self.trail.close()
                 out += self.pipeline.feed([])
@@ -265,6 +261,15 @@ class Replay:
                 self.trail.begin(binary=self._binary)
             self.backend.of_file(str(Path(block.origin).absolute()))
         return out
+
+    def _feed(self, block: Block) -> bytes:
+        """The lines as they are wanted: a trail's one by one, and a binary one's with their newlines."""
+        if self.trail is None:
+            return self.pipeline.feed_text(block.text)
+        lines = block.lines
+        if self._binary:
+            lines = [line + b"\n" for line in lines[:-1]] + [lines[-1] + b"\n" * block.newline]
+        return self.pipeline.feed(lines)
 
     @contextmanager
     def _naming(self, origin: str) -> Iterator[None]:

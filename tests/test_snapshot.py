@@ -155,7 +155,7 @@ def test_the_counts_of_each_run_add_up(lines: list[bytes], cut: int, tmp_path: P
 
 # --- the same state ---------------------------------------------------------------------------------------------------
 
-CACHES = {"self_answer"}
+CACHES = {"self_answer", "token"}
 """What is rebuilt when it is asked for."""
 
 
@@ -226,7 +226,7 @@ SAVED: dict[type, set[str]] = {
     | {"_key", "_append", "_held"}  # follow from others
     | {"_closed"}  # empty between two calls
     | {"completes", "stats", "timeout_ms", "max_open", "max_records", "max_lines"}
-    | {"ordered", "reversed_records", "on_gap", "on_late"},
+    | {"ordered", "reversed_records", "on_gap", "on_late", "first", "last", "leads"},
 }
 """What has been thought of, by the classes that hold state."""
 

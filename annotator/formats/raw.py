@@ -120,7 +120,7 @@ class Raw:
         self.mark_unknown = mark_unknown
         self.reannotate = reannotate
         self.only = None if fields is None else frozenset(b" " + name.encode() for name in fields)
-        self._cache: dict[int, tuple[Attribution, int, list[bytes], int]] = {}
+        self._cache: dict[int, tuple[Attribution, int, list[bytes], int, bytes]] = {}
 
     def write(self, event: Event, answer: Attribution) -> None:
         """Annotate one decided event."""
@@ -161,6 +161,14 @@ class Raw:
         self.stats.annotated += 1
         return True
 
+    def suffix(self, answer: Attribution) -> bytes:
+        """All fields of an answer, b"" for none."""
+        known = self._cache.get(id(answer))
+        if known is None or known[0] is not answer or not answer.container or known[1] != answer.container.version:
+            fields, _ = self._fields(answer)
+            return b"".join(fields)
+        return known[4]
+
     def _fields(self, answer: Attribution) -> tuple[list[bytes], int]:
         """The fields and their size; the same answer object is rendered once per version of its container's names."""
         container = answer.container
@@ -174,5 +182,5 @@ class Raw:
         size = sum(map(len, fields))
         if len(self._cache) >= 16_384:
             self._cache.clear()
-        self._cache[id(answer)] = (answer, version, fields, size)
+        self._cache[id(answer)] = (answer, version, fields, size, b"".join(fields))
         return fields, size

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from annotator.backend import Place
 from annotator.linux import facts
 from annotator.linux.records import Completes, body_end, head, type_number
+from annotator.linux.usual import Usual
 
 if TYPE_CHECKING:
     from annotator.model import Event, Reading
@@ -28,6 +29,10 @@ class Linux:
     def read(self, event: Event) -> Reading:
         """See `facts.read`."""
         return facts.read(event)
+
+    def usual(self) -> Usual:
+        """What reads usual events, for one run."""
+        return Usual()
 
     def place(self, event: Event) -> Place | None:
         """At the end of the body of the record that `read` chose, before 0x1D."""

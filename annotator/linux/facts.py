@@ -2,6 +2,8 @@
 
 Which argument holds clone's flags, and what a number means, depends on `arch=`; both are resolved once per process
 life of this program, in `_CALLS`. Nothing is opened here, and no record is believed about another process than its own.
+
+Budget: what a call changes is told in one place, for both roads of the pipeline.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ _ACTOR = re.compile(
 LIMIT = 65_536
 """Entries of each cache below; a full one is emptied. All are pure: what the same bytes say is always the same."""
 
-_calls: dict[bytes, tuple[str, bool]] = {}
+calls: dict[bytes, tuple[str, bool]] = {}
 """A SYSCALL record up to `a0=` to the kind of call (``""``: changes nothing) and whether it succeeded."""
 
 _actors: dict[bytes, Actor] = {}
@@ -88,7 +90,7 @@ def _plain(event: Event, line: bytes) -> Reading:
     """A SYSCALL event of the usual shape: no CONTAINER_ID can be in it but behind an OBJ_PID."""
     start = 26 + len(event.key)
     call = line[start : line.find(b" a0=", start)]
-    known = _calls.get(call) or _call(call)
+    known = calls.get(call) or call_of(call)
     kind = known[0]
     start = line.find(b" ppid=", start)
     stop = line.find(b" key=", start)
@@ -99,31 +101,33 @@ def _plain(event: Event, line: bytes) -> Reading:
     reading = _readings.get((kind, part))
     if reading is not None:
         return reading
-    actor = _actors.get(part) or _actor(part)
+    actor = _actors.get(part) or actor_of(part)
     if actor is None:
         return _full(event)
     if kind == "target":
         return _targeted(event, actor)
     facts = _facts(kind, event, line, actor) if kind else _NOTHING
     reading = Reading(actor, facts)
-    if kind in ("", "exit", "root") or (kind == "exec" and not _is_engine(actor.exe)):
+    if kind in ("", "exit", "root") or (kind == "exec" and not is_engine(actor.exe)):
         if len(_readings) >= LIMIT:
             _readings.clear()
         _readings[kind, part] = reading
     return reading
 
 
-def _call(call: bytes) -> tuple[str, bool]:
+def call_of(call: bytes) -> tuple[str, bool]:
+    """The kind of a call ("": changes nothing) and whether it succeeded, by a record up to its `exit=` or `a0=`."""
     words = call.split(b" ", 2)
     kind = _CALLS.get(b" ".join(words[:2]), "")
     known = (kind, kind == "exit" or (len(words) > 2 and words[2][:12] == b"success=yes "))
-    if len(_calls) >= LIMIT:
-        _calls.clear()
-    _calls[call] = known
+    if len(calls) >= LIMIT:
+        calls.clear()
+    calls[call] = known
     return known
 
 
-def _actor(part: bytes) -> Actor | None:
+def actor_of(part: bytes) -> Actor | None:
+    """Who a SYSCALL record says it was, by the part from `ppid=` on; None for another shape."""
     found = _ACTOR.match(part)
     if found is None:
         return None
@@ -151,21 +155,27 @@ def _targeted(event: Event, actor: Actor) -> Reading:
 _NOTHING: tuple[Fact, ...] = ()
 
 
-def _is_engine(exe: bytes) -> bool:
+def is_engine(exe: bytes) -> bool:
+    """Whether a program is a container engine's, or may be one in disguise."""
     return commands.is_engine(exe) or commands.is_disguise(exe)
 
 
 def _facts(kind: str, event: Event, line: bytes, actor: Actor) -> tuple[Fact, ...]:
     """What a successful system call changed."""
+    return _executed(event, actor) if kind == "exec" and is_engine(actor.exe) else changed(kind, line, actor)
+
+
+def changed(kind: str, line: bytes, actor: Actor) -> tuple[Fact, ...]:
+    """What a successful system call changed, as far as its SYSCALL record tells."""
     if kind == "exit":
         return (Exited(actor.pid),)
     if kind == "exec":
-        return _executed(event, actor)
+        return (Executed(actor.pid, actor.exe),)
     if kind in ("fork", "clone", "clone2", "clone3"):
         return _forked(kind, line, actor)
     if kind == "root":
         return (Rooted(actor.pid),)
-    flags = _hex(_argument(line, b" a1=" if kind == "setns" else b" a0="))
+    flags = hexadecimal(_argument(line, b" a1=" if kind == "setns" else b" a0="))
     if kind == "setns" and flags == 0:
         return (Moved(actor.pid, Ns.NONE, joined=True),)  # a kind the record hides
     ns = _ns(flags)
@@ -179,7 +189,11 @@ def _argument(line: bytes, name: bytes) -> bytes:
 
 
 def _ns(flags: int) -> Ns:
-    return _BITS.get(flags & _NS) or Ns(flags & _NS)
+    bits = flags & _NS
+    known = _BITS.get(bits)
+    if known is None:
+        known = _BITS[bits] = Ns(bits)
+    return known
 
 
 _BITS = {0: Ns.NONE}
@@ -193,23 +207,31 @@ def _forked(kind: str, line: bytes, actor: Actor) -> tuple[Fact, ...]:
         return (Forked(actor.pid, child),)
     if kind == "clone3":
         return (Forked(actor.pid, child, ns=None),)
-    flags = _hex(_argument(line, b" a1=" if kind == "clone2" else b" a0="))
-    if flags & CLONE_THREAD:
+    flags = hexadecimal(_argument(line, b" a1=" if kind == "clone2" else b" a0="))
+    return cloned(actor.pid, child, flags)
+
+
+def cloned(parent: int, child: int, flags: int) -> tuple[Fact, ...]:
+    """What a clone with these flags has made: a thread is no process."""
+    if flags & CLONE_THREAD or child <= 0:
         return _NOTHING
-    return (Forked(actor.pid, child, bool(flags & CLONE_PARENT), _ns(flags)),)
+    return (Forked(parent, child, bool(flags & CLONE_PARENT), _ns(flags)),)
 
 
 def _executed(event: Event, actor: Actor) -> tuple[Fact, ...]:
-    """An exec, and of an engine what its command line says."""
+    """An engine's exec, and what its command line says."""
+    return commanded([body for name, body in map(split, event.in_order()) if name == b"EXECVE"], actor)
+
+
+def commanded(bodies: list[bytes], actor: Actor) -> tuple[Fact, ...]:
+    """The same, by the bodies of the EXECVE records."""
     done = Executed(actor.pid, actor.exe)
-    if not _is_engine(actor.exe):
-        return (done,)
-    bodies = [body for name, body in map(split, event.in_order()) if name == b"EXECVE"]
     said = commands.read(actor.pid, actor.uid, actor.exe, arguments(bodies))
     return (done, said) if said is not None else (done,)
 
 
-def _hex(value: bytes) -> int:
+def hexadecimal(value: bytes) -> int:
+    """A number as the kernel writes arguments; 0 when it is none."""
     try:
         return int(value, 16) if len(value) <= 16 else 0
     except ValueError:
@@ -230,7 +252,7 @@ def _full(event: Event) -> Reading:
         line = event.lines[event.at]
         start = line.find(b" ppid=")
         stop = line.find(b" key=", start)
-        actor = _actor(line[start : stop if stop > 0 else body_end(line, 0)]) or Actor(
+        actor = actor_of(line[start : stop if stop > 0 else body_end(line, 0)]) or Actor(
             number(field(body, b"pid"), NO_PID),
             number(field(body, b"ppid"), NO_PID),
             number(field(body, b"auid"), UNSET_ID),
@@ -240,7 +262,7 @@ def _full(event: Event) -> Reading:
             text(field(body, b"exe")),
         )
         start = head(line)[1]
-        kind, succeeded = _call(line[start : line.find(b" a0=", start)])
+        kind, succeeded = call_of(line[start : line.find(b" a0=", start)])
         facts = _facts(kind, event, line, actor) if kind and kind != "target" and succeeded else _NOTHING
     else:
         actor, facts = user_reading(name, body)
@@ -278,7 +300,10 @@ def _reading(
     for index, name in enumerate(names):
         if name in (b"NETFILTER_PKT", b"UNKNOWN[1324]"):
             body = records[index][1]
-            packet = (field(body, b"saddr").decode("ascii", "replace"), field(body, b"daddr").decode("ascii", "replace"))
+            packet = (
+                field(body, b"saddr").decode("ascii", "replace"),
+                field(body, b"daddr").decode("ascii", "replace"),
+            )
             if isinstance(links.packet, tuple):
                 stated.append(Stated(NO_PID, _ids(links.packet)))
             break

@@ -106,8 +106,18 @@ _HEX = re.compile(rb"[0-9A-F]+")
 _ARGUMENT = re.compile(rb" a(\d{1,5})(?:\[(\d{1,5})\])?=(\"[^\"]*\"|[0-9A-F]+)")
 
 
+_NAMES = tuple(b"a%d=" % at for at in range(512))
+_VALUE = re.compile(rb"\"[^\"]*\"|[0-9A-F]+")
+
+
 def arguments(bodies: list[bytes], *, limit: int = 512) -> tuple[bytes, ...]:
     """The argument list out of an event's EXECVE bodies; pieces `aN[m]` are joined, at most `limit` arguments."""
+    if len(bodies) == 1:
+        words = bodies[0].split(b" ")
+        if words[0] == b"argc=%d" % (len(words) - 1) and len(words) <= limit:  # the usual case: all of them, whole
+            values = [word[len(name) :] for name, word in zip(_NAMES, words[1:], strict=False) if word.startswith(name)]
+            if len(values) == len(words) - 1 and all(map(_VALUE.fullmatch, values)):
+                return tuple(map(text, values))
     found: dict[int, dict[int, bytes]] = {}
     for body in bodies:
         for at, piece, value in _ARGUMENT.findall(b" " + body):

@@ -7,6 +7,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from annotator.errors import FormatError, StoreError
+from annotator.events import Stretch
+from annotator.model import Event, Stamp
 from annotator.snapshot.rows import (
     AS_IT_IS,
     CHUNK,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
     from annotator.events import Grouper
     from annotator.membership import Intent, Stay
-    from annotator.model import Attribution, Container, Event, Session
+    from annotator.model import Attribution, Container, Session
     from annotator.processes import Life
     from annotator.sources import Position
     from annotator.store import Header
@@ -197,10 +199,12 @@ class _Run:
             yield Counted(name, serials.highest)
             yield from _numbers("gaps", at, *serials._gaps)
         yield from _numbers("open", 0, *map(number, grouper.open.values()))
-        parts = ((run[0], run[1] + 1) if isinstance(run, tuple) else (run, 0) for run in grouper.runs)
+        runs = [_alone(run.text()) if isinstance(run, Stretch) else run for run in grouper.runs]
+        parts = ((run[0], run[1] + 1) if isinstance(run, tuple) else (run, 0) for run in runs)
         yield from _numbers("runs", 0, *chain.from_iterable((number(event), part) for event, part in parts))
         waiting = len(self.events.found)
-        yield from _numbers("recent", 0, *map(number, grouper.recent.values()))
+        recent = [_gone(key) if event is None else event for key, event in grouper.recent.items()]
+        yield from _numbers("recent", 0, *map(number, recent))
         for at, event in enumerate(self.events.found):
             yield Grouped(
                 event.key, event.node, event.stamp, event.at, event.seen, event.held, event.closed, event.reversed,
@@ -209,6 +213,21 @@ class _Run:
             if at < waiting:
                 yield from _numbers("splits", at, *event.splits)
                 yield from _lines(at, event.lines)
+
+
+def _alone(text: bytes) -> Event:
+    """Decided lines that wait for their turn to leave."""
+    event = Event(b"", b"", Stamp(0, 0), text)
+    event.closed = True
+    return event
+
+
+def _gone(key: bytes) -> Event:
+    """An event that has left, and of which only its key is remembered."""
+    event = Event(key, b"", Stamp(0, 0), b"")
+    event.lines = []
+    event.closed = True
+    return event
 
 
 def _numbers(what: str, of: int, *numbers: int) -> Iterator[Numbers]:

@@ -70,7 +70,7 @@ class Whole:
     serials: dict[bytes, Serials]
     events: list[Event]
     open: dict[bytes, Event]
-    recent: dict[bytes, Event]
+    recent: dict[bytes, Event | None]
     runs: deque[Run]
 
     def reboot(self, names: set[bytes], boot: str) -> None:
@@ -149,8 +149,8 @@ class Rows:
         for event in chain(open_events.values(), () if current is None else (current,)):
             if event.closed or not event.lines or (event.key in open_events) != (0 < event.held <= len(event.lines)):
                 raise FormatError("an open event has no lines to wait for")
-        recent = self._by_key("recent")
-        if not all(event.closed for event in recent.values()):
+        recent: dict[bytes, Event | None] = {**self._by_key("recent")}
+        if not all(event is not None and event.closed for event in recent.values()):
             raise FormatError("an event is both open and closed")
         return Whole(
             heads[0], self._nodes(), self._containers(), self._inside(), self._unsure(), self._serials(), self.events,

@@ -22,19 +22,24 @@ class Position(NamedTuple):
 
 
 class Block(NamedTuple):
-    r"""Some consecutive lines of one source, in order.
+    r"""Some consecutive lines of one source, in order, as one piece of text.
 
-    The lines come without their b"\n"; a b"\r" before it stays part of the line. `offset` is the byte of the
-    decompressed stream after the block. `newline` is False only where the source ended without a newline: then the
-    last item of `lines` is that unfinished line, and the block is the last one of its file.
+    The lines stand in `text` with a b"\n" between them and none at the end; a b"\r" before it stays part of the line.
+    `offset` is the byte of the decompressed stream after the block. `newline` is False only where the source ended
+    without a newline: then `text` is that unfinished line, and the block is the last one of its file.
     """
 
-    lines: list[bytes]
+    text: bytes
     origin: str
     offset: int
     newline: bool = True
     device: int = 0
     inode: int = 0
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines one by one, for those who need them so: cutting costs more than reading."""
+        return self.text.split(b"\n")
 
     @property
     def position(self) -> Position:
@@ -61,23 +66,22 @@ class Cutter:
 
     def feed(self, data: bytes) -> Block | None:
         """The lines that `data` finishes, or None. Raises SourceError for a line longer than `LONGEST`."""
-        lines = data.split(b"\n")
-        tail = lines.pop()
-        if not lines:
-            self._hold(tail)
+        stop = data.rfind(b"\n")
+        if stop < 0:
+            self._hold(data)
             return None
-        first = len(lines[0])
-        if self.held + first > LONGEST:
+        if self._pieces and self.held + data.find(b"\n") > LONGEST:
             raise self._too_long()
+        text, tail = data[:stop], data[stop + 1 :]
         if self._pieces:
-            self._pieces.append(lines[0])
-            lines[0] = b"".join(self._pieces)
+            self._pieces.append(text)
+            text = b"".join(self._pieces)
             self._pieces.clear()
-        self.offset += self.held + len(data) - len(tail)
+        self.offset += len(text) + 1
         self.held = 0
         if tail:
             self._hold(tail)
-        return Block(lines, self.origin, self.offset, True, self.device, self.inode)
+        return Block(text, self.origin, self.offset, True, self.device, self.inode)
 
     def end(self) -> Block | None:
         """The line that has no newline, when the source is over; None when there is none."""
@@ -87,7 +91,7 @@ class Cutter:
         self._pieces.clear()
         self.offset += self.held
         self.held = 0
-        return Block([line], self.origin, self.offset, False, self.device, self.inode)
+        return Block(line, self.origin, self.offset, False, self.device, self.inode)
 
     def _hold(self, piece: bytes) -> None:
         # Pieces are joined once, when the line is whole: joining at every chunk would be quadratic.

@@ -132,7 +132,7 @@ def run(data: bytes, options: Options, stats: Stats, sizes: int = 1 << 20, origi
     out = b""
     for at in range(0, len(lines), sizes):
         last = at + sizes >= len(lines)
-        out += replay.feed(Block(lines[at : at + sizes], origin, 0, whole or not last))
+        out += replay.feed(Block(b"\n".join(lines[at : at + sizes]), origin, 0, whole or not last))
     return out + replay.finish()
 
 

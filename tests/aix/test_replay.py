@@ -147,7 +147,7 @@ def test_accuracy_of_binary_trails(sim: Any, tmp_path: Path, version: int) -> No
         stats = Stats()
         replay = Replay(given, stats=stats)
         lines = made.machine.trail(version=version).split(b"\n")
-        out = replay.feed(Block(lines, "trail", 0, False)) + replay.finish()
+        out = replay.feed(Block(b"\n".join(lines), "trail", 0, False)) + replay.finish()
         assert stats.check() == []
         found += judge(made.machine.records, [json.loads(line) for line in out.splitlines()])
     sys.stdout.write(f"version {version} {dict(sorted(found.items()))}\n")
@@ -226,8 +226,8 @@ def test_auto_decides_by_content(sim: Any) -> None:
 
 def test_two_systems_in_one_run(sim: Any) -> None:
     """Refused: their times and names have nothing to do with each other."""
-    log = Block([b"type=EOE msg=audit(1700000000.123:42): "], "audit.log", 0)
-    lines = Block(sim.scenario().auditpr().split(b"\n")[:-1], "trail", 0)
+    log = Block(b"type=EOE msg=audit(1700000000.123:42): ", "audit.log", 0)
+    lines = Block(sim.scenario().auditpr().removesuffix(b"\n"), "trail", 0)
     for first, second in ((log, lines), (lines, log)):
         replay = Replay(Options(format="json"))
         replay.feed(first)
@@ -242,7 +242,7 @@ def test_several_files(sim: Any) -> None:
     for form in ("raw", "json"):
         stats = Stats()
         replay = Replay(Options(format=form), stats=stats)
-        out = b"".join(replay.feed(Block(data.split(b"\n")[:-1], f"trail{at}", 0)) for at, data in enumerate(files))
+        out = b"".join(replay.feed(Block(data.removesuffix(b"\n"), f"trail{at}", 0)) for at, data in enumerate(files))
         out += replay.finish()
         assert stats.check() == []
         assert stats.events == 3 * len(machine.records)
@@ -259,7 +259,7 @@ def test_what_a_file_leaves_open_is_of_that_file(sim: Any) -> None:
     data = sim._bin(0, len(record), "32", ">") + record  # so short that it could be another form of header
     replay = Replay(Options(format="json"))
     out = b"".join(
-        replay.feed(Block(data.split(b"\n"), name, 0, False)) for name in ("/wpars/web/audit/trail", "/audit/trail")
+        replay.feed(Block(data, name, 0, False)) for name in ("/wpars/web/audit/trail", "/audit/trail")
     )
     documents = [json.loads(line) for line in (out + replay.finish()).splitlines()]
     assert [one.get("container", {}).get("name") for one in documents] == ["web", None]
@@ -292,7 +292,7 @@ def test_an_error_comes_after_what_was_read(sim: Any) -> None:
         run(sim.scenario().trail(bins="compressed"), Options(format="json"), Stats())
     data = sim.scenario().trail()
     replay = Replay(Options(format="json"))
-    out = replay.feed(Block([data + b"x" * 100], "trail", 0, False))
+    out = replay.feed(Block(data + b"x" * 100, "trail", 0, False))
     assert out.count(b"\n") == len(sim.scenario().records)
     with pytest.raises(FormatError, match=f"^trail: no audit record at byte {len(data)} "):
         replay.finish()

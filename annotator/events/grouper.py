@@ -7,17 +7,29 @@ Decisions (2026-11): no type closes an event at once, since SERVICE_START and LO
 A probably whole event closes at the next record of another event, at an idle moment, or at the end. Any other closes
 when the stream's clock has gone on by `timeout_ms` since its last record came: never by its own stamp, which is the
 entry of a system call that may have blocked for long.
+
+The hot path is `cut`: it takes text as it was read, and of a usual event (SYSCALL to PROCTITLE, see `stretch`) makes
+nothing but a stamp. All else goes line by line, through `_lines`. Both join the same lines into the same events.
+
+Budget: one class of more than 300 lines, since both ways share the open events, the closed ones and the order.
 """
 
 from __future__ import annotations
 
 import re
-from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections import deque
 from itertools import islice
+from operator import contains
+from typing import TYPE_CHECKING
 
+from annotator.events.clock import Serials, StreamClock
+from annotator.events.stretch import AHEAD, BETWEEN, MILLIS, TYPES, Spread, Stretch, Usual, text_of
 from annotator.model import Event, Stamp
-from annotator.stats import Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from annotator.stats import Stats
 
 HEAD = re.compile(rb"(?:.{0,256}? )??(?:node=(\S+) )?type=(\S+) msg=audit\((\d{1,11}\.\d{3}:\d{1,20})\):")
 """A record's head. Text before it (a syslog relay's) is tolerated; `node` is absent, never empty."""
@@ -27,9 +39,6 @@ new_stamp = tuple.__new__
 
 STAMP = re.compile(rb"(\d{1,11})\.(\d{3}):(\d{1,20})")
 
-JUMP_MS = 10_000
-"""A stamp further ahead of the stream than this is believed only when a second event confirms it."""
-
 _nowhere: list[bytes] = []
 
 NO_KEY = b")"
@@ -38,96 +47,16 @@ NO_KEY = b")"
 REMEMBERED = 512
 """How many closed events can still be joined by a straggler."""
 
-Run = Event | tuple[Event, int]
+Run = Event | Stretch | tuple[Event, int]
 """Lines that stand together in the input: an event's first, or with n those from its n-th resumption on."""
-
-
-class StreamClock:
-    """The stream's own present, in stamp milliseconds: the newest believable stamp.
-
-    One wild stamp, ahead or behind, moves nothing; two that agree do. So a future stamp stops no ageing, and a clock
-    that was set back is followed.
-    """
-
-    __slots__ = ("_doubt", "_doubts", "now")
-
-    def __init__(self) -> None:
-        self.now = 0
-        self._doubt = 0
-        self._doubts = 0
-
-    def observe(self, ms: int) -> None:
-        """Take note of one event's stamp."""
-        ahead = ms - self.now
-        if 0 <= ahead <= JUMP_MS:
-            self.now = ms
-            self._doubts = 0
-        elif -60_000 <= ahead < 0:
-            self._doubts = 0
-        elif abs(ms - self._doubt) <= JUMP_MS and (ahead > 0 or self._doubts >= 16):
-            self.now = ms
-            self._doubts = 0
-        else:
-            self._doubts = self._doubts + 1 if abs(ms - self._doubt) <= JUMP_MS else 0
-            self._doubt = ms
-            if self.now == 0:
-                self.now = ms
-
-
-class Serials:
-    """Which serials of one node are missing: a sign of loss, not a proof (filters make gaps too).
-
-    Serials come a little out of order; one is missed when the stream is `PATIENCE` past it.
-    """
-
-    PATIENCE = 256
-    __slots__ = ("_gaps", "highest")
-
-    def __init__(self) -> None:
-        self.highest = -1
-        self._gaps: OrderedDict[int, None] = OrderedDict()
-
-    def observe(self, serial: int) -> int:
-        """Take note of one serial; returns how many are now given up as missing."""
-        ahead = serial - self.highest
-        lost = 0
-        if self.highest < 0 or not -100_000 < ahead < 1_000_000:
-            lost = self.finish()  # the first, or a new boot's count
-            self.highest = serial
-        elif ahead > 0:
-            skipped = ahead - 1
-            kept = min(skipped, self.PATIENCE)
-            for at in range(serial - kept, serial):
-                self._gaps[at] = None
-            self.highest = serial
-            lost = skipped - kept
-        else:
-            self._gaps.pop(serial, None)
-        while self._gaps:
-            oldest = next(iter(self._gaps))
-            if oldest > self.highest - self.PATIENCE:
-                break
-            del self._gaps[oldest]
-            lost += 1
-        return lost
-
-    @property
-    def waiting(self) -> bool:
-        """Whether any serial is awaited."""
-        return bool(self._gaps)
-
-    def finish(self) -> int:
-        """No more come: how many are still missing."""
-        lost = len(self._gaps)
-        self._gaps.clear()
-        return lost
 
 
 class Grouper:
     """Joins lines into events, and remembers the order the lines came in.
 
-    `feed` and `idle` return the events that closed; set `event.decided` by calling `release` after deciding them, and
-    take the lines that may leave from `drain`. With `ordered` False no order is kept (forms that leave by event).
+    `feed`, `cut` and `idle` return what closed: decide it in its order, set `event.closed`, and then take the lines that
+    may leave from `drain`. With `ordered` False no order is kept (forms that leave by event). `usual` tells of the events
+    that `cut` need not take apart the types of the first and the last record, and which may stand before the first.
     """
 
     def __init__(
@@ -141,6 +70,7 @@ class Grouper:
         max_lines: int = 65_536,
         ordered: bool = True,
         reversed_records: bool = False,
+        usual: tuple[bytes, bytes, frozenset[bytes]] | None = None,
         on_gap: Callable[[bytes, int], None] | None = None,
         on_late: Callable[[Event, bytes], bytes | None] | None = None,
     ) -> None:
@@ -153,19 +83,20 @@ class Grouper:
         self.max_lines = max_lines
         self.ordered = ordered
         self.reversed_records = reversed_records
+        first, last, leads = usual or (b"", b"", frozenset())
+        self.first, self.last = (b"\ntype=" + first if first else b""), b"\ntype=" + last
+        self.leads = frozenset(b"type=" + name for name in leads)
         self.on_gap = on_gap
         self.on_late = on_late
         self.open: dict[bytes, Event] = {}
         self.runs: deque[Run] = deque()
-        self.recent: dict[bytes, Event] = {}
+        self.recent: dict[bytes, Event | None] = {}
         self.serials: dict[bytes, Serials] = {}
         self._current: Event | None = None
         self._key = NO_KEY
-        self._closed: list[Event] = []
-        self._checked_ms = 0
-        self._held = 0
+        self._closed: list[Event | Stretch] = []
+        self._checked_ms = self._held = self._ms = 0
         self._second = b"-"
-        self._ms = 0
         self._next = -1
         self._append: Callable[[bytes], object] = _nowhere.append
 
@@ -176,8 +107,150 @@ class Grouper:
 
         Budget: the hot loop, inlined for the usual case: the lines before are one whole event that stands alone.
         """
-        stats = self.stats
-        stats.lines += len(lines)
+        self.stats.lines += len(lines)
+        self._lines(lines)
+        self._pause()
+        return self._events()
+
+    def cut(self, text: bytes) -> list[Event | Stretch]:
+        """The same of consecutive lines that are still one text (newlines between them, none at the end).
+
+        Budget: the hot loop. Of an event of the usual shape, which is whole and stands alone, nothing is made but its
+        stamp. Whatever is otherwise goes line by line.
+        """
+        pieces = text.split(BETWEEN)
+        lines = len(text) - len(text.replace(b"\n", b"")) + 1
+        self.stats.lines += lines
+        # as many newlines as pieces, and a type behind each: no line that is no record, no node, and no copy of a stamp
+        clean = lines == len(pieces) - 1 == sum(map(contains, pieces, TYPES)) + 1
+        clean = clean and text[:5] == b"type=" and b"\n" not in pieces[0] and b"\n" not in pieces[-1]
+        if not clean or not self.first or self.reversed_records:
+            self._lines(text.split(b"\n"))
+            self._pause()
+            return self._take()
+        first, last = self.first, self.last
+        first_size, last_size = -len(first), -len(last)
+        recent, opened, clock, waiting = self.recent, self.open, self.clock, self._next
+        second, base, seen_ms = b"", 0, self._ms
+        leads = self.leads
+        usual: list[Usual] = []
+        spread: dict[bytes, Spread] = {}
+        key, size, start, chief, begun, waits = b"none", 0, 0, 0, 1, False
+        rest = iter(pieces)
+        next(rest)
+        for at, piece in enumerate(rest, 1):
+            if piece[:size] == key:
+                continue
+            if start:
+                name = key[:-1]
+                if not chief and at - start > 1 and pieces[start][first_size:] == first:
+                    lead = pieces[start - 1]
+                    if lead[lead.rfind(b"\n") + 1 :] in leads:
+                        chief = start + 1
+                if name in spread:
+                    if self._current is not None:
+                        self._finish(self._current)
+                    usual += spread[name].goes_on(start, at)
+                    if spread[name].stop <= at:
+                        del spread[name]
+                        recent[name] = None
+                    else:
+                        waits = True
+                    start = 0
+                elif (
+                    chief and name not in recent and name not in opened and (self._current is None or self._key != name)
+                ):
+                    end = at - 2 if pieces[at - 2][-9:] != b"\ntype=EOE" else at - 3
+                    stop = (
+                        at if pieces[end][last_size:] == last and end >= start else self._comes(pieces, key, start, at)
+                    )
+                    if key[:10] != second and key[:10].isdigit():
+                        second = key[:10]
+                        base = int(second) * 1000
+                    serial = key[15:-1]
+                    millis = MILLIS.get(key[10:15], -1)
+                    if stop and key[:10] == second and millis >= 0 and serial.isdigit() and size <= 36:
+                        if self._current is not None:
+                            self._finish(self._current)
+                        ms = base + millis
+                        if ms != seen_ms:
+                            seen_ms = ms
+                            clock.observe(ms)
+                        number = int(serial)
+                        if number == waiting:
+                            waiting += 1
+                        else:
+                            self._next = waiting
+                            self._count_serial(b"", number)
+                            waiting = self._next
+                        stamp = new_stamp(Stamp, (ms, number))
+                        if stop == at:
+                            recent[name] = None
+                            usual.append((stamp, chief, ((start, at),)))
+                        else:
+                            spread[name] = Spread(stamp, chief, start, at, stop)
+                            waits = True
+                        start = 0
+                if not start:
+                    if len(recent) > 2 * REMEMBERED:
+                        recent = self.recent = dict(islice(recent.items(), REMEMBERED, None))
+                else:
+                    if begun < start:
+                        self._stretch(pieces, usual, begun, start, seen_ms, waiting)
+                        usual = []
+                    self._lines(text_of(pieces, start, at).split(b"\n"))
+                    recent, waiting, seen_ms = self.recent, self._next, self._ms
+                    begun = at
+                if waits:
+                    waits = False
+                    if self._is_time():
+                        if opened:
+                            self._stretch(pieces, usual, begun, at, seen_ms, waiting)
+                            usual, begun = [], at
+                        self._age()
+                        recent = self.recent
+            chief = at if pieces[at - 1][first_size:] == first else 0
+            size = piece.find(b")") + 1
+            key = piece[:size]
+            start = at
+        if begun < start:
+            self._stretch(pieces, usual, begun, start, seen_ms, waiting)
+        self._lines(text_of(pieces, start, len(pieces)).split(b"\n"))
+        self._pause()
+        return self._take()
+
+    def _comes(self, pieces: list[bytes], key: bytes, start: int, at: int) -> int:
+        """Where an event ends whose lines others interrupt, if that is near in lines and time; else 0."""
+        size = len(key)
+        for index in range(start, min(at + AHEAD, len(pieces) - 1) if self.timeout_ms >= 1000 else start):
+            piece = pieces[index]
+            if piece[:10] != key[:10]:
+                return 0
+            if piece[:size] == key:
+                lead = pieces[index - 1]
+                kind = lead[lead.rfind(b"\n") :]
+                if kind == self.last:
+                    return index + 1 if pieces[index + 1][:size] != key else 0
+                if self.completes.get(kind[6:], False):
+                    return 0
+        return 0
+
+    def _stretch(self, pieces: list[bytes], usual: list[Usual], start: int, stop: int, ms: int, waiting: int) -> None:
+        """Whole events are closed at once; what the loop held in its own hands is put down."""
+        self._next = waiting
+        self._ms = ms
+        self._second = b"%d.%03d" % divmod(ms, 1000)
+        stretch = Stretch(pieces, start, stop, usual)
+        self._closed.append(stretch)
+        self.stats.closed += len(usual)
+        if self.ordered:
+            self.runs.append(stretch)
+
+    def _lines(self, lines: list[bytes]) -> None:
+        """Line by line.
+
+        Budget: a hot loop, inlined for the usual case: the lines before are one whole event that stands alone.
+        """
         key, append = self._key, self._append
         for line in lines:
             if line[:5] != b"type=":
@@ -217,13 +290,15 @@ class Grouper:
                     continue
             self._switch(text, line, start)
             key, append = self._key, self._append
+
+    def _pause(self) -> None:
+        """Nothing more for now."""
         current = self._current
         if current is not None:
             if len(current.lines) > self.max_records:
                 self._force(current)
             elif current.lines[-1].find(b"type=EOE ", 0, 256) >= 0:
                 self._finish(current)  # an event that ends in EOE needs no successor to be known whole
-        return self._take()
 
     def _tick(self, text: bytes) -> None:
         """Another millisecond than the event's before: read it, once for all events that share it."""
@@ -271,9 +346,8 @@ class Grouper:
         if stamp is None:
             self._pass(line)
             return
-        known = self.recent.get(key)
-        if known is not None:
-            self._straggle(known, line)
+        if key in self.recent:
+            self._straggle(self.recent[key], line)
             return
         ms = int(stamp[1] + stamp[2])
         self.clock.observe(ms)
@@ -304,15 +378,20 @@ class Grouper:
     def _leave(self, line: bytes) -> None:
         """Give a line that belongs to no open event its place in the order."""
         if self.ordered:
-            alone = Event(b"", b"", Stamp(0, 0), line)
-            alone.closed = True
-            self.runs.append(alone)
+            self.runs.append(self._alone(line))
 
-    def _straggle(self, event: Event, line: bytes) -> None:
+    @staticmethod
+    def _alone(text: bytes) -> Event:
+        """Text that waits for nothing but its place."""
+        alone = Event(b"", b"", Stamp(0, 0), text)
+        alone.closed = True
+        return alone
+
+    def _straggle(self, event: Event | None, line: bytes) -> None:
         """A record of an event that was decided already: it shares that decision."""
         self.stats.late += 1
         left: bytes | None = line
-        if self.on_late is not None:
+        if self.on_late is not None and event is not None:
             left = self.on_late(event, line)
         else:
             self.stats.passed += 1
@@ -366,8 +445,8 @@ class Grouper:
         self._held += len(lines) - event.held
         event.held = len(lines)
         self.open[event.key] = event
-        event.seen = now = self.clock.now
-        if now - self._checked_ms >= 250 or now < self._checked_ms:
+        event.seen = self.clock.now
+        if self._is_time():
             self._age()
         if len(self.open) > self.max_open or self._held > self.max_lines:
             self._force(next(iter(self.open.values())))
@@ -379,6 +458,10 @@ class Grouper:
             self._held -= event.held
         self.recent[event.key] = event
         self._closed.append(event)
+
+    def _is_time(self) -> bool:
+        """Whether to look for what has waited too long."""
+        return self.clock.now - self._checked_ms >= 250 or self.clock.now < self._checked_ms
 
     def _age(self) -> None:
         self._checked_ms = self.clock.now
@@ -396,12 +479,17 @@ class Grouper:
         self._close(event)
         self.stats.forced += 1
 
-    def _take(self) -> list[Event]:
+    def _take(self) -> list[Event | Stretch]:
         closed, self._closed = self._closed, []
         if self.reversed_records:
             for event in closed:
-                event.reversed = True
+                if isinstance(event, Event):
+                    event.reversed = True
         return closed
+
+    def _events(self) -> list[Event]:
+        """The same, where no stretch can be among them."""
+        return [event for event in self._take() if isinstance(event, Event)]
 
     def idle(self, *, quiet_ms: int = 0) -> list[Event]:
         """Nothing came for `quiet_ms` (wall clock): close what is probably whole, and all after the timeout."""
@@ -411,7 +499,7 @@ class Grouper:
             for event in list(self.open.values()):
                 self._close(event)
                 self.stats.aged += 1
-        return self._take()
+        return self._events()
 
     def flush(self) -> list[Event]:
         """The end of input: close everything."""
@@ -422,7 +510,7 @@ class Grouper:
         for event in list(self.open.values()):
             self._close(event)
             self.stats.flushed += 1
-        return self._take()
+        return self._events()
 
     # --- out ----------------------------------------------------------------------------------------------------
 
@@ -432,7 +520,9 @@ class Grouper:
         out: list[bytes] = []
         while runs:
             run = runs[0]
-            if isinstance(run, Event):
+            if isinstance(run, Stretch):
+                out.append(run.text())
+            elif isinstance(run, Event):
                 if not run.closed:
                     break
                 out += run.lines[: run.splits[0]] if run.splits else run.lines

@@ -1,0 +1,89 @@
+"""What a stream of records says of itself: its own present, and which serials are missing."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+JUMP_MS = 10_000
+"""A stamp further ahead of the stream than this is believed only when a second event confirms it."""
+
+
+class StreamClock:
+    """The stream's own present, in stamp milliseconds: the newest believable stamp.
+
+    One wild stamp, ahead or behind, moves nothing; two that agree do. So a future stamp stops no ageing, and a clock
+    that was set back is followed.
+    """
+
+    __slots__ = ("_doubt", "_doubts", "now")
+
+    def __init__(self) -> None:
+        self.now = 0
+        self._doubt = 0
+        self._doubts = 0
+
+    def observe(self, ms: int) -> None:
+        """Take note of one event's stamp."""
+        ahead = ms - self.now
+        if 0 <= ahead <= JUMP_MS:
+            self.now = ms
+            self._doubts = 0
+        elif -60_000 <= ahead < 0:
+            self._doubts = 0
+        elif abs(ms - self._doubt) <= JUMP_MS and (ahead > 0 or self._doubts >= 16):
+            self.now = ms
+            self._doubts = 0
+        else:
+            self._doubts = self._doubts + 1 if abs(ms - self._doubt) <= JUMP_MS else 0
+            self._doubt = ms
+            if self.now == 0:
+                self.now = ms
+
+
+class Serials:
+    """Which serials of one node are missing: a sign of loss, not a proof (filters make gaps too).
+
+    Serials come a little out of order; one is missed when the stream is `PATIENCE` past it.
+    """
+
+    PATIENCE = 256
+    __slots__ = ("_gaps", "highest")
+
+    def __init__(self) -> None:
+        self.highest = -1
+        self._gaps: OrderedDict[int, None] = OrderedDict()
+
+    def observe(self, serial: int) -> int:
+        """Take note of one serial; returns how many are now given up as missing."""
+        ahead = serial - self.highest
+        lost = 0
+        if self.highest < 0 or not -100_000 < ahead < 1_000_000:
+            lost = self.finish()  # the first, or a new boot's count
+            self.highest = serial
+        elif ahead > 0:
+            skipped = ahead - 1
+            kept = min(skipped, self.PATIENCE)
+            for at in range(serial - kept, serial):
+                self._gaps[at] = None
+            self.highest = serial
+            lost = skipped - kept
+        else:
+            self._gaps.pop(serial, None)
+        while self._gaps:
+            oldest = next(iter(self._gaps))
+            if oldest > self.highest - self.PATIENCE:
+                break
+            del self._gaps[oldest]
+            lost += 1
+        return lost
+
+    @property
+    def waiting(self) -> bool:
+        """Whether any serial is awaited."""
+        return bool(self._gaps)
+
+    def finish(self) -> int:
+        """No more come: how many are still missing."""
+        lost = len(self._gaps)
+        self._gaps.clear()
+        return lost
