@@ -129,6 +129,14 @@ def agreed(answers: list[Where]) -> Where:
     return known[0]._replace(evidence=evidence)
 
 
+def together(answers: list[Where]) -> Where:
+    """One answer for several sockets: one that cannot be placed may be another's, so then they do not agree."""
+    found = agreed(answers)
+    if found.status is not Status.UNKNOWN and any(one.status is Status.UNKNOWN for one in answers):
+        return unknown(Reason.AMBIGUOUS)
+    return found
+
+
 REASONS = {Reason.GONE: Code.GONE, Reason.REUSED: Code.GONE, Reason.NOT_SEEN: Code.GONE, Reason.DENIED: Code.DENIED}
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.lookup.linux import mounts, tables
+from annotator.lookup.linux import forwards, mounts, tables
 from annotator.lookup.linux.process import tty
 from tests.linux.conftest import HOST_ROOT
 from tests.lookup.conftest import INNER_MOUNTS, INSIDE_A, INSIDE_B, LAYER, TITLE, A, B, listening
@@ -265,3 +265,48 @@ def test_a_container_that_does_not_run(linux: LinuxSite) -> None:
     found = linux.told("container", "old")
     assert (found["container"]["state"], found["evidence"]) == ("not-running", ["inventory"])
     assert linux.told("file", "/var/lib/docker/overlay2/L2/diff/log")["container"]["id"] == B
+
+
+def test_a_published_port_says_where_it_leads(linux: LinuxSite) -> None:
+    """The socket is docker-proxy's, so the host's; its arguments and the namespaces' addresses name the container."""
+    line = (
+        "/usr/bin/docker-proxy\0-proto\0tcp\0-host-port\x008080\0-container-ip\x00172.17.0.2\0-container-port\x0080\0"
+    )
+    linux.add(400, ports={8080: 4001}, comm="docker-proxy", cmdline=line, exe="/usr/bin/docker-proxy")
+    trie = "Local:\n  +-- 172.17.0.0/16 2 0 2\n     |-- 172.17.0.2\n        /32 host LOCAL\n"
+    (linux.root / "proc/200/net/fib_trie").write_text(trie)
+    (linux.root / "proc/100/net/tcp").write_text(TITLE + listening(22, 1001) + listening(8080, 4001))
+    found = linux.told("port", 8080)
+    forward = found["ports"][0]["forwards"]
+    assert (found["status"], forward["address"], forward["port"], forward["container"]["id"]) == (
+        "host",
+        "172.17.0.2",
+        80,
+        A,
+    )
+    linux.add(201, ports={}, comm="x", cmdline="x\0", cgroup=IN_B, ns=INSIDE_B, mounts=INNER_MOUNTS)
+    (linux.root / "proc/201/net/fib_trie").write_text(trie)
+    assert linux.told("port", 8080)["ports"][0]["forwards"]["container"] is None
+
+
+def test_only_root_s_proxy_is_believed(linux: LinuxSite) -> None:
+    """Anybody can give a process such arguments."""
+    line = "docker-proxy\0-container-ip\x00172.17.0.2\0-container-port\x0080\0"
+    for more in ({"uid": 1000, "exe": "/usr/bin/docker-proxy"}, {"exe": "/tmp/x"}):
+        linux.add(100, ports={22: 1001}, comm="docker-proxy", cmdline=line, **more)
+        assert "forwards" not in linux.told("port", 22)["ports"][0]
+
+
+def test_addresses_of_both_families() -> None:
+    """/32 host entries of fib_trie, and the first column of if_inet6; broadcast addresses are none."""
+    trie = b"     |-- 10.0.0.2\n        /32 host LOCAL\n     |-- 10.0.0.255\n        /32 link BROADCAST\n"
+    six = b"20010db8000000000000000000000001 02 40 00 80 eth0\n"
+    assert forwards.addresses(trie, six) == {"10.0.0.2", "2001:db8::1"}
+
+
+def test_a_socket_that_cannot_be_placed_may_be_another_s(linux: LinuxSite) -> None:
+    """Two sockets on 80, one of them nobody's that can be seen: the question has no one answer."""
+    (linux.root / "proc/100/net/tcp").write_text(TITLE + listening(80, 9999))
+    found = linux.told("port", 80)
+    assert {one["status"] for one in found["ports"]} == {"unknown", "container"}
+    assert found["reason"] == "ambiguous"

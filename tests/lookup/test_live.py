@@ -132,3 +132,21 @@ def test_a_container_of_this_machine(busybox: Path) -> None:
         time.sleep(0.05)
     assert (port["container"]["id"], port["ports"][0]["pids"]) == (name, [pid])
     os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("process", "1"), ("file", "/etc/passwd"), ("port", "1"), ("container", "x")]
+)
+def test_an_ordinary_user_is_told_what_is_denied(kind: str, value: str) -> None:
+    """Never host, and never gone, for want of rights: the error says to ask as root."""
+    command = [sys.executable, "-m", "annotator", "lookup", kind, value, "--output", "json"]
+    ran = subprocess.run(command, user=65534, group=65534, extra_groups=[], capture_output=True, check=False)
+    if not ran.stdout:
+        pytest.skip("the program cannot be read by an ordinary user here")
+    found = json.loads(ran.stdout)
+    VALID.validate(found)
+    if kind == "process":  # pid 1 is the host's by what it is
+        assert (found["status"], "exe" in found["process"]) == ("host", False)
+        return
+    assert (found["status"], found["reason"], found["errors"][0]["code"]) == ("unknown", "denied", "denied")
+    assert ran.returncode == (0 if kind == "file" else 1)

@@ -14,7 +14,7 @@ from annotator.backend import HostProcess
 from annotator.errors import AnnotatorError
 from annotator.lookup import questions
 from annotator.lookup.aix.process import where as process_where
-from annotator.lookup.answer import Answer, Code, Collector, How, Problem, Refused, Where, agreed, unknown
+from annotator.lookup.answer import Answer, Code, Collector, How, Problem, Refused, Where, together, unknown
 from annotator.lookup.shown import known, where
 from annotator.model import Evidence, Reason, Status
 
@@ -48,14 +48,9 @@ def collect(value: str, view: AixView) -> Answer:
     body = [_body(one, answer, pid) for one, (answer, pid) in zip(found, answers, strict=True)]
     if isinstance(view.addresses, Problem):
         problems.append(view.addresses)
-    notes = (
-        [] if view.rmsock else ["Processes are named only with --rmsock, which runs a command that can remove sockets."]
-    )
-    together = agreed([answer for answer, _ in answers])
-    if together.status is not Status.UNKNOWN and any(one.status is Status.UNKNOWN for one, _ in answers):
-        together = unknown(Reason.AMBIGUOUS)  # a socket nobody can place may be another's
-    unique = list(dict.fromkeys(problems))
-    return Answer("ports", body[:MAX_SOCKETS], together, problems=unique, notes=notes, verified=False)
+    notes = [] if view.rmsock else ["Processes are named only with --rmsock: that command can remove sockets."]
+    unique, whole = list(dict.fromkeys(problems)), together([one for one, _ in answers])
+    return Answer("ports", body[:MAX_SOCKETS], whole, problems=unique, notes=notes, verified=False)
 
 
 def _by_wpar(view: AixView, problems: list[Problem]) -> dict[str, set[str]]:

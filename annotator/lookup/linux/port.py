@@ -16,12 +16,14 @@ from annotator.lookup.answer import (
     Refused,
     Where,
     agreed,
+    together,
     unknown,
     where_of,
 )
-from annotator.lookup.linux import tables
+from annotator.lookup.linux import forwards, tables
+from annotator.lookup.linux.process import details
 from annotator.lookup.linux.view import netns_name
-from annotator.lookup.shown import known, text, user, where
+from annotator.lookup.shown import container, known, text, user, where
 from annotator.model import Reason, Status
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from annotator.linux.sockets import Connection
     from annotator.lookup.linux.tables import Namespace
     from annotator.lookup.linux.view import LinuxView
-    from annotator.model import Container
 
 MAX_SOCKETS = 256
 """Sockets that are listed for one port: those that wait for peers first."""
@@ -61,7 +62,8 @@ def collect(value: str, view: LinuxView) -> Answer:
     asked = questions.port(value)
     found: list[Socket] = []
     problems: list[Problem] = []
-    for space in tables.namespaces(view):
+    spaces = tables.namespaces(view)
+    for space in spaces:
         answer = tables.connections(view, space)
         if isinstance(answer, Problem):
             problems.append(answer)
@@ -69,6 +71,9 @@ def collect(value: str, view: LinuxView) -> Answer:
         found += [Socket(space, one) for one in answer if _fits(one, asked)]
     waiting = [one for one in found if not one.one.remote_port]
     found = (waiting or found)[: MAX_SOCKETS + 1]
+    if not view.privileged:
+        what = "other users' network namespaces may not be looked into: sockets may be missed"
+        problems.append(Problem(Code.DENIED, what, "Ask as root."))
     if not found:
         if problems:
             raise Refused(*problems[0])
@@ -79,9 +84,21 @@ def collect(value: str, view: LinuxView) -> Answer:
     body = [_body(one, answer, held) for one, answer in zip(found, answers, strict=True)]
     if not held.whole:
         problems.append(Problem(Code.DENIED, "not all processes may be looked at for sockets", "Ask as root."))
-    together = agreed(answers)
+    _hand_on(view, spaces, body)
     notes = [f"only {MAX_SOCKETS} sockets are listed"] if len(found) > MAX_SOCKETS else []
-    return Answer("ports", body[:MAX_SOCKETS], together, problems=problems, notes=notes)
+    return Answer("ports", body[:MAX_SOCKETS], together(answers), problems=problems, notes=notes)
+
+
+def _hand_on(view: LinuxView, spaces: list[Namespace], sockets: list[dict[str, Any]]) -> None:
+    """Say of sockets that an engine's proxy holds where they lead. The socket itself stays the host's."""
+    by_pid = {one.pid: one for one in view.processes}
+    for socket in sockets:
+        for pid in socket.get("pids", [])[:1]:
+            found = forwards.target(by_pid[pid], details(view, pid).arguments) if pid in by_pid else None
+            if found is not None:
+                forward = forwards.forward(view, spaces, *found)
+                inner = container(forward.container) if forward.container is not None else None
+                socket["forwards"] = {"address": forward.address, "port": forward.port, "container": inner}
 
 
 def _fits(one: Connection, asked: questions.Port) -> bool:
@@ -115,13 +132,6 @@ def holders(view: LinuxView, inodes: set[int]) -> Holders:
     return Holders(found, whole)
 
 
-def _members(space: Namespace) -> list[Container]:
-    """The containers whose processes are in a namespace that is not the host's."""
-    if space.host:
-        return []
-    return list({id(one.container): one.container for one in space.members if one.container is not None}.values())
-
-
 def _where(view: LinuxView, socket: Socket, held: Holders) -> Where:
     """By who holds it; where nobody is seen to, by the namespace, if it is one container's alone."""
     pids = held.pids.get(socket.one.inode, [])
@@ -132,7 +142,7 @@ def _where(view: LinuxView, socket: Socket, held: Holders) -> Where:
         if found.status is Status.UNKNOWN:
             return found
         return found._replace(evidence=(How.OWNER.value, *found.evidence))
-    members = _members(socket.space)
+    members = tables.containers(socket.space)
     if len(members) == 1:
         return Where(Status.CONTAINER, members[0], None, (How.NETNS.value,))
     if members:
@@ -143,6 +153,7 @@ def _where(view: LinuxView, socket: Socket, held: Holders) -> Where:
 def _body(socket: Socket, answer: Where, held: Holders) -> dict[str, Any]:
     space, one = socket
     waits = not one.remote_port
+    inside = [text(each.id) for each in tables.containers(space)]
     return {
         **known(
             {
@@ -157,7 +168,7 @@ def _body(socket: Socket, answer: Where, held: Holders) -> dict[str, Any]:
                 "pids": held.pids.get(one.inode, [])[:MAX_OWNERS],
                 "netns": {
                     **netns_name(space.netns),
-                    **known({"name": text(space.name), "containers": [text(each.id) for each in _members(space)]}),
+                    **known({"name": text(space.name), "containers": inside}),
                     "host": space.host,
                 },
             }

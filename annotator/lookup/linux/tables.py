@@ -23,7 +23,7 @@ from annotator.lookup.answer import Code, Problem
 if TYPE_CHECKING:
     from annotator.backend import HostProcess
     from annotator.lookup.linux.view import LinuxView
-    from annotator.model import NetnsId
+    from annotator.model import Container, NetnsId
 
 MAX_TABLE = 2**20
 """Bytes read of one table: some 7,000 sockets."""
@@ -61,6 +61,13 @@ def namespaces(view: LinuxView) -> list[Namespace]:
         if netns in members or not any(netns[:2] == other[:2] for other in members)
     ]
     return sorted(found, key=lambda one: not one.host)
+
+
+def containers(space: Namespace) -> list[Container]:
+    """The containers whose processes are in a namespace that is not the host's."""
+    if space.host:
+        return []
+    return list({id(one.container): one.container for one in space.members if one.container is not None}.values())
 
 
 def connections(view: LinuxView, space: Namespace) -> tuple[Connection, ...] | Problem:
@@ -103,13 +110,13 @@ def _tables(view: LinuxView, pid: int) -> tuple[Connection, ...] | None:
     found: list[Connection] = []
     read = False
     for name in ("tcp", "tcp6", "udp", "udp6"):
-        data = _whole(view, pid, f"net/{name}")
+        data = whole(view, pid, f"net/{name}")
         read = read or bool(data)
         found += parse(data, name[:3])
     return tuple(found) if read else None
 
 
-def _whole(view: LinuxView, pid: int, name: str) -> bytes:
+def whole(view: LinuxView, pid: int, name: str) -> bytes:
     """A table in as many reads as it takes: the kernel hands out a page at a time."""
     path = view.root / "proc" / str(pid) / name
     try:

@@ -1,0 +1,72 @@
+"""A port that docker-proxy holds on the host is a container's: its arguments say at which address, and that says whose.
+
+dockerd (uid 0) starts one such process for each published port (-container-ip, -container-port: moby's docker-proxy;
+from its documentation, not recorded on a real machine). The addresses of a namespace are those of /proc/PID/net/fib_trie
+and if_inet6, which a recorded tree has too. Ports that are forwarded by packet rules alone, or by a rootless user's
+helper, are not seen.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from annotator.lookup.linux import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from annotator.backend import HostProcess
+    from annotator.lookup.linux.tables import Namespace
+    from annotator.lookup.linux.view import LinuxView
+    from annotator.model import Container
+
+PROXY = b"docker-proxy"
+
+_LOCAL = re.compile(rb"\|-- ([0-9.]{7,15})\n\s+/32 host LOCAL")
+_SIX = re.compile(rb"^([0-9a-f]{32}) ", re.MULTILINE)
+
+
+class Forward(NamedTuple):
+    """Where a port is handed on to, and the one container that has that address; None when none or several have it."""
+
+    address: str
+    port: int
+    container: Container | None
+
+
+def target(process: HostProcess, arguments: Sequence[bytes]) -> tuple[str, int] | None:
+    """Address and port that a docker-proxy of root's hands on to; None for every other process."""
+    if process.uid != 0 or process.exe.rpartition(b"/")[2] != PROXY or process.container is not None:
+        return None
+    flags = dict(itertools.pairwise(arguments))
+    address, port = flags.get(b"-container-ip", b""), flags.get(b"-container-port", b"")
+    if not port.isdigit() or len(port) > 5 or not 0 < int(port) < 65536:
+        return None
+    try:
+        return str(ipaddress.ip_address(address.decode("ascii", "replace"))), int(port)
+    except ValueError:
+        return None
+
+
+def forward(view: LinuxView, spaces: list[Namespace], address: str, port: int) -> Forward:
+    """Whose address it is: of exactly one namespace, in which exactly one container is."""
+    holders = [space for space in spaces if not space.host and address in _addresses(view, space)]
+    found = tables.containers(holders[0]) if len(holders) == 1 else []
+    return Forward(address, port, found[0] if len(found) == 1 else None)
+
+
+def _addresses(view: LinuxView, space: Namespace) -> set[str]:
+    for one in space.members[:8]:
+        four, six = tables.whole(view, one.pid, "net/fib_trie"), tables.whole(view, one.pid, "net/if_inet6")
+        if four or six:
+            return addresses(four, six)
+    return set()
+
+
+def addresses(fib_trie: bytes, if_inet6: bytes) -> set[str]:
+    """The local addresses in both tables."""
+    found = {one.decode() for one in _LOCAL.findall(fib_trie)}
+    return found | {str(ipaddress.IPv6Address(int(one, 16))) for one in _SIX.findall(if_inet6)}
