@@ -1,7 +1,7 @@
 """A port that docker-proxy holds on the host is a container's: its arguments say at which address, and that says whose.
 
 dockerd (uid 0) starts one such process for each published port (-container-ip, -container-port: moby's docker-proxy;
-from its documentation, not recorded on a real machine). The addresses of a namespace are those of /proc/PID/net/fib_trie
+from its documentation, not recorded here). The addresses of a namespace are those of /proc/PID/net/fib_trie
 and if_inet6, which a recorded tree has too. Ports that are forwarded by packet rules alone, or by a rootless user's
 helper, are not seen.
 """
