@@ -6,7 +6,8 @@ parent writes the contid to `/proc/CHILD/audit_containerid`, then the child beco
 inherits. All arguments but our own go on as they are, and so do descriptors, signals and the exit code.
 
 What a later `exec` starts cannot be put into the container: its runtime is no descendant of who owns the number
-(ENOTUNIQ). It is logged and goes on. On a stock kernel nothing happens: the runtime is run in our place.
+(ENOTUNIQ). It is logged and goes on. On a stock kernel the runtime is run in our place; with `--annotator-hook` that
+hook is first put into the bundle, for engines that cannot be given one.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 
 OWN = "--annotator-"
 USAGE = """\
-usage: annotator-oci-runtime [--annotator-runtime=PATH] [--annotator-required] ARGUMENT...
+usage: annotator-oci-runtime [--annotator-runtime=PATH] [--annotator-hook=PATH] [--annotator-required] ARGUMENT...
 Stands in for an OCI runtime: registers the container to be made with the kernel (contid patches), then runs it.
   --annotator-runtime=PATH  the real runtime; default $ANNOTATOR_OCI_RUNTIME, else runc or crun of PATH
+  --annotator-hook=PATH     on a stock kernel, add this hook (annotator-oci-hook) to the bundle
   --annotator-required      make no container that cannot be registered
 """
 
@@ -55,6 +57,7 @@ class Options(NamedTuple):
     runtime: str
     arguments: tuple[str, ...]
     required: bool = False
+    hook: str = ""
 
 
 class Task(NamedTuple):
@@ -66,7 +69,7 @@ class Task(NamedTuple):
 
 def options(arguments: list[str], environment: dict[str, str]) -> Options:
     """Raises UsageError."""
-    runtime, required = environment.get("ANNOTATOR_OCI_RUNTIME", ""), False
+    runtime, required, hook = environment.get("ANNOTATOR_OCI_RUNTIME", ""), False, ""
     at = 0
     while at < len(arguments) and arguments[at].startswith(OWN):
         name, _, value = arguments[at][len(OWN) :].partition("=")
@@ -74,6 +77,8 @@ def options(arguments: list[str], environment: dict[str, str]) -> Options:
             runtime = value
         elif name == "required" and not value:
             required = True
+        elif name == "hook" and value.startswith("/"):
+            hook = value
         else:
             raise UsageError(f"{arguments[at][:64]!r} is no option", USAGE)
         at += 1
@@ -81,7 +86,7 @@ def options(arguments: list[str], environment: dict[str, str]) -> Options:
     for name in (runtime,) if runtime else ("runc", "crun"):
         found = _which(name, path)
         if found and not _is_ours(found):
-            return Options(found, tuple(arguments[at:]), required)
+            return Options(found, tuple(arguments[at:]), required, hook)
     raise UsageError(f"there is no runtime {runtime or 'runc or crun'}", "Name it: --annotator-runtime=PATH")
 
 
@@ -141,9 +146,11 @@ def main(
         return 2
     wanted = task(chosen.arguments)
     if not os.path.exists(f"{root}/proc/self/audit_containerid"):  # noqa: PTH110
-        if wanted.verb in _MAKES and chosen.required:
-            say(f"event=not-registered id={wanted.id!r} error=ENOSYS why='this kernel has no contid'")
-            sys.stderr.write("annotator-oci-runtime: this kernel has no contid: use annotator-oci-hook\n")
+        failed = _hooked(chosen) if wanted.verb in _MAKES else ""
+        if failed:
+            say(f"event=not-registered id={wanted.id!r} why={failed!r}")
+        if failed and chosen.required:
+            sys.stderr.write(f"annotator-oci-runtime: {failed}\n")
             return 1
         _become(chosen)
     if wanted.verb == "exec":
@@ -151,6 +158,30 @@ def main(
     if wanted.verb not in _MAKES or not wanted.id:
         _become(chosen)
     return _registered(chosen, wanted, root, write, say)
+
+
+def _hooked(chosen: Options) -> str:
+    """Give the container its hook; returns "" or what went wrong."""
+    if not chosen.hook:
+        return "this kernel has no contid: use annotator-oci-hook" if chosen.required else ""
+    from annotator.oci.bundle import inject
+
+    try:
+        inject(bundle(chosen.arguments), chosen.hook, ("--required",) if chosen.required else ())
+    except (AnnotatorError, OSError) as err:
+        return f"no hook in the bundle: {err}"
+    return ""
+
+
+def bundle(arguments: tuple[str, ...]) -> str:
+    """Where the configuration is: `--bundle`, else here."""
+    for at, word in enumerate(arguments):
+        name, given, value = word.partition("=")
+        if name in ("-b", "--bundle", "-bundle"):
+            return value if given else arguments[at + 1] if at + 1 < len(arguments) else "."
+        if word == "--":
+            break
+    return "."
 
 
 def _registered(

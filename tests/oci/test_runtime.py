@@ -161,7 +161,7 @@ def test_on_a_stock_kernel_nothing_happens(tmp_path: Path) -> None:
     assert machine.said() == ""
     done = machine.run("--annotator-required", "create", "web")
     assert (done.returncode, done.stdout) == (1, b"")
-    assert "error=ENOSYS" in machine.said()
+    assert "this kernel has no contid" in machine.said()
     assert machine.run("--annotator-required", "start", "web").returncode == 4
 
 
