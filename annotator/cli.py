@@ -231,10 +231,20 @@ def who_command(
 @cli.command()
 @click.option("--config", type=click.Path(), default="", help="TOML file; default /etc/annotator/annotator.toml.")
 @click.option("--check-config", is_flag=True, help="Say whether the configuration can be used, and end.")
-def plugin(config: str, *, check_config: bool) -> int:
+@click.option(
+    "--source",
+    type=click.Choice(("auditd", "auditstream", "auditpr")),
+    default="auditd",
+    show_default=True,
+    help="AIX: auditstream runs the pipe auditstream | auditpr; auditpr reads what such a pipe prints.",
+)
+def plugin(config: str, source: str, *, check_config: bool) -> int:
     """Run as auditd's plugin: records on standard input (in plugins.d, name the lighter `audisp-contid`)."""
+    from annotator.plugin import auditstream
     from annotator.plugin import main as run_plugin
 
+    if source != "auditd" and not check_config:
+        return auditstream.run(source, Path(config) if config else None)
     return run_plugin([*(["--check-config"] if check_config else []), *([config] if config else [])])
 
 

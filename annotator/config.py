@@ -2,6 +2,8 @@
 
 What it says is believed, so a file that others may write is refused. Every key says its unit in its name (`_s` seconds,
 `_mib` 2**20 bytes). An unknown key is an error: a misspelt filter must not pass as no filter.
+
+Budget: every table of one file with the checks that all of them share, read side by side.
 """
 
 from __future__ import annotations
@@ -138,6 +140,22 @@ class Output:
     topic: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Aix:
+    """`plugin --source auditstream` and `auditpr`: the programs of the pipe, which classes, whose trail it is.
+
+    `tz` and `origin` are those of `replay`: the zone of printed times (the pipe we start prints UTC), whose trail.
+    """
+
+    auditstream: str = "/usr/sbin/auditstream"
+    auditpr: str = "/usr/sbin/auditpr"
+    classes: tuple[str, ...] = ()
+    numeric: bool = True
+    tz: str = "UTC"
+    origin: str = ""
+    inventory_interval_s: float = _range(30.0, 1, 86400)
+
+
 _FOR = {
     "socket": {"path", "mode"},
     "file": {"path", "mode", "group", "read_users", "max_mib", "max_age_s", "keep", "compress"},
@@ -162,6 +180,7 @@ class Config:
     control: Control = Control()
     log: Log = Log()
     metrics: Metrics = Metrics()
+    aix: Aix = Aix()
     output: tuple[Output, ...] = (Output(name="audit", path="/var/log/annotator/audit.log", mode="0640"),)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from annotator.events import Grouper
 from annotator.formats import json, msgpack
 from annotator.formats.raw import Raw
+from annotator.linux.backend import Linux
 from annotator.model import Attribution, Event, Reason, Status
 from annotator.pipeline import Form, Pipeline, Tables
 from annotator.replay import Options, expression_of, filter_of, form_of
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from annotator import config
-    from annotator.linux.backend import Linux
+    from annotator.aix.backend import Aix
     from annotator.stats import Stats
 
 OVERLOADED = Attribution(Status.UNKNOWN, reason=Reason.OVERLOAD)
@@ -47,7 +48,7 @@ class Channel(NamedTuple):
     pieces: list[bytes]
 
 
-def channel(output: config.Output, node: str, backend: Linux, stats: Stats, taker: Taker) -> Channel:
+def channel(output: config.Output, node: str, backend: Linux | Aix, stats: Stats, taker: Taker) -> Channel:
     """Bind an output's settings. `stats` counts its lines."""
     options = Options(
         format=output.format,
@@ -63,7 +64,11 @@ def channel(output: config.Output, node: str, backend: Linux, stats: Stats, take
     lined = output.format in ("raw", "record")
     form = form_of(options, backend, stats) if lined else None
     marked = Raw(backend.place, stats, mark_unknown=True) if output.format == "raw" else form
-    interpret = None if lined else backend.interpreter(resolve_users=options.resolve_users)
+    interpret: Callable[[Event], dict[str, Any]] | None = None
+    if not lined and isinstance(backend, Linux):
+        interpret = backend.interpreter(resolve_users=options.resolve_users)
+    elif not lined:
+        interpret = backend.interpret
     return Channel(options, filter_of(options, expression_of(options)), form, marked, interpret, stats, taker, [])
 
 

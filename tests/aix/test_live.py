@@ -1,0 +1,421 @@
+"""Live on AIX: the pipe is run and watched over, the same is read from standard input, WPARs are looked at in time."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from annotator import config as configuration
+from annotator.aix import live
+from annotator.aix.host import AixHost
+from annotator.errors import ExitCode, SourceError, UsageError
+from annotator.formats.raw import tail_start
+from annotator.model import Container
+from annotator.plugin.auditstream import Stream
+from annotator.plugin.notes import Notes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+LETTERS = "elrRtpPTcW"
+PROGRAM = Path(sys.executable).with_name("annotator")
+
+CONFIG = """
+[aix]
+auditstream = "{directory}/auditstream"
+auditpr = "{directory}/auditpr"
+{aix}
+[state]
+directory = ""
+[host]
+live = false
+[control]
+socket = ""
+[log]
+syslog = ""
+stderr = true
+[metrics]
+file = "{directory}/metrics.prom"
+interval_s = 0.1
+[process]
+event_timeout_ms = 300
+{more}
+[[output]]
+name = "main"
+type = "file"
+path = "{directory}/out"
+format = "{form}"
+"""
+
+
+def configured(directory: Path, form: str = "raw", aix: str = "", more: str = "") -> Path:
+    """A configuration with one file, whose pipe is the two scripts of this directory."""
+    path = directory / "annotator.toml"
+    path.write_text(CONFIG.format(directory=directory, form=form, aix=aix, more=more), "utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def script(path: Path, text: str) -> None:
+    """An executable shell script."""
+    path.write_text("#!/bin/sh\n" + text, "utf-8")
+    path.chmod(0o755)
+
+
+def fake(directory: Path, stream: str = "cat trail; exec sleep 600", printer: str = "exec cat") -> None:
+    """The two programs: the first gives what the simulator printed, the second hands it on."""
+    script(directory / "auditstream", f"cd {directory}\necho start >> starts\n{stream}\n")
+    script(directory / "auditpr", f'cd {directory}\necho "$@" > arguments\nenv > environment\n{printer}\n')
+
+
+def until(what: str, true: Callable[[], object], seconds: float = 15) -> None:
+    """Wait until a call is true."""
+    limit = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < limit, f"never: {what}"
+        time.sleep(0.02)
+
+
+def content(path: Path) -> bytes:
+    """A file's bytes; nothing when it is not there yet."""
+    return path.read_bytes() if path.exists() else b""
+
+
+def stripped(annotated: bytes) -> bytes:
+    """The lines without our fields."""
+    lines = annotated.split(b"\n")
+    starts = (tail_start(line) if line[:1] != b" " else -1 for line in lines)
+    return b"\n".join(line[:at] if at > 0 else line for line, at in zip(lines, starts, strict=True))
+
+
+class Live:
+    """The plugin as its own process. `stdin` is our end of its standard input."""
+
+    def __init__(self, directory: Path, config: Path, source: str = "auditstream") -> None:
+        self.directory = directory
+        self.errors = directory / "stderr"
+        with self.errors.open("ab") as errors:
+            self.process = subprocess.Popen(
+                [PROGRAM, "plugin", "--source", source, "--config", config], stdin=subprocess.PIPE, stderr=errors
+            )
+        assert self.process.stdin is not None
+        self.stdin = self.process.stdin
+
+    def out(self) -> bytes:
+        """What it has written."""
+        return content(self.directory / "out")
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        self.process.terminate()
+        return self.process.wait(20)
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stdin.close()
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+@pytest.fixture
+def trail(sim: Any) -> bytes:
+    """What auditpr prints of the scenario, with titles."""
+    return bytes(sim.scenario().auditpr(LETTERS, numeric=True))
+
+
+def test_elsewhere_it_says_so(tmp_path: Path) -> None:
+    """Where there is no auditstream the plugin ends at once: exit code 2, and what is missing."""
+    done = subprocess.run(
+        [PROGRAM, "plugin", "--source", "auditstream", "--config", configured(tmp_path)],
+        capture_output=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == ExitCode.USAGE
+    assert b"auditstream is not on this system" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_recommended_pipe(tmp_path: Path) -> None:
+    """The arguments are those of IBM's pages: titles once, tails, numbers, and the columns an answer needs."""
+    fake(tmp_path)
+    programs = (str(tmp_path / "auditstream"), str(tmp_path / "auditpr"))
+    first, second = live.commands(*programs, ("general", "kernel"))
+    assert first[1:] == ["-c", "general,kernel"]
+    assert second[1:] == ["-t1", "-v", "-r", "-h", "e,l,r,R,t,p,P,T,c,W"]
+    assert live.commands(*programs, numeric=False)[0][1:] == []
+    (tmp_path / "auditpr").unlink()
+    with pytest.raises(UsageError, match="auditpr is not on this system"):
+        live.commands(*programs)
+
+
+def test_the_pipe_is_run_and_annotated(tmp_path: Path, trail: bytes) -> None:
+    """Each line leaves as it came, records of WPARs with their name; children have the C locale and UTC."""
+    fake(tmp_path)
+    (tmp_path / "trail").write_bytes(trail)
+    with Live(tmp_path, configured(tmp_path, aix='classes = ["general"]')) as one:
+        until("everything written", lambda: stripped(one.out()) == trail)
+        assert one.stop() == 0
+    assert b'container_name="webapp_prod"' in one.out()
+    assert one.out().count(b"container_name=") > 10
+    environment = (tmp_path / "environment").read_text()
+    assert "LC_ALL=C\n" in environment
+    assert "TZ=UTC0\n" in environment
+    assert "AIX_AUDITBUFSZ" not in environment
+    assert (tmp_path / "arguments").read_text() == "-t1 -v -r -h e,l,r,R,t,p,P,T,c,W\n"
+
+
+@pytest.mark.parametrize("victim", ["auditstream", "auditpr"])
+def test_whichever_dies_both_are_started_again(tmp_path: Path, trail: bytes, victim: str) -> None:
+    """Kill one: both are started anew after a pause, titles are learnt anew, the death is counted, nothing remains."""
+    fake(
+        tmp_path,
+        'echo $$ > auditstream.pid\nif [ "$(wc -l < starts)" -eq 1 ]; then cat trail; fi; exec sleep 600',
+        "echo $$ > auditpr.pid\nexec cat",
+    )
+    (tmp_path / "trail").write_bytes(trail)
+    with Live(tmp_path, configured(tmp_path)) as one:
+        until("the first run", lambda: stripped(one.out()) == trail)
+        pids = {name: int((tmp_path / f"{name}.pid").read_text()) for name in ("auditstream", "auditpr")}
+        os.kill(pids[victim], signal.SIGKILL)
+        until("a second start", lambda: content(tmp_path / "starts").count(b"start") == 2)
+        until("the count", lambda: b"annotator_plugin_pipe_deaths_total 1" in content(tmp_path / "metrics.prom"))
+        assert f"{victim} ended with -9" in one.errors.read_text()
+        for pid in pids.values():
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+        assert one.stop() == 0
+    assert b"annotator_plugin_pipe_starts_total 2" in content(tmp_path / "metrics.prom")
+
+
+def test_a_second_run_is_read_as_the_first(tmp_path: Path, trail: bytes) -> None:
+    """A pipe that ends by itself after half a line: that leaves as a line, and the next run is read from its titles."""
+    half = trail[: trail.rindex(b"\n", 0, -200) + 60]
+    fake(tmp_path, 'if [ "$(wc -l < starts)" -eq 1 ]; then cat half; else cat trail; exec sleep 600; fi')
+    (tmp_path / "trail").write_bytes(trail)
+    (tmp_path / "half").write_bytes(half)
+    with Live(tmp_path, configured(tmp_path)) as one:
+        until("both runs", lambda: stripped(one.out()) == half + b"\n" + trail)
+        assert one.stop() == 0
+
+
+def test_the_pipe_waits_longer_each_time(tmp_path: Path) -> None:
+    """Half a second, then twice as long up to 30 s; a run of a minute makes the next wait short again."""
+    fake(tmp_path, "exit 3", "exec cat")
+    pipe = live.Pipe([str(tmp_path / "auditstream")], [str(tmp_path / "auditpr")])
+    now_s, waits = 1000.0, []
+    for _ in range(9):
+        fd = pipe.start(now_s)
+        assert os.read(fd, 1) == b""
+        os.close(fd)
+        said = pipe.ended(now_s)
+        waits.append(pipe.retry_at_s - now_s)
+        now_s = pipe.retry_at_s
+    assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert "auditstream ended with 3" in said
+    os.close(pipe.start(now_s))
+    pipe.ended(now_s + 61)
+    assert pipe.retry_at_s == now_s + 61.5
+    assert (pipe.starts, pipe.deaths) == (10, 10)
+
+
+def test_half_a_pipe_is_ended(tmp_path: Path) -> None:
+    """A printer that goes on when its stream is dead, or that cannot be started, does not stay."""
+    fake(tmp_path, "exit 0", "exec sleep 600")
+    pipe = live.Pipe([str(tmp_path / "auditstream")], [str(tmp_path / "auditpr")])
+    fd = pipe.start(0.0)
+    until("its end seen", lambda: pipe.is_over(1.0) or pipe._alone_s is not None)
+    assert not pipe.is_over(1.0 + live.GRACE_S / 2)
+    assert pipe.is_over(1.0 + live.GRACE_S)
+    assert pipe.ended(5.0) == "auditstream ended with 0, auditpr was ended"
+    assert os.read(fd, 1) == b""
+    os.close(fd)
+    gone = live.Pipe([str(tmp_path / "auditstream")], [str(tmp_path / "nothing")])
+    with pytest.raises(SourceError, match="nothing: No such file"):
+        gone.start(0.0)
+    assert (gone.deaths, gone.retry_at_s) == (1, 0.5)
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_standard_input_however_it_is_cut(tmp_path: Path, sim: Any, size: int) -> None:
+    """What such a pipe prints is read from standard input in the same way, whatever the pieces it comes in."""
+    data = b"\n".join(sim.scenario().auditpr(LETTERS, numeric=True).split(b"\n")[:40]) + b"\n"
+    with Live(tmp_path, configured(tmp_path), "auditpr") as one:
+        for at in range(0, len(data), size):
+            one.stdin.write(data[at : at + size])
+            one.stdin.flush()
+        one.stdin.close()
+        assert one.process.wait(20) == 0
+    assert stripped(one.out()) == data
+    assert b"container_name=" in one.out()
+
+
+def test_the_last_record_does_not_wait(tmp_path: Path, trail: bytes) -> None:
+    """A pause lets the open record go; what is held of half a line is not taken for a whole one."""
+    cut = trail.index(b"\n", 2000) + 30
+    with Live(tmp_path, configured(tmp_path), "auditpr") as one:
+        one.stdin.write(trail[:cut])
+        one.stdin.flush()
+        time.sleep(0.8)
+        one.stdin.write(trail[cut:])
+        one.stdin.flush()
+        until("all but nothing", lambda: stripped(one.out()) == trail)
+        one.stdin.close()
+        assert one.process.wait(20) == 0
+
+
+def test_json_of_a_live_trail(tmp_path: Path, trail: bytes) -> None:
+    """The other forms are made of it too; forms of Linux are refused."""
+    fake(tmp_path)
+    (tmp_path / "trail").write_bytes(trail)
+    with Live(tmp_path, configured(tmp_path, "json")) as one:
+        until("all records", lambda: one.out().count(b'"module":"aix') >= 30 or one.out().count(b"\n") >= 30)
+        assert one.stop() == 0
+    assert b'"name":"webapp_prod"' in one.out()
+    refused = subprocess.run(
+        [PROGRAM, "plugin", "--source", "auditpr", "--config", configured(tmp_path, "record")],
+        capture_output=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert refused.returncode == ExitCode.USAGE
+    assert b"AIX has no CONTAINER_ID records" in refused.stderr
+
+
+# --- the machine's WPARs ----------------------------------------------------------------------------------------------
+
+
+class Site:
+    """A simulated machine whose clock is moved by hand."""
+
+    def __init__(self, machine: Any, root: Path) -> None:
+        self.machine, self.root = machine, root
+        machine.write_tree(root)
+
+    def run(self, argv: Sequence[str]) -> bytes:
+        """Run a simulated command."""
+        return bytes(self.machine.run(tuple(argv)))
+
+    def now(self) -> int:
+        """The simulated clock."""
+        return int(self.machine.seconds * 1000)
+
+    def host(self) -> AixHost:
+        """The view of it."""
+        shell = self.machine.processes[self.machine.shell]
+        total = self.machine.perfstat_wpar_total()
+        return AixHost(self.root, self.now, (shell.pid, shell.ppid), run=self.run, total=total, node=b"host1")
+
+
+def cid_of(host: AixHost, name: str) -> int | None:
+    """The contid that a record of now with this name would get."""
+    found = host.inventory.container_for(name, host.now())
+    assert isinstance(found, Container)
+    return found.contid
+
+
+@pytest.fixture
+def stream(sim: Any, tmp_path: Path) -> Any:
+    """A live run over a simulated machine, whose steps the test takes; with its site."""
+    machine = sim.Machine()
+    machine.make("web")
+    machine.start("web", 7)
+    machine.tick(60)
+    site = Site(machine, tmp_path / "root")
+    config = configuration.load(configured(tmp_path, "json"))
+    one = Stream(config, Notes("", stderr=False), None, site.host())
+    one._ask()
+    yield site, one
+    one._finish()
+    for output in one.outputs:
+        output.close(time.monotonic() + 5)
+
+
+def test_a_restart_changes_the_cid_in_time(stream: Any) -> None:
+    """After a restart told by the trail the old CID is not believed, the new one once it has settled."""
+    site, one = stream
+    host, machine = one.looks.host, site.machine
+    assert cid_of(host, "web") == 7
+    machine.records.clear()
+    machine.stop("web")
+    machine.start("web", 9)
+    one.trail.feed(machine.auditpr(LETTERS, numeric=True).split(b"\n"))
+    one.trail.idle()
+    assert cid_of(host, "web") is None
+    machine.tick(2)
+    assert one.looks.tick()
+    assert cid_of(host, "web") is None, "a look within the doubtful time decides nothing"
+    for _ in range(12):
+        machine.tick(5)
+        one.looks.tick()
+    assert cid_of(host, "web") == 9
+    assert not host.inventory.stale
+
+
+def test_looks_come_when_they_are_asked_for(stream: Any) -> None:
+    """On a timer; sooner for a name nobody knows, but ever more seldom while nothing comes of it."""
+    site, one = stream
+    looks, machine = one.looks, site.machine
+    machine.tick(29)
+    assert not looks.tick()
+    machine.tick(1)
+    assert looks.tick()
+    times = []
+    for _ in range(120):
+        looks.host.inventory.container_for("never_seen", site.now())
+        machine.tick(1)
+        if looks.tick():
+            times.append(site.now())
+    gaps = [(after - before) // 1000 for before, after in itertools.pairwise(times)]
+    assert gaps == [2, 4, 8, 16, 30, 30]
+
+
+def test_a_record_without_a_name_is_asked_of_the_machine(stream: Any) -> None:
+    """Where the trail has no WPAR column the process is looked at: psinfo says where it runs."""
+    site, one = stream
+    machine = site.machine
+    machine.records.clear()
+    shell = machine.fork(machine.wpars["web"].init, record=False)
+    machine.write_tree(site.root)
+    machine.record(shell, "FS_Chdir", "/home")
+    one.trail.feed(machine.auditpr("elrRtpPTc", numeric=True).split(b"\n"))
+    one.trail.idle()
+    assert (one.stats.container, one.stats.unknown) == (1, 0)
+
+
+def test_strategies_are_reported(sim: Any, tmp_path: Path) -> None:
+    """Each way in its order, whether it is used, and why not; a doctor shows them."""
+    site = Site(sim.scenario(), tmp_path)
+    found = live.strategies(site.host())
+    assert [one.name for one in found[:5]] == ["psinfo", "getprocs64", "ps", "parent", "uname -W"]
+    assert {one.name: one.used for one in found if not one.used} == {"getprocs64": False}
+    assert {"WPARs by perfstat", "WPARs by lswpar -c", "WPARs by index"} <= {one.name for one in found}
+    site.machine.inside = 6
+    assert ("uname -W", False, "inside a WPAR") in live.strategies(site.host())
+    elsewhere = live.this_host(tmp_path / "none", site.now)
+    reasons = {one.name: one.why for one in live.strategies(elsewhere)}
+    assert "library of AIX" in reasons["perfstat"] if "perfstat" in reasons else reasons["WPARs by perfstat"]
+
+
+def test_stopping_leaves_nothing_running(tmp_path: Path, trail: bytes) -> None:
+    """SIGTERM ends the stream, what the printer holds is read, and neither of them stays."""
+    fake(tmp_path, "echo $$ > auditstream.pid\ncat trail; exec sleep 600", "echo $$ > auditpr.pid\nsleep 1; exec cat")
+    (tmp_path / "trail").write_bytes(trail[:20_000])
+    with Live(tmp_path, configured(tmp_path)) as one:
+        until("both run", lambda: content(tmp_path / "auditpr.pid") and content(tmp_path / "auditstream.pid"))
+        assert one.stop() == 0
+    for name in ("auditstream", "auditpr"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((tmp_path / f"{name}.pid").read_text()), 0)
+    assert stripped(one.out()).rstrip(b"\n") == trail[:20_000].rstrip(b"\n")
