@@ -121,8 +121,10 @@ class Machine:
         path.chmod(mode)
         return path
 
-    def runc(self, name: str, arguments: list[str], *hook: str) -> subprocess.CompletedProcess[str]:
-        """Run a container with the hook in its config.json."""
+    def runc(
+        self, name: str, arguments: list[str], *hook: str, runtime: tuple[str, ...] = ("runc",)
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a container with the hook in its config.json, when it has arguments."""
         bundle = self.dir / f"bundle-{name}"
         bundle.mkdir()
         subprocess.run(["runc", "spec"], cwd=bundle, check=True)
@@ -133,7 +135,7 @@ class Machine:
             config["hooks"] = {"createRuntime": [{"path": str(HOOK), "args": ["annotator-oci-hook", *hook]}]}
         config.setdefault("annotations", {})["io.kubernetes.cri-o.Name"] = "a 'name'"
         (bundle / "config.json").write_text(json.dumps(config), "utf-8")
-        return logged("runc", "--root", str(self.dir / "runc"), "run", "--bundle", str(bundle), name)
+        return logged(*runtime, "--root", str(self.dir / "runc"), "run", "--bundle", str(bundle), name)
 
     def lines(self) -> list[str]:
         """Auditd's log so far."""
@@ -245,6 +247,17 @@ def test_the_bare_log_names_what_the_hook_registered(tmp_path: Path) -> None:
     message = next(line for line in text.splitlines() if f"uuid={ID}" in line)
     expected = rf"msg='virt=test op=start reason=booted vm=[0-9A-F]+ uuid={ID} vm-pid=\d+ contid={derive_contid(ID)} "
     assert re.search(expected, message), message
+
+
+def test_the_runtime_puts_the_hook_into_the_bundle(tmp_path: Path) -> None:
+    """As Docker is set up on a stock kernel: the engine's runtime is ours, which gives the hook and becomes runc."""
+    runtime = (str(BIN / "annotator-oci-runtime"), f"--annotator-hook={HOOK}")
+    with running(Machine(tmp_path), plugin=False) as machine:
+        done = machine.runc(ID, ["/bin/sh", "-c", "mkdir /tmp/mark-r; echo in; exit 5"], runtime=runtime)
+        assert (done.returncode, done.stdout) == (5, "in\n"), done.stderr
+        machine.wait_for("/tmp/mark-r")
+        events = replayed(machine.log)
+    assert [(each["id"], each["evidence"]) for each in answers(events, "mark-r")] == [(ID, ["registered"])]
 
 
 @pytest.mark.skipif(shutil.which("podman") is None, reason="needs podman")
