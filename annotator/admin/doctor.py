@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from annotator import __version__, config
-from annotator.admin import asked, doctor_audit, doctor_install, layout
+from annotator.admin import asked, doctor_aix, doctor_audit, doctor_install, layout
 from annotator.admin.finding import Finding, Level, bad, note, ok, skipped, warning
 from annotator.admin.machine import running
 from annotator.admin.status import dropped
@@ -37,6 +37,8 @@ INITIAL_USER: Final = "user:[4026531837]"
 def check(machine: Machine) -> list[Finding]:
     """All checks, in the order in which one would look."""
     configured, findings = _config(machine)
+    if doctor_aix.is_aix(machine):
+        return [*versions(machine), *findings, *doctor_aix.check(machine, configured), *disks(machine, configured)]
     found = [*versions(machine), *doctor_audit.check(machine), *doctor_install.installed(machine), *findings]
     found += [
         *place(machine),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
+import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -14,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annotator import config as configuration
-from annotator.aix import live
+from annotator.admin import doctor_aix
+from annotator.admin.finding import Level
+from annotator.aix import layouts, live
 from annotator.aix.host import AixHost
 from annotator.errors import ExitCode, SourceError, UsageError
 from annotator.formats.raw import tail_start
@@ -25,7 +30,10 @@ from annotator.plugin.notes import Notes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+ROOT = Path(__file__).parents[2]
 LETTERS = "elrRtpPTcW"
+CTYPES = {"B": ctypes.c_uint8, "h": ctypes.c_int16, "H": ctypes.c_uint16, "i": ctypes.c_int32, "I": ctypes.c_uint32,
+          "q": ctypes.c_int64, "Q": ctypes.c_uint64}  # fmt: skip
 PROGRAM = Path(sys.executable).with_name("annotator")
 
 CONFIG = """
@@ -419,3 +427,194 @@ def test_stopping_leaves_nothing_running(tmp_path: Path, trail: bytes) -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(int((tmp_path / f"{name}.pid").read_text()), 0)
     assert stripped(one.out()).rstrip(b"\n") == trail[:20_000].rstrip(b"\n")
+
+
+# --- the page for the first real machine ------------------------------------------------------------------------------
+
+PAGE = (ROOT / "annotator" / "data" / "first-day-aix.md").read_text("utf-8")
+MARK = re.compile(
+    r"\binferred\b|\bunverified\b|not (?:yet )?(?:verified|confirmed|public|proven)|from memory|seen nowhere"
+    r"|offsets (?:are )?computed|was seen on a real system"
+)
+
+READS = {
+    "oslevel": r"-s",
+    "uname": r"-W",
+    "lparstat": r"-W",
+    "lslpp": r"-L [\w.]+( [\w.]+)*",
+    "grep": r"(-[nip] |-A \d+ |-e \w+ )*(\"[\w ]+\"|\w+)?( ?/[\w./]+)*",
+    "lswpar": r"(-[cqLN] ?)*(-a [\w,]+)?",
+    "cat": r"/etc/(corrals|security/audit)/\w+",
+    "ls": r"-l( /[\w/]+)+",
+    "ps": r"-ef@|-e -o pid,wpar",
+    "od": r"-A [dn] -t (x1|u2)( -j \d+)? -N \d+ /(proc/G?PID/psinfo|audit/\w+)",
+    "head": r"-\d+",
+    "audit": r"query",
+    "auditpr": r"-t1 -[vw]( -[rX])?( -h [\w,]+)? -i /audit/trail",
+    "netstat": r"(-@ NAME )?-Aan",
+    "annotator": r"doctor|replay --system aix --format json -",
+}
+"""The programs that may be asked for on somebody's machine, each with the arguments with which it only reads."""
+
+
+def commands_of(page: str) -> list[str]:
+    """Every command of the fenced blocks, pipes cut into their programs."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    return [part.strip() for block in blocks for line in block.splitlines() for part in line.split("|")]
+
+
+def changes(command: str) -> bool:
+    """Whether a command is not known to only read."""
+    program, _, arguments = command.partition(" ")
+    return program not in READS or not re.fullmatch(READS[program], arguments)
+
+
+def test_every_command_of_the_page_only_reads() -> None:
+    """Nothing on the page changes a machine: each program and its arguments are on the list of those that read."""
+    found = commands_of(PAGE)
+    assert len(found) > 40
+    assert not [command for command in found if changes(command)]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["rmsock f1000 tcpcb", "audit start", "audit shutdown", "auditpr -i /audit/trail -m x", "cat /etc/passwd > /x",
+     "lswpar; rmwpar a", "grep -n x $(reboot)", "od -A d -t x1 -N 9 /dev/audit", "annotator install", "ls -l `x`",
+     "chwpar -n a", "auditstream", "sh -c ls"],
+)  # fmt: skip
+def test_what_changes_something_is_seen(command: str) -> None:
+    """The list lets nothing pass that writes, starts, stops, or holds another command."""
+    assert changes(command)
+
+
+def rows() -> list[list[str]]:
+    """The table of assumptions: what, module, words, numbers."""
+    lines = [line for line in PAGE.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+
+
+def plain(module: Path) -> str:
+    """A module's text in one line, with texts that are broken over lines joined."""
+    return re.sub(r"\s+", " ", module.read_text("utf-8"))
+
+
+def test_each_assumption_of_the_page_is_marked_in_the_code() -> None:
+    """A row names the module, words of its mark, and a part of the page whose commands show it."""
+    parts = set(re.findall(r"^### (\d)\. ", PAGE, re.MULTILINE))
+    assert len(rows()) > 20
+    for _, module, words, numbers in rows():
+        assert words in plain(ROOT / "annotator" / "aix" / f"{module}.py"), (module, words)
+        assert set(numbers.split(", ")) <= parts
+
+
+def test_each_mark_of_the_code_is_on_the_page() -> None:
+    """A module with a mark has a row, and a layout that is not verified is named."""
+    named = {row[1] for row in rows()}
+    marked = {path.stem for path in (ROOT / "annotator" / "aix").glob("*.py") if MARK.search(plain(path))}
+    assert marked - named <= {"record"}, "record only says what the marks of the others mean"
+    for layout in layouts.ALL:
+        assert layout.verified or f"`{layout.name}`" in PAGE, layout.name
+
+
+# --- AIX without AIX --------------------------------------------------------------------------------------------------
+
+AS_AIX = """
+import os, sys
+sys.platform = "aix"
+for name in ("auparse", "audit", "pyroute2"):
+    sys.modules[name] = None
+def deny(event, args):
+    if event in ("open", "os.listdir", "os.scandir") and isinstance(args[0], (str, bytes)):
+        if os.fsdecode(args[0]).startswith("/proc"):
+            raise PermissionError(13, "there is no such /proc here", args[0])
+sys.addaudithook(deny)
+import importlib, pkgutil, annotator
+for found in pkgutil.walk_packages(annotator.__path__, "annotator.", onerror=lambda name: sys.exit(name)):
+    if found.name != "annotator.__main__":
+        importlib.import_module(found.name)
+try:
+    open("/proc/self/stat")
+except PermissionError:
+    pass
+else:
+    sys.exit("/proc could be read")
+import pytest
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+ELSEWHERE = ("test_live.py", "test_host.py::test_imports_on_aix", "test_replay.py::test_what_is_for_linux_alone")
+"""What starts programs of its own; and the refusal of an expression, which is compiled before the trail is known."""
+
+
+def test_imports_and_unit_tests_as_on_aix(tmp_path: Path) -> None:
+    """With sys.platform aix, no auparse, no pyroute2, no /proc: all modules are importable, all AIX tests pass."""
+    deselected = [f"--deselect=tests/aix/{name}" for name in ELSEWHERE]
+    done = subprocess.run(
+        [sys.executable, "-c", AS_AIX, "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'base'}",
+         "tests/aix", "tests/test_codec.py", "tests/test_stats.py", *deselected],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+
+
+def native(layout: layouts.Layout) -> Any:
+    """The structure as a big-endian compiler lays it out: members at their natural places, what is padding as bytes.
+
+    In 64-bit mode every member of AIX's ABI is aligned to its size.
+    """
+    members: list[tuple[str, Any]] = []
+    at = 0
+    for field in layout.fields:
+        if field.offset > at:
+            members.append((f"_gap{at}", ctypes.c_uint8 * (field.offset - at)))
+        width = struct.calcsize(">" + field.code)
+        kind = CTYPES.get(field.code) or ctypes.c_uint8 * width
+        members.append((field.name, kind))
+        at = field.offset + width
+    if layout.size > at:
+        members.append((f"_gap{at}", ctypes.c_uint8 * (layout.size - at)))
+    return type("Native", (ctypes.BigEndianStructure,), {"_fields_": members})
+
+
+@pytest.mark.parametrize("layout", layouts.ALL, ids=lambda layout: layout.name)
+def test_layouts_are_those_of_a_big_endian_compiler(layout: layouts.Layout) -> None:
+    """Without packing: ctypes adds no byte of its own, so all offsets are aligned, and sizes are the documented ones.
+
+    The bin header with an unaligned time is the one that no compiler makes of itself: it is there as the other reading.
+    """
+    structure = native(layout)
+    offsets = {field.name: getattr(structure, field.name).offset for field in layout.fields}
+    if layout is layouts.BIN_64_PACKED:
+        assert (offsets["time"], ctypes.sizeof(structure)) == (16, layouts.BIN_64.size)
+        return
+    assert offsets == {field.name: field.offset for field in layout.fields}
+    beginning = layout is layouts.LWPSINFO  # of a structure that goes on: nothing says what it is padded to here
+    assert ctypes.sizeof(structure) == layout.size + (4 if beginning else 0)
+    data = bytes((at * 11 + 5) % 256 for at in range(ctypes.sizeof(structure)))
+    there = structure.from_buffer_copy(data)
+    for name, value in layouts.unpack(layout, data).items():
+        other = getattr(there, name)
+        assert value == (bytes(other) if isinstance(value, bytes) else other), name
+
+
+def test_documented_totals() -> None:
+    """The totals that headers and public programs state."""
+    stated = {"struct aud_rec": 84, "psinfo_t": 328, "perfstat_wpar_total_t (AIX 7.1)": 72,
+              "perfstat_wpar_total_t (AIX 6.1)": 64, "struct procentry64 (AIX 5.3)": 4944,
+              "perfstat_id_wpar_t (64-bit)": 104, "perfstat_id_wpar_t (32-bit)": 96,
+              "struct aud_bin (32-bit time)": 24}  # fmt: skip
+    sizes = {layout.name: ctypes.sizeof(native(layout)) for layout in layouts.ALL}
+    assert {name: sizes[name] for name in stated} == stated
+
+
+def test_doctor_shows_the_ways(sim: Any, tmp_path: Path) -> None:
+    """One finding for each way: used, or why not; inside a WPAR, and without any way, it says what to do."""
+    site = Site(sim.scenario(), tmp_path)
+    found = {one.topic: one for one in doctor_aix.findings(live.strategies(site.host()))}
+    assert found["way psinfo"].level is Level.OK
+    assert (found["way getprocs64"].level, found["way getprocs64"].do) == (Level.NOTE, "")
+    site.machine.inside = 6
+    inside = {one.topic: one for one in doctor_aix.findings(live.strategies(site.host()))}
+    assert inside["way uname -W"].level is Level.BAD
+    nothing = [live.Strategy(name, used=False, why="gone") for name in ("psinfo", "getprocs64", "ps")]
+    assert [one.level for one in doctor_aix.findings(nothing)][-1] is Level.WARNING

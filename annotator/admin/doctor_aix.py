@@ -1,0 +1,58 @@
+"""What doctor says on AIX: which ways to learn a process's WPAR hold there, and whether the audit pipe can be run."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from annotator.admin.finding import bad, note, ok, warning
+from annotator.aix.live import Strategy, commands, strategies, this_host
+from annotator.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from annotator.admin.finding import Finding
+    from annotator.admin.machine import Machine
+    from annotator.config import Config
+
+SYSTEM: Final = "AIX"
+"""As uname(1) -s prints it."""
+
+
+def is_aix(machine: Machine) -> bool:
+    """Whether this machine is one, and not a tree of files from one."""
+    return machine.is_this and os.uname().sysname == SYSTEM
+
+
+def check(machine: Machine, config: Config | None) -> Iterator[Finding]:
+    """The pipe, then the ways."""
+    if config is not None:
+        try:
+            commands(config.aix.auditstream, config.aix.auditpr)
+        except UsageError as err:
+            yield bad("audit", err.what, "Install the fileset bos.rte.security, or see [aix] in annotator.toml(5).")
+        else:
+            yield ok("audit", f"{config.aix.auditstream} and {config.aix.auditpr} are there")
+    host = this_host(machine.root, lambda: time.time_ns() // 1_000_000)
+    yield from findings(strategies(host))
+
+
+def findings(found: Iterable[Strategy]) -> Iterator[Finding]:
+    """One finding for each way. That one does not hold is no fault, as long as another one does."""
+    ways = list(found)
+    for one in ways:
+        topic = f"way {one.name}"
+        if one.used:
+            yield ok(topic, "used")
+        elif one.name == "uname -W":
+            yield bad(topic, f"{one.why}: Global cannot be told", "Run it in Global: what is in a WPAR is seen there.")
+        else:
+            yield note(topic, f"not used: {one.why}")
+    if not any(one.used for one in ways if one.name in ("psinfo", "getprocs64", "ps")):
+        yield warning(
+            "processes",
+            "no way shows the WPAR of a process",
+            "Records that say their WPAR are answered all the same: print the column W.",
+        )
