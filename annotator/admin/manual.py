@@ -34,9 +34,9 @@ def command_page(group: click.Group, sections: str) -> str:
     out = [_head("annotator", 1, "say in which container each audit event happened")]
     out.append(".SH SYNOPSIS\n.B annotator\n.I COMMAND\n.RI [ OPTION ...]\n.RI [ FILE ...]\n.SH COMMANDS")
     context = click.Context(group, info_name="annotator")
-    for name in sorted(group.commands):
-        command = group.commands[name]
-        if command.hidden:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is None or command.hidden:
             continue
         inner = click.Context(command, info_name=name, parent=context)
         usage = " ".join(command.collect_usage_pieces(inner))

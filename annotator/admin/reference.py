@@ -96,8 +96,12 @@ SECTIONS: Final = {
     "process": "How the process behaves.",
     "log": "What the plugin says of itself.",
     "metrics": "Counters for monitoring.",
+    "aix": "Where records come from on AIX.",
     "output": "One output; write [[output]] once for each, at most 16.",
 }
+
+ELSEWHERE: Final = frozenset({"aix"})
+"""Sections that the installed configuration leaves out: `install` is for Linux."""
 
 SET: Final = {"metrics.file": "/var/lib/annotator/metrics.prom", "metrics.interval_s": 5.0}
 """What the installed configuration sets other than by default, so that `status` and `top` have something to read."""
@@ -141,6 +145,8 @@ def default_config() -> str:
     out = ["# Configuration of audisp-contid; see annotator.toml(5). Made by scripts/gen-docs.", ""]
     section = ""
     for key in keys():
+        if key.section in ELSEWHERE:
+            continue
         if key.section != section:
             section = key.section
             head = f"[[{section}]]" if section == "output" else f"[{section}]"
