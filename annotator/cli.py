@@ -14,11 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from annotator import __version__
-from annotator.admin.commands import COMMANDS
 from annotator.errors import AnnotatorError, ExitCode, UsageError
 from annotator.formats.raw import NAMES
-from annotator.lookup.commands import command as lookup_command
-from annotator.oci.commands import register
 from annotator.pipeline import Tables
 from annotator.replay import FORMATS, SYSTEMS, Options, Replay, blocks_of, interpret
 from annotator.reports import ContainersReport, SessionsReport, who
@@ -90,7 +87,33 @@ def for_aix(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group(context_settings=HELP)
+class Commands(click.Group):
+    """The commands; those of a live machine are imported when they are asked for, since a replay needs none of them."""
+
+    live = ("doctor", "install", "lookup", "register", "status", "top", "uninstall")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All of them, in order."""
+        return sorted({*super().list_commands(ctx), *self.live})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One of them; None for a word that is none."""
+        if cmd_name not in self.live:
+            return super().get_command(ctx, cmd_name)
+        if cmd_name == "lookup":
+            from annotator.lookup.commands import command
+
+            return command(lambda: time.time_ns() // 1_000_000)
+        if cmd_name == "register":
+            from annotator.oci.commands import register
+
+            return register
+        from annotator.admin.commands import COMMANDS
+
+        return next((one for one in COMMANDS if one.name == cmd_name), None)
+
+
+@click.group(cls=Commands, context_settings=HELP)
 @click.version_option(__version__, prog_name="annotator")
 def cli() -> None:
     """Say in which container each audit event happened."""
@@ -247,10 +270,6 @@ def plugin(config: str, source: str, *, check_config: bool) -> int:
 
         return auditstream.run(source, Path(config) if config else None)
     return run_plugin([*(["--check-config"] if check_config else []), *([config] if config else [])])
-
-
-for _command in (*COMMANDS, register, lookup_command(lambda: time.time_ns() // 1_000_000)):
-    cli.add_command(_command)
 
 
 def _examine(inputs: tuple[str, ...], watch: Any, *, quiet: bool, **aix: Any) -> Tables:

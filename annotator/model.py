@@ -152,7 +152,7 @@ class Ns(IntFlag):
 
 
 class NetnsId(NamedTuple):
-    """A network namespace: nsfs device and inode (recycled at once), and the never recycled 64-bit id (0: not known)."""
+    """A network namespace: nsfs device and inode (recycled at once), and its 64-bit id that is not (0: unknown)."""
 
     dev: int
     ino: int
@@ -331,8 +331,9 @@ class Reading(NamedTuple):
 class Signature:
     """What every record of one process repeats, once: all of them share this object, and what was found out with it.
 
-    `pid` is its pid as the records write it. `facts` are the backend's: by kind of event those that say no more than the
-    signature does. The last group is the quick road's: the life these records were last seen to be of, with its token.
+    `pid` is its pid as the records write it. `facts` are the backend's: by kind of event those that say no more than
+    the signature does. The last group is the quick road's: the life these records were last seen to be of, and its
+    token.
     """
 
     __slots__ = ("actor", "answer", "facts", "life", "pid", "suffix", "token")
@@ -351,7 +352,7 @@ class Signature:
 
 
 class Forked(NamedTuple):
-    """`parent` made a process. `child` is a pid in the *parent's* pid namespace: a hint until the child's own record agrees."""
+    """`parent` made a process. `child` is a pid of the *parent's* pid namespace: a hint until its record agrees."""
 
     parent: int
     child: int

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from annotator.events import Grouper, Stretch
+from annotator.events import Grouper, Missing, Stretch
 from annotator.formats.raw import MAX_LINE, Raw
 from annotator.membership import Membership
 from annotator.model import Attribution, Event, Reading, Reason, Status
@@ -24,7 +24,7 @@ from annotator.provenance import Provenance
 from annotator.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from annotator.backend import Backend
     from annotator.model import Fact, Signature
@@ -67,15 +67,15 @@ class Groups(Protocol):
 
     reversed_records: bool
 
-    def feed(self, lines: list[bytes]) -> list[Event]:
+    def feed(self, lines: list[bytes]) -> Sequence[Event | Missing]:
         """Take lines; the events that closed."""
         ...
 
-    def idle(self, *, quiet_ms: int = 0) -> list[Event]:
+    def idle(self, *, quiet_ms: int = 0) -> Sequence[Event | Missing]:
         """Nothing came for a while; the events that closed by it."""
         ...
 
-    def flush(self) -> list[Event]:
+    def flush(self) -> Sequence[Event | Missing]:
         """The end of input: all that is open."""
         ...
 
@@ -134,10 +134,10 @@ class Pipeline:
             ordered=form.ordered,
             reversed_records=reversed_records,
             usual=self._usual.shape if self._usual is not None else None,
-            on_gap=self._gap,
             on_late=self._late,
         )
         self._pieces: list[bytes] = []
+        self._lates: dict[int, tuple[Event, bytes]] = {}
         self._answered: Counter[Status] = Counter()
         self._unanswered: Counter[Reason] = Counter()
 
@@ -155,6 +155,8 @@ class Pipeline:
         for event in closed:
             if isinstance(event, Stretch):
                 self._decide_all(event)
+            elif isinstance(event, Missing):
+                self._gap(event.node, event.serials)
             else:
                 self._decide(event)
         return self._left(counted=bool(closed))
@@ -167,20 +169,26 @@ class Pipeline:
         """The end of input."""
         return self._leave(self.grouper.flush())
 
-    def _leave(self, closed: list[Event]) -> bytes:
-        decide = self._decide
+    def _leave(self, closed: Sequence[Event | Missing]) -> bytes:
         for event in closed:
-            decide(event)
+            if isinstance(event, Missing):
+                self._gap(event.node, event.serials)
+            else:
+                self._decide(event)
         return self._left(counted=bool(closed))
 
     def _left(self, *, counted: bool) -> bytes:
         if counted:
             self._count()
         if not self.form.ordered:
+            self.stats.passed += len(self._lates)
+            self._lates.clear()
             out = b"".join(self._pieces)
             self._pieces = []
             return out
         lines = self.grouper.drain()
+        if self._lates:
+            lines = [line for line in map(self._shared, lines) if line is not None]
         if not lines:
             return b""
         lines.append(b"")
@@ -323,7 +331,16 @@ class Pipeline:
         self._answered, self._unanswered = Counter(), Counter()
 
     def _late(self, event: Event, line: bytes) -> bytes | None:
-        """A record of an event that is decided: it shares the decision, which may be to leave nothing."""
+        """A record of an event that closed before: what becomes of it is known once the event is decided."""
+        self._lates[id(line)] = (event, line)
+        return line
+
+    def _shared(self, line: bytes) -> bytes | None:
+        """A late record shares its event's decision, which may be to leave nothing."""
+        event, own = self._lates.get(id(line), (None, line))
+        if event is None or own is not line:
+            return line
+        del self._lates[id(line)]
         if event.dropped:
             self.stats.filtered += 1
             return None
@@ -336,16 +353,18 @@ class Pipeline:
 
 def run(pipeline: Pipeline, blocks: Iterable[tuple[list[bytes], bool]], write: Callable[[bytes], None]) -> None:
     """Feed all blocks. A last line without its newline leaves without one."""
+    held = b""
     complete = True
-    for lines, newline in blocks:
-        if not complete:
-            complete = True
-        out = pipeline.feed(lines)
-        complete = newline
+    for lines, complete in blocks:
+        out = held + pipeline.feed(lines)
+        held = b""
+        if not complete and pipeline.form.ordered and out.endswith(b"\n"):
+            out, held = out[:-1], b"\n"  # this may be the line that has none
         if out:
             write(out)
     out = pipeline.finish()
-    if not complete and pipeline.form.ordered and out.endswith(b"\n"):
-        out = out[:-1]
     if out:
+        out = held + out
+        if not complete and pipeline.form.ordered and out.endswith(b"\n"):
+            out = out[:-1]
         write(out)

@@ -34,9 +34,10 @@ class Life:
     """
 
     __slots__ = (
-        "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "changed", "end", "epoch", "exe",
-        "hinted", "init_ns", "intent", "key_boot", "moved", "node", "ns", "parent", "pid", "ppid", "programs", "ran", "seen", "self_answer", "ses",
-        "sibling", "stays", "ticks", "token", "uid", "unknown_version", "vouched",
+        "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "changed", "end",
+        "epoch", "exe", "hinted", "init_ns", "intent", "key_boot", "moved", "node", "ns", "parent", "pid",
+        "ppid", "programs", "ran", "seen", "self_answer", "ses", "sibling", "stays", "ticks", "token", "uid",
+        "unknown_version", "vouched",
     )  # fmt: skip
 
     def __init__(self, node: bytes, pid: int, born: Stamp) -> None:
@@ -135,7 +136,7 @@ class Node:
 
 
 class Processes:
-    """All lives of all nodes. `max_lives` bounds what is kept per node: the longest unseen go first, and are counted."""
+    """All lives of all nodes. `max_lives` bounds what is kept per node: the longest unseen go first and are counted."""
 
     def __init__(self, *, max_lives: int = 131_072, keep_all: bool = False) -> None:
         self.nodes: dict[bytes, Node] = {}
@@ -159,7 +160,7 @@ class Processes:
         """The life that this record of a process belongs to; a new one when it can be none of those known."""
         node = self.nodes.get(name) or self.node(name)
         life = node.now.get(actor.pid)
-        if life is not None and life.end is None and stamp >= life.born and life.epoch == node.epoch:
+        if life is not None and life.end is None and stamp >= life.born and life.epoch == node.epoch:  # noqa: SIM102
             if actor.ppid == life.ppid and actor.ses == life.ses and not (node.hints and actor.pid in node.hints):
                 if stamp > life.seen:
                     life.seen = stamp
@@ -292,7 +293,7 @@ class Processes:
     def forked(
         self, name: bytes, parent: Life, child: int, stamp: Stamp, ns: Ns | None, *, sibling: bool
     ) -> Life | None:
-        """A fork record: binds a life that has shown itself already, else waits as a hint. Returns the life it bound."""
+        """A fork record: binds a life that has shown itself already, else waits as a hint. Returns the bound life."""
         node = self.node(name)
         node.forks = True
         hint = Hint(stamp, parent, child, ns, node.epoch, sibling=sibling)

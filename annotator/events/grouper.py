@@ -20,7 +20,7 @@ import re
 from collections import deque
 from itertools import islice
 from operator import contains
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.events.clock import Serials, StreamClock
 from annotator.events.stretch import AHEAD, BETWEEN, MILLIS, TYPES, Spread, Stretch, Usual, text_of
@@ -47,6 +47,17 @@ NO_KEY = b")"
 REMEMBERED = 512
 """How many closed events can still be joined by a straggler."""
 
+
+class Missing(NamedTuple):
+    """Serials of a node are given up as missing, before whatever closes after it."""
+
+    node: bytes
+    serials: int
+
+
+Closed = Event | Stretch | Missing
+"""What a grouper gives, in the order to decide it."""
+
 Run = Event | Stretch | tuple[Event, int]
 """Lines that stand together in the input: an event's first, or with n those from its n-th resumption on."""
 
@@ -54,9 +65,10 @@ Run = Event | Stretch | tuple[Event, int]
 class Grouper:
     """Joins lines into events, and remembers the order the lines came in.
 
-    `feed`, `cut` and `idle` return what closed: decide it in its order, set `event.closed`, and then take the lines that
-    may leave from `drain`. With `ordered` False no order is kept (forms that leave by event). `usual` tells of the events
-    that `cut` need not take apart the types of the first and the last record, and which may stand before the first.
+    `feed`, `cut` and `idle` return what closed, and where serials are missing (or tell `on_gap`): decide it in its
+    order, set `event.closed`, and then take the lines that may leave from `drain`. With `ordered` False no order is
+    kept (forms that leave by event). `usual` tells of the events that `cut` need not take apart the types of the first
+    and the last record, and which may stand before the first.
     """
 
     def __init__(
@@ -94,7 +106,7 @@ class Grouper:
         self.serials: dict[bytes, Serials] = {}
         self._current: Event | None = None
         self._key = NO_KEY
-        self._closed: list[Event | Stretch] = []
+        self._closed: list[Closed] = []
         self._checked_ms = self._held = self._ms = 0
         self._second = b"-"
         self._next = -1
@@ -102,7 +114,7 @@ class Grouper:
 
     # --- in -----------------------------------------------------------------------------------------------------
 
-    def feed(self, lines: list[bytes]) -> list[Event]:
+    def feed(self, lines: list[bytes]) -> list[Event | Missing]:
         """Take lines (without newline) in input order; returns the events that closed, in closing order.
 
         Budget: the hot loop, inlined for the usual case: the lines before are one whole event that stands alone.
@@ -112,7 +124,7 @@ class Grouper:
         self._pause()
         return self._events()
 
-    def cut(self, text: bytes) -> list[Event | Stretch]:
+    def cut(self, text: bytes) -> list[Closed]:
         """The same of consecutive lines that are still one text (newlines between them, none at the end).
 
         Budget: the hot loop. Of an event of the usual shape, which is whole and stands alone, nothing is made but its
@@ -181,12 +193,20 @@ class Grouper:
                             waiting += 1
                         else:
                             self._next = waiting
+                            told = len(self._closed)
                             self._count_serial(b"", number)
                             waiting = self._next
+                            if len(self._closed) > told:  # a gap: what came before it is answered before it
+                                missing = self._closed.pop()
+                                if begun < start:
+                                    self._stretch(pieces, usual, begun, start, seen_ms, waiting)
+                                    usual, begun = [], start
+                                self._closed.append(missing)
                         stamp = new_stamp(Stamp, (ms, number))
                         if stop == at:
                             recent[name] = None
                             usual.append((stamp, chief, ((start, at),)))
+                            waits = bool(opened)
                         else:
                             spread[name] = Spread(stamp, chief, start, at, stop)
                             waits = True
@@ -261,6 +281,9 @@ class Grouper:
             text = line[start : line.find(b")", start)]
             if text == key:
                 append(line)
+                if line[5:9] == b"EOE ":
+                    self._ended()
+                    key, append = self._key, self._append
                 continue
             current = self._current
             if current is not None:
@@ -289,16 +312,20 @@ class Grouper:
                         self.runs.append(current)
                     continue
             self._switch(text, line, start)
+            if line[5:9] == b"EOE ":
+                self._ended()
             key, append = self._key, self._append
+
+    def _ended(self) -> None:
+        """An event that ends in EOE needs no successor to be known whole."""
+        if self._current is not None:
+            self._finish(self._current)
 
     def _pause(self) -> None:
         """Nothing more for now."""
         current = self._current
-        if current is not None:
-            if len(current.lines) > self.max_records:
-                self._force(current)
-            elif current.lines[-1].find(b"type=EOE ", 0, 256) >= 0:
-                self._finish(current)  # an event that ends in EOE needs no successor to be known whole
+        if current is not None and len(current.lines) > self.max_records:
+            self._force(current)
 
     def _tick(self, text: bytes) -> None:
         """Another millisecond than the event's before: read it, once for all events that share it."""
@@ -316,17 +343,19 @@ class Grouper:
         head = HEAD.match(line, 0, 1024)
         node, kind, text = head.groups() if head is not None else (None, b"", b"")
         key = text if node is None else node + b" " + text
-        if current is not None:
-            if key == self._key:
-                current.lines.append(line)
-                return
-            self._finish(current)
-        if head is None:
-            self._pass(line)
-        elif key in self.open:
-            self._resume(self.open[key], line)
+        if current is not None and key == self._key:
+            current.lines.append(line)
         else:
-            self._begin(key, text, line, node or b"", kind[:7])
+            if current is not None:
+                self._finish(current)
+            if head is None:
+                self._pass(line)
+            elif key in self.open:
+                self._resume(self.open[key], line)
+            else:
+                self._begin(key, text, line, node or b"", kind[:7])
+        if kind == b"EOE":
+            self._ended()
 
     def _switch(self, key: bytes, line: bytes, start: int) -> None:
         """A line of another event than the one before; not the usual case."""
@@ -368,8 +397,8 @@ class Grouper:
         event.lines.append(line)
 
     def _pass(self, line: bytes) -> None:
-        """A line that is no record leaves where it stood."""
-        if line.strip():
+        """A line that is no record leaves where it stood. What ausearch prints between events is no reject."""
+        if line.strip() and not line.startswith((b"----", b"time->")):
             self.stats.rejected += 1
         else:
             self.stats.passed += 1
@@ -417,6 +446,8 @@ class Grouper:
             self.stats.missed(node, lost)
             if self.on_gap is not None:
                 self.on_gap(node, lost)
+            else:
+                self._closed.append(Missing(node, lost))
 
     # --- closing ------------------------------------------------------------------------------------------------
 
@@ -441,6 +472,8 @@ class Grouper:
             self.stats.closed += 1
             if len(self.recent) > 2 * REMEMBERED:
                 self.recent = dict(islice(self.recent.items(), REMEMBERED, None))
+            if self.open and self._is_time():
+                self._age()
             return
         self._held += len(lines) - event.held
         event.held = len(lines)
@@ -479,7 +512,7 @@ class Grouper:
         self._close(event)
         self.stats.forced += 1
 
-    def _take(self) -> list[Event | Stretch]:
+    def _take(self) -> list[Closed]:
         closed, self._closed = self._closed, []
         if self.reversed_records:
             for event in closed:
@@ -487,11 +520,11 @@ class Grouper:
                     event.reversed = True
         return closed
 
-    def _events(self) -> list[Event]:
+    def _events(self) -> list[Event | Missing]:
         """The same, where no stretch can be among them."""
-        return [event for event in self._take() if isinstance(event, Event)]
+        return [event for event in self._take() if not isinstance(event, Stretch)]
 
-    def idle(self, *, quiet_ms: int = 0) -> list[Event]:
+    def idle(self, *, quiet_ms: int = 0) -> list[Event | Missing]:
         """Nothing came for `quiet_ms` (wall clock): close what is probably whole, and all after the timeout."""
         if self._current is not None:
             self._finish(self._current)
@@ -501,7 +534,7 @@ class Grouper:
                 self.stats.aged += 1
         return self._events()
 
-    def flush(self) -> list[Event]:
+    def flush(self) -> list[Event | Missing]:
         """The end of input: close everything."""
         for node, serials in self.serials.items():
             self._lost(node, serials.finish())

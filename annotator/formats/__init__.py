@@ -1,0 +1,1 @@
+"""The output forms: one module each."""

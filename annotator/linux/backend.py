@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from annotator.backend import Place
@@ -11,6 +10,8 @@ from annotator.linux.records import Completes, body_end, head, type_number
 from annotator.linux.usual import Usual
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from annotator.model import Event, Reading
 
 _BEFORE = {b"TTY": b" data=", b"USER_TTY": b" data=", b"USER_AVC": b" msg='", b"USER_SELINUX_ERR": b" msg='"}

@@ -7,16 +7,17 @@ crun 1.8, conmon 2.1, lxc 5.0, systemd 252, util-linux 2.38 and podman 4.3 (thei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from annotator.model import NO_PID, EngineCommand, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 SYSTEM = (b"/usr/", b"/bin/", b"/sbin/", b"/opt/", b"/snap/", b"/var/lib/rancher/", b"/nix/store/", b"/gnu/store/")
 """Where an engine's executable lies; anything else is somebody's copy."""
 
-_OCI_GLOBAL = frozenset(
-    b"--root --log --log-format --criu --rootless --cgroup-manager --systemd-cgroup-path".split()
-)
+_OCI_GLOBAL = frozenset(b"--root --log --log-format --criu --rootless --cgroup-manager --systemd-cgroup-path".split())
 _OCI_VALUES = frozenset(
     b"-b --bundle --console-socket --pid-file --preserve-fds -f --config --process -p --cwd -u --user -e --env "
     b"--apparmor --process-label -c --cap --additional-gids -g --cgroup --detach-keys --image-path --work-path "
@@ -31,7 +32,7 @@ def is_engine(exe: bytes) -> bool:
 
 
 def is_disguise(exe: bytes) -> bool:
-    """runc and crun run themselves from a sealed copy; audit then shows `/` or the memfd's name."""
+    """Runc and crun run themselves from a sealed copy; audit then shows `/` or the memfd's name."""
     return exe == b"/" or exe.startswith(b"/memfd:")
 
 

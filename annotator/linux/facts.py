@@ -324,8 +324,7 @@ def _operations(records: list[tuple[bytes, bytes]], actor: Actor | None, syscall
         writer = record.writer or actor
         by = writer.pid if writer is not None else NO_PID
         if record.op == "drop":
-            for old in record.old[:1]:
-                found.append(Dropped(record.opid, old))
+            found += [Dropped(record.opid, old) for old in record.old[:1]]
         elif record.contid:
             ok = record.res
             if ok is None and syscall:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from annotator.linux import contid
 from annotator.linux.records import field, number, text, type_number
 from annotator.model import CONTID_UNSET, NO_PID, UNSET_ID, Actor, Booted, ContId, Fact, Named, Registered, Vouched
 
@@ -26,7 +27,6 @@ _NEVER = frozenset(
         1315,
         1317,
         1318,
-        1319,
         1320,
         1321,
         1322,
@@ -41,7 +41,7 @@ _PID = re.compile(rb"(?:^| )(?:pid|opid)=\d")
 
 
 def carries(records: list[tuple[bytes, bytes]]) -> int:
-    """The index of the record that takes the fields: SYSCALL, else the first that names a process or a packet; or -1."""
+    """The index of the record that takes the fields: SYSCALL, else the first that names a process or packet; or -1."""
     second = -1
     for index, (name, body) in enumerate(records):
         if name == b"SYSCALL":
@@ -49,7 +49,7 @@ def carries(records: list[tuple[bytes, bytes]]) -> int:
         if second >= 0 or not name:
             continue
         kind = type_number(name)
-        if kind in _NEVER or body[:3] in (b"op=", b"rec", b"con", b"ref") and b"contid=" in body[:512]:
+        if kind in _NEVER or contid.read(name, body) is not None:
             continue
         own = body.find(b"msg='")
         if kind == 1324 or _PID.search(body, 0, own if own >= 0 else len(body)):
@@ -107,7 +107,8 @@ _WORD = re.compile(rb"(?:^| |')([a-z][a-z0-9_-]*)=(\"[^\"]*\"|[^ ']*)")
 def virt_control(actor: Actor, body: bytes) -> tuple[Fact, ...]:
     """VIRT_CONTROL of our own hook (`contid=`, `vm-pid=`), and of libvirt's LXC driver (`op=init`, `init-pid=`).
 
-    Duplicate keys occur (the old docker fork writes `auid`, `exe` and `hostname` twice): the first, the sender's own, counts.
+    Duplicate keys occur (the old docker fork writes `auid`, `exe` and `hostname` twice): the first, the sender's own,
+    counts.
     Whether the sender may be believed is not decided here.
     """
     start = body.find(b"msg='")

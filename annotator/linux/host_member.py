@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HELPERS: Final = frozenset(
     b"runc crun youki conmon conmonrs lxc-start lxc-attach lxc-execute lxc-monitord lxd incusd systemd-nspawn "
-    b"libvirt_lxc buildah podman containerd-shim-runc-v2".split()
+    b"libvirt_lxc buildah podman dockerd containerd containerd-shim-runc-v2".split()
 )
 """Programs that stand with one foot in a container while they make or watch it."""
 

@@ -22,7 +22,7 @@ WHOLE = frozenset((1005, 1320, 1327, 2000))
 class Completes(dict[bytes, bool]):
     """Record type to "an event is probably whole after it". Unknown names do not complete an event."""
 
-    def get(self, name: bytes, default: bool | None = None) -> bool:  # type: ignore[override]
+    def get(self, name: bytes, default: bool | None = None) -> bool:  # type: ignore[override]  # noqa: ARG002
         """Look up, and learn at most 4096 names."""
         known = super().get(name)
         if known is None:

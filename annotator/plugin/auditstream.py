@@ -23,6 +23,7 @@ from annotator import config as configuration
 from annotator.aix import site
 from annotator.aix.live import Looks, Pipe, commands, strategies, this_host
 from annotator.errors import AnnotatorError, ExitCode, SourceError, UsageError
+from annotator.events import Missing
 from annotator.formats.raw import tail_start
 from annotator.model import Gap, Stamp
 from annotator.pipeline import Pipeline
@@ -35,6 +36,8 @@ from annotator.sources import Cutter
 from annotator.stats import Stats
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from annotator.aix.backend import Aix
     from annotator.aix.grouping import TrailGrouper
     from annotator.aix.host import AixHost
@@ -109,9 +112,10 @@ class Trail(Pipeline):
         super().__init__(backend, fan, stats, grouper=backend.grouper(stats, ordered=bool(fan.lined)))
         self.fan = fan
 
-    def _leave(self, closed: list[Event]) -> bytes:
+    def _leave(self, closed: Sequence[Event | Missing]) -> bytes:
         for event in closed:
-            self._decide(event)
+            if not isinstance(event, Missing):  # ordinals are ours: none is missing
+                self._decide(event)
         if closed:
             self._count()
         self.fan.send(self.grouper.drain())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from annotator.events import Grouper
+from annotator.events import Grouper, Missing
 from annotator.formats import json, msgpack
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
@@ -168,17 +168,18 @@ class Fanout(Pipeline):
     grouper: Grouper
 
     def __init__(self, backend: Linux, fan: Fan, stats: Stats, tables: Tables, timeout_ms: int) -> None:
-        grouper = Grouper(
-            backend.completes, stats, timeout_ms=timeout_ms, ordered=True, on_gap=self._gap, on_late=self._late
-        )
+        grouper = Grouper(backend.completes, stats, timeout_ms=timeout_ms, ordered=True, on_late=self._late)
         super().__init__(backend, fan, stats, grouper=grouper, tables=tables)
         self.fan = fan
         self.passing = False
         self._passed: set[bytes] = set()
 
-    def _leave(self, closed: list[Event]) -> bytes:
+    def _leave(self, closed: Sequence[Event | Missing]) -> bytes:
         for event in closed:
-            self._decide(event)
+            if isinstance(event, Missing):
+                self._gap(event.node, event.serials)
+            else:
+                self._decide(event)
         if closed:
             self._count()
         self.fan.send(self.grouper.drain())

@@ -68,7 +68,7 @@ def _run(link: socket.socket, node: bytes) -> None:
     out.put(follower.start(), "")
     link.setblocking(False)
     while out.drain():
-        wanted: list[socket.socket | ProcEvents] = [link, events]  # the worker sends nothing: that it can be read from is its end
+        wanted: list[socket.socket | ProcEvents] = [link, events]  # the worker sends nothing: readable means its end
         ready, _, _ = select.select(wanted, [link] if out.waiting else [], [], 0.0005 if follower.waits else 1.0)
         if link in ready:
             return
