@@ -146,7 +146,11 @@ def sightings_of(
     if host == "live":
         sightings.host = live_host(node.encode())
     elif host != "none":
-        view, _ = recorded(Path(host), derive_contid, engines=Engines(Path(host), owners=False))
+        try:
+            view, _ = recorded(Path(host), derive_contid, engines=Engines(Path(host), owners=False))
+        except OSError as err:
+            advice = "Name a folder with a recorded tree of /proc, as scripts/capture-sample makes one."
+            raise UsageError(f"--host {host}: cannot be read: {err.strerror}", advice) from err
         for seen in view.processes():
             sightings.observed(b"", seen)
     return sightings

@@ -180,6 +180,8 @@ class Sightings:
         if isinstance(seen, Reason):
             return Finding(None, seen if found is NOTHING else found.reason)
         refused = seen.refusal(stamp.ms)
+        if refused is None and life.ppid > 0 and seen.ppid not in (life.ppid, 1):
+            refused = Reason.REUSED  # within the clock's slack: another one's child
         if refused is not None:
             return Finding(None, refused if found is NOTHING else found.reason)
         self.observed(b"" if self.names is not None else life.node, seen)

@@ -1,0 +1,179 @@
+"""Rules of what was seen from outside the log: each at its time, for its own process and program, and never more."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotator.backend import HostProcess
+from annotator.model import Actor, Container, ContId, Evidence, Ns, Reason, Stamp
+from annotator.processes import Life, Processes
+from annotator.registry import Registry
+from annotator.sightings import Sightings
+
+INSIDE = Container(ContId(7), "c" * 64)
+DEEPER = Container(ContId(8), "d" * 64, parent=INSIDE)
+
+
+def seen(pid: int, ms: int, container: Container | None = None, **more: object) -> HostProcess:
+    """One look, at a process that was born 5 ms before unless it is said otherwise."""
+    evidence = Evidence.CGROUP if container is not None else Evidence.HOST_VIEW
+    values: dict[str, object] = {"ppid": 1, "start_ms": ms - 5, "ticks": 0, "exe": b"/bin/sh", "own": Ns.NONE, **more}
+    return HostProcess(pid=pid, read_ms=ms, container=container, evidence=evidence, **values)  # type: ignore[arg-type]
+
+
+def life(pid: int, ms: int, ppid: int = 1) -> Life:
+    """As the log shows it."""
+    return Processes().see(b"", Actor(pid, ppid), Stamp(ms, 1))
+
+
+def where(sightings: Sightings, of: Life, ms: int) -> str:
+    """`host`, the id of the container, or why not."""
+    found = sightings.look(of, Stamp(ms, 9))
+    if found.stay is None:
+        return str(found.reason)
+    return found.stay.container.id[:1] if found.stay.container is not None else "host"
+
+
+def test_nothing_was_seen() -> None:
+    """Then nothing is said."""
+    assert where(Sightings(Registry()), life(9, 100), 100) == Reason.NOT_SEEN
+
+
+def test_a_child_is_where_its_parent_was() -> None:
+    """Also when nobody looked at it, and for its own children; after its parent has ended too."""
+    sightings = Sightings(Registry())
+    sightings.observed(b"", seen(5, 100, INSIDE))
+    sightings.forked(b"", 5, 6, 200)
+    sightings.forked(b"", 6, 7, 210)
+    sightings.exited(b"", 6, 220)
+    assert where(sightings, life(7, 215, 6), 215) == "c"
+    assert where(sightings, life(6, 205, 5), 205) == "c"
+
+
+def test_a_pid_that_is_used_again_is_another_process() -> None:
+    """The event's parent tells which; one that is neither's is not guessed."""
+    sightings = Sightings(Registry())
+    for parent, container in ((5, INSIDE), (6, None)):
+        sightings.observed(b"", seen(parent, 100, container))
+    sightings.forked(b"", 5, 9, 200)
+    sightings.exited(b"", 9, 201)
+    sightings.forked(b"", 6, 9, 202)
+    sightings.exited(b"", 9, 203)
+    assert where(sightings, life(9, 200, 5), 200) == "c"
+    assert where(sightings, life(9, 200, 6), 200) == "host"
+    assert where(sightings, life(9, 200, 77), 200) not in ("c", "d", "host")
+
+
+def test_an_engine_s_child_is_host_only_when_somebody_looked() -> None:
+    """Who started it may have put it elsewhere: a program that nobody saw running is not claimed to be host."""
+    sightings = Sightings(Registry())
+    sightings.observed(b"", seen(5, 100, exe=b"/usr/sbin/runc"))
+    sightings.forked(b"", 5, 6, 200)
+    assert where(sightings, life(6, 201, 5), 201) == "host"
+    sightings.executed(b"", 6, 210)
+    sightings.observed(b"", seen(6, 212, start_ms=200, ppid=5, reason=Reason.ZOMBIE))
+    assert where(sightings, life(6, 240, 5), 240) == Reason.ZOMBIE
+    sightings.observed(b"", seen(5, 300, exe=b"/bin/sh"))
+    sightings.forked(b"", 5, 7, 310)
+    sightings.executed(b"", 7, 311)
+    assert where(sightings, life(7, 340, 5), 340) == "host"
+
+
+def test_who_moved_is_not_host_for_what_was_seen_before() -> None:
+    """A setns or unshare makes looks before it worth nothing for host, and those within the clock's slack too."""
+    sightings = Sightings(Registry())
+    sightings.forked(b"", 1, 6, 100)
+    sightings.observed(b"", seen(6, 101, start_ms=100))
+    one = life(6, 100)
+    assert where(sightings, one, 105) == "host"
+    one.moved = Stamp(106, 2)
+    assert where(sightings, one, 110) in list(Reason)
+    sightings.observed(b"", seen(6, 200, INSIDE, start_ms=100))
+    assert where(sightings, one, 210) == "c"
+
+
+def test_a_sighting_is_not_for_what_was_before_it() -> None:
+    """Between two that differ nobody knows when it changed."""
+    sightings = Sightings(Registry())
+    sightings.forked(b"", 1, 6, 100)
+    sightings.observed(b"", seen(6, 101, start_ms=100))
+    sightings.observed(b"", seen(6, 300, INSIDE, start_ms=100))
+    one = life(6, 100)
+    assert (where(sightings, one, 200), where(sightings, one, 320)) == (Reason.LATE, "c")
+
+
+def test_a_program_begins_where_it_is_seen() -> None:
+    """The event of the execve itself is answered by the look at what it began."""
+    sightings = Sightings(Registry())
+    sightings.observed(b"", seen(5, 90, exe=b"/usr/sbin/runc"))
+    sightings.forked(b"", 5, 6, 100)
+    sightings.executed(b"", 6, 150)
+    sightings.observed(b"", seen(6, 152, INSIDE, start_ms=100, ppid=5))
+    one = life(6, 148, 5)
+    found = sightings.look(one, Stamp(148, 3), begins=True)
+    assert found.stay is not None
+    assert found.stay.container is not None
+
+
+def test_another_node_is_not_this_machine() -> None:
+    """Records of other nodes are not answered by what was seen here."""
+    sightings = Sightings(Registry(), names=frozenset((b"", b"here")))
+    sightings.observed(b"", seen(5, 100, INSIDE))
+    for node, known in ((b"here", True), (b"there", False)):
+        one = Processes().see(node, Actor(5, 1), Stamp(101, 1))
+        assert (sightings.look(one, Stamp(101, 2)).stay is not None) is known
+
+
+def test_containers_around_are_one_and_the_same() -> None:
+    """What is nested in a container that is known already is nested in that very entry."""
+    registry = Registry()
+    sightings = Sightings(registry)
+    sightings.observed(b"", seen(5, 100, INSIDE))
+    sightings.observed(b"", seen(6, 100, DEEPER))
+    outer = sightings.look(life(5, 101), Stamp(101, 2)).stay
+    inner = sightings.look(life(6, 101), Stamp(101, 2)).stay
+    assert outer is not None
+    assert inner is not None
+    assert inner.container is not None
+    assert inner.container.parent is outer.container
+
+
+def test_what_is_kept_is_bounded() -> None:
+    """By pids, by lives of a pid, by looks; and who has ended goes first."""
+    sightings = Sightings(Registry(), max_pids=100)
+    sightings.observed(b"", seen(1, 10))
+    for at in range(3000):
+        sightings.forked(b"", 1, 2 + at, at)
+        sightings.exited(b"", 2 + at, at)
+    assert len(sightings.living(b"")) <= 100
+    assert 1 in sightings.living(b"")
+    for at in range(500):
+        sightings.observed(b"", seen(1, 100 + at, INSIDE if at % 2 else None, start_ms=5))
+    assert len(sightings.newest(b"")) == 1
+    sightings.forget(10**6)
+    assert sightings.living(b"") == [1]
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from("fexo"), st.integers(1, 6), st.integers(1, 6), st.integers(0, 3), st.booleans()),
+    max_size=40,
+)
+
+
+@given(STEPS, st.integers(1, 6), st.integers(0, 150))
+def test_any_order_of_anything_is_answered(steps: list[tuple[str, int, int, int, bool]], pid: int, ms: int) -> None:
+    """Whatever was told, in whatever order: an answer or a reason, and what is inside stays inside."""
+    sightings = Sightings(Registry())
+    now = 0
+    for kind, one, other, later, inside in steps:
+        now += later
+        if kind == "f":
+            sightings.forked(b"", one, other, now)
+        elif kind == "e":
+            sightings.executed(b"", one, now)
+        elif kind == "x":
+            sightings.exited(b"", one, now)
+        else:
+            sightings.observed(b"", seen(one, now, INSIDE if inside else None, ppid=other, start_ms=now))
+    assert where(sightings, life(pid, ms), ms) in ("c", "host", *map(str, Reason))
