@@ -25,10 +25,14 @@ from annotator.aix.host import AixHost
 from annotator.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
+    import queue
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from annotator.model import Event
+
+READ = 64 * 1024
+"""Bytes of one read of what is printed."""
 
 LETTERS = "e,l,r,R,t,p,P,T,c,W"
 """Everything an answer can use; W, the WPAR's name, before all."""
@@ -189,6 +193,19 @@ def _signal(one: subprocess.Popen[bytes], number: int) -> None:
     """To a child that was not waited for, and all that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(one.pid, number)
+
+
+def drain(fd: int, chunks: queue.Queue[bytes]) -> None:
+    """Read a descriptor to its end, and close it; the last chunk is empty. The thread's."""
+    while True:
+        try:
+            data = os.read(fd, READ)
+        except OSError:
+            data = b""  # the other side was cut off
+        chunks.put(data)
+        if not data:
+            os.close(fd)
+            return
 
 
 # --- the machine's WPARs ----------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from annotator import config as configuration
 from annotator.aix import site
-from annotator.aix.live import Looks, Pipe, commands, strategies, this_host
+from annotator.aix.live import READ, Looks, Pipe, commands, drain, strategies, this_host
 from annotator.errors import AnnotatorError, ExitCode, SourceError, UsageError
 from annotator.events import Missing
 from annotator.formats.raw import tail_start
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from annotator.aix.host import AixHost
     from annotator.config import Config
     from annotator.model import Event
-
-READ = 64 * 1024
-"""Bytes of one read; `queue.memory_mib` says how many of them may wait."""
 
 EVENTS = Path("/etc/security/audit/events")
 """How this machine prints each event."""
@@ -140,7 +137,7 @@ class Stream:
         self.looks: Looks | None = None
         self._host = host
         self._cutter = Cutter("auditpr")
-        self._chunks: queue.Queue[bytes] = queue.Queue(config.queue.memory_mib << 20 >> 16)
+        self._chunks: queue.Queue[bytes] = queue.Queue((config.queue.memory_mib << 20) // READ)
         self._reading = False
         self._stopping = threading.Event()
         self._until_s = 0.0
@@ -288,16 +285,3 @@ class Stream:
         if self.looks is not None:
             found["inventory_looks"] = self.looks.count
         return found
-
-
-def drain(fd: int, chunks: queue.Queue[bytes]) -> None:
-    """Read a descriptor to its end, and close it; the last chunk is empty. The thread's."""
-    while True:
-        try:
-            data = os.read(fd, READ)
-        except OSError:
-            data = b""  # the other side was cut off
-        chunks.put(data)
-        if not data:
-            os.close(fd)
-            return
