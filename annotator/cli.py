@@ -167,6 +167,13 @@ def replay(inputs: tuple[str, ...], fields: str, **given: Any) -> None:
                 sink.write(run.feed(block))
         if state is None:
             sink.write(run.finish())
+    if stats.lost:
+        click.echo(
+            f"annotator: auditd lost {stats.lost} records (type=UNKNOWN[1020] msg=lost): registrations of containers "
+            "are missing from this log.\n  Containers are then known by CONTAINER_ID records alone. "
+            "An audit user space with contid support writes them.",
+            err=True,
+        )
     if summary:
         click.echo(json.dumps(stats.as_dict()) if summary == "json" else stats.summary(), err=True)
     if strict and stats.has_loss:

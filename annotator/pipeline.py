@@ -134,6 +134,7 @@ class Pipeline:
             ordered=form.ordered,
             reversed_records=reversed_records,
             usual=self._usual.shape if self._usual is not None else None,
+            is_lost=getattr(backend, "is_lost", None),
             on_late=self._late,
         )
         self._pieces: list[bytes] = []
@@ -181,7 +182,6 @@ class Pipeline:
         if counted:
             self._count()
         if not self.form.ordered:
-            self.stats.passed += len(self._lates)
             self._lates.clear()
             out = b"".join(self._pieces)
             self._pieces = []
@@ -332,6 +332,7 @@ class Pipeline:
 
     def _late(self, event: Event, line: bytes) -> bytes | None:
         """A record of an event that closed before: what becomes of it is known once the event is decided."""
+        self.stats.passed += 1
         self._lates[id(line)] = (event, line)
         return line
 
@@ -342,9 +343,9 @@ class Pipeline:
             return line
         del self._lates[id(line)]
         if event.dropped:
+            self.stats.passed -= 1
             self.stats.filtered += 1
             return None
-        self.stats.passed += 1
         return line
 
     def _gap(self, node: bytes, _: int) -> None:

@@ -83,6 +83,7 @@ class Grouper:
         ordered: bool = True,
         reversed_records: bool = False,
         usual: tuple[bytes, bytes, frozenset[bytes]] | None = None,
+        is_lost: Callable[[bytes], bool] | None = None,
         on_gap: Callable[[bytes, int], None] | None = None,
         on_late: Callable[[Event, bytes], bytes | None] | None = None,
     ) -> None:
@@ -98,6 +99,7 @@ class Grouper:
         first, last, leads = usual or (b"", b"", frozenset())
         self.first, self.last = (b"\ntype=" + first if first else b""), b"\ntype=" + last
         self.leads = frozenset(b"type=" + name for name in leads)
+        self.is_lost = is_lost
         self.on_gap = on_gap
         self.on_late = on_late
         self.open: dict[bytes, Event] = {}
@@ -398,7 +400,10 @@ class Grouper:
 
     def _pass(self, line: bytes) -> None:
         """A line that is no record leaves where it stood. What ausearch prints between events is no reject."""
-        if line.strip() and not line.startswith((b"----", b"time->")):
+        if self.is_lost is not None and self.is_lost(line):
+            self.stats.lost += 1
+            self.stats.passed += 1
+        elif line.strip() and not line.startswith((b"----", b"time->")):
             self.stats.rejected += 1
         else:
             self.stats.passed += 1

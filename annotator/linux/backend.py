@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from annotator.backend import Place
-from annotator.linux import facts
+from annotator.linux import contid, facts
 from annotator.linux.records import Completes, body_end, head, type_number
 from annotator.linux.usual import Usual
 
@@ -26,6 +26,9 @@ class Linux:
 
     def __init__(self) -> None:
         self.completes: Mapping[bytes, bool] = Completes()
+
+    is_lost = staticmethod(contid.is_lost)
+    """Whether a line says that auditd could not write a record: it has no stamp, and the record is gone."""
 
     def read(self, event: Event) -> Reading:
         """See `facts.read`."""
