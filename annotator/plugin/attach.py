@@ -36,11 +36,11 @@ class Attached:
         """For poll(2)."""
         return self.inbox.link.fileno() if self.inbox is not None else -1
 
-    def see(self) -> None:
-        """Take what was learnt meanwhile."""
+    def see(self, *, fence: bool = False) -> None:
+        """Take what was learnt meanwhile; with `fence` all that happened until now."""
         if self.inbox is None:
             return
-        ops = self.inbox.take()
+        ops = self.inbox.fence() if fence else self.inbox.take()
         if ops:
             self.live.apply(ops)
         if self.inbox.why or self.inbox.over:

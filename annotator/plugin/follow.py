@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _SIZE = struct.Struct("=I")
 _FIELDS = tuple(one.name for one in dataclasses.fields(HostProcess))
 _CONTAINER = ("id", "name", "image", "engine", "owner", "uuid", "pod", "pod_name", "namespace", "start_ms")
+FENCE_S = 0.1
+"""How long the worker waits for the follower before it goes on without."""
+
 MAX_WAITING = 256 << 20
 """Bytes that may wait for the worker; more are dropped, and said."""
 
@@ -67,12 +70,19 @@ def _run(link: socket.socket, node: bytes) -> None:
     follower = Follower(host, events, now=lambda: time.time_ns() // 1_000_000)
     out.put(follower.start(), "")
     link.setblocking(False)
+    asked = 0
     while out.drain():
-        wanted: list[socket.socket | ProcEvents] = [link, events]  # the worker sends nothing: readable means its end
+        wanted: list[socket.socket | ProcEvents] = [link, events]
         ready, _, _ = select.select(wanted, [link] if out.waiting else [], [], 0.0005 if follower.waits else 1.0)
         if link in ready:
-            return
-        out.put(follower.poll(), "")
+            data = link.recv(4096)
+            if not data:
+                return
+            asked += len(data)
+        ops = follower.poll()
+        if link in ready and follower.waits:
+            ops += follower.poll()  # the worker waits for what is held back
+        out.put(ops, "", asked)
 
 
 class Outbox:
@@ -82,11 +92,13 @@ class Outbox:
         self.link = link
         self.waiting: deque[memoryview] = deque()
         self.size = 0
+        self._answered = 0
 
-    def put(self, ops: list[Op], why: str) -> None:
-        """Queue one frame: what was learnt, and why there will be nothing more ("": there will)."""
-        if (ops or why) and self.size < MAX_WAITING:
-            data = marshal.dumps(([_plain(op) for op in ops], why))
+    def put(self, ops: list[Op], why: str, asked: int = 0) -> None:
+        """Queue one frame: what was learnt, why there will be nothing more ("": there will), questions answered."""
+        if (ops or why or asked != self._answered) and self.size < MAX_WAITING:
+            self._answered = asked
+            data = marshal.dumps(([_plain(op) for op in ops], why, asked))
             self.waiting.append(memoryview(_SIZE.pack(len(data)) + data))
             self.size += len(data)
 
@@ -113,6 +125,8 @@ class Inbox:
         self.link = link
         self.why = ""
         self.over = False
+        self.late = 0
+        self._asked = self._answered = 0
         self._held = bytearray()
         self._known: dict[tuple[Any, ...], Container] = {}
 
@@ -132,11 +146,31 @@ class Inbox:
             size = _SIZE.unpack_from(self._held, at)[0]
             if len(self._held) - at - _SIZE.size < size:
                 break
-            ops, why = marshal.loads(memoryview(self._held)[at + _SIZE.size : at + _SIZE.size + size])  # noqa: S302
+            ops, why, self._answered = marshal.loads(memoryview(self._held)[at + _SIZE.size : at + _SIZE.size + size])  # noqa: S302
             self.why = why or self.why
             found += [self._op(op) for op in ops]
             at += _SIZE.size + size
         del self._held[:at]
+        return found
+
+    def fence(self) -> list[Op]:
+        """Ask how far the follower is, and wait for it: all that happened before now is known then, or `late` counts.
+
+        Without it a record may be read before the process it names is known; a loaded machine needs milliseconds.
+        """
+        try:
+            self.link.send(b"?")
+        except OSError:
+            return self.take()
+        self._asked += 1
+        until = time.monotonic() + FENCE_S
+        found = self.take()
+        while self._answered < self._asked and not self.over and not self.why:
+            rest = until - time.monotonic()
+            if rest <= 0 or not select.select([self.link], [], [], rest)[0]:
+                self.late += 1
+                break
+            found += self.take()
         return found
 
     def _op(self, op: Op) -> Op:

@@ -171,10 +171,10 @@ class Worker:
         if self.live is not None and self.live.fileno() >= 0:
             self.watched = {self.live.fileno(): self.see, **self.watched}
 
-    def see(self) -> None:
-        """Take what this machine has told."""
+    def see(self, *, fence: bool = False) -> None:
+        """Take what this machine has told; with `fence` all that happened until now."""
         if self.live is not None:
-            self.live.see()
+            self.live.see(fence=fence)
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
@@ -207,7 +207,7 @@ class Worker:
 
     def _take(self, chunk: bytes, *, passing: bool) -> None:
         self._came = time.monotonic()
-        self.see()  # what happened before these lines is known before they are read
+        self.see(fence=True)  # what happened before these lines is known before they are read
         try:
             block = self._cutter.feed(chunk)
         except SourceError as err:
@@ -225,12 +225,12 @@ class Worker:
         self._acknowledge(always=True)
 
     def _feed(self, lines: list[bytes]) -> None:
-        """A long block in parts: who lives for a millisecond has to be looked at in between."""
+        """A long block in parts, so that what this machine tells does not wait long."""
         if self.live is None:
             self.pipeline.feed(lines)
             return
         for at in range(0, len(lines), PART):
-            self.see()  # what happened before these lines is known before they are read
+            self.see()
             self.pipeline.feed(lines[at : at + PART])
 
     def _acknowledge(self, *, always: bool = False) -> None:
