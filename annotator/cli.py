@@ -14,77 +14,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from annotator import __version__
+from annotator.choices import FORMATS, Options, interpret
 from annotator.errors import AnnotatorError, ExitCode, UsageError
 from annotator.formats.raw import NAMES
+from annotator.options import FILE, HELP, TIME, as_json, for_aix, inputs, quietly
 from annotator.pipeline import Tables
-from annotator.replay import FORMATS, SYSTEMS, Options, Replay, blocks_of, interpret
+from annotator.replay import Replay, blocks_of
 from annotator.reports import ContainersReport, SessionsReport, who
 from annotator.sinks import FdSink, SinkClosed
 from annotator.sources import follow
 from annotator.stats import Stats
-from annotator.times import parse_time
 from annotator.view import machine, table, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from annotator.sources import Block
-
-
-class Time(click.ParamType[int]):
-    """RFC 3339 with a zone, or epoch."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Milliseconds."""
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_time(str(value))
-        except UsageError as err:
-            self.fail(str(err), param, ctx)
-
-
-class Listing(click.ParamType[tuple[str, int | None]]):
-    """A file, with the time it was taken behind an `@`."""
-
-    name = "listing"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int | None]:
-        """The file's name, and milliseconds or None."""
-        if isinstance(value, tuple):
-            return value
-        path, at, when = str(value).rpartition("@")
-        if not at or Path(value).exists():
-            return str(value), None
-        return path, TIME.convert(when, param, ctx)
-
-
-TIME = Time()
-FILE = click.Path(path_type=Path, dir_okay=False)
-HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-inputs = click.argument("inputs", nargs=-1, required=True, metavar="FILE...")
-as_json = click.option(
-    "--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="Form."
-)
-quietly = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
-
-
-def for_aix(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that AIX trails need; `--system` is for all."""
-    options = (
-        click.option("--system", type=click.Choice(SYSTEMS), default="auto", show_default=True, help="Whose logs."),
-        click.option("--tz", default="UTC", metavar="ZONE", show_default=True, help="AIX: zone of the printed times."),
-        click.option("--origin", default="", metavar="global|wpar:NAME", help="AIX: whose own trail this is."),
-        click.option(
-            "--wpars", type=Listing(), multiple=True, metavar="FILE[@TIME]", help="AIX: output of lswpar, when taken."
-        ),
-        click.option("--aix-events", default="", metavar="FILE", help="AIX: the site's /etc/security/audit/events."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 class Commands(click.Group):

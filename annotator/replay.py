@@ -6,24 +6,16 @@ What it must not do is ask this machine about a log: the host view is `NoHost` u
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from annotator.aix import site
 from annotator.aix.backend import Aix
-from annotator.aix.grouping import RecordEvent
-from annotator.aix.interpret import interpret as aix_parts
+from annotator.choices import Options, aix_of, expression_of, filter_of, form_of
 from annotator.errors import FormatError, FormError, UsageError
 from annotator.events import Grouper
-from annotator.formats import json, msgpack
-from annotator.formats.documents import Documents, Nothing
-from annotator.formats.raw import Raw, tail_start
-from annotator.formats.record import Record
 from annotator.linux.backend import Linux
-from annotator.model import Attribution, Chain, Event, Status
 from annotator.outside import sightings_of, this_header
-from annotator.pipeline import Form, Pipeline, Tables
+from annotator.pipeline import Pipeline, Tables
 from annotator.snapshot import restore, save
 from annotator.sources import Block, looks_binary, order, read_file, read_stream, recognise, refuse
 from annotator.sources import Form as InputForm
@@ -35,138 +27,6 @@ if TYPE_CHECKING:
     from annotator.aix.grouping import TrailGrouper
     from annotator.pipeline import Watch
     from annotator.sources import Position
-
-FORMATS = ("raw", "record", "json", "msgpack")
-SYSTEMS = ("auto", "linux", "aix")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What `annotator replay` was asked for. Times are stamp milliseconds; None and empty say nothing.
-
-    The last four are for AIX: `wpars` are captured listings, each with the time it was taken, or None.
-    """
-
-    format: str = "raw"
-    system: str = "auto"
-    node: str = ""
-    contid: int | None = None
-    container: str = ""
-    since_ms: int | None = None
-    until_ms: int | None = None
-    only_containers: bool = False
-    expr: str = ""
-    fields: frozenset[str] | None = None
-    original: bool = False
-    mark_unknown: bool = False
-    reannotate: bool = False
-    resolve_users: bool = False
-    host: str = "none"
-    journals: tuple[Path, ...] = ()
-    tz: str = "UTC"
-    origin: str = ""
-    wpars: tuple[tuple[str, int | None], ...] = ()
-    aix_events: str = ""
-
-
-class Matches(Protocol):
-    """A compiled `--expr`."""
-
-    def matches(self, event: Event) -> bool:
-        """Whether the event is wanted."""
-        ...
-
-
-def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
-    """The output form that was asked for."""
-    if options.format == "raw":
-        return Raw(
-            backend.place,
-            stats,
-            mark_unknown=options.mark_unknown,
-            reannotate=options.reannotate,
-            fields=options.fields,
-        )
-    if options.format == "none":
-        return Nothing()
-    if isinstance(backend, Aix):
-        if options.format == "record":
-            raise UsageError("--format record is for Linux: AIX has no CONTAINER_ID records", "Use raw or json.")
-        parts: Callable[[Event], dict[str, Any]] = backend.interpret
-    elif options.format == "record":
-        return Record(backend, stats)
-    else:
-        parts = backend.interpreter(resolve_users=options.resolve_users)
-    render = json.render if options.format == "json" else msgpack.render
-    return Documents(render, parts, node=options.node, original=options.original, fields=options.fields)
-
-
-def aix_of(options: Options) -> Aix:
-    """The backend for AIX trails, with what the site told of itself."""
-    return site.backend(
-        own_tail=tail_start,
-        node=options.node,
-        tz=options.tz,
-        origin=options.origin,
-        wpars=options.wpars,
-        events=options.aix_events,
-    )
-
-
-_linux_parts = Linux().interpret
-
-
-def interpret(event: Event) -> dict[str, Any]:
-    """The event's parts of the JSON form, whichever system it is of."""
-    return aix_parts(event) if isinstance(event, RecordEvent) else _linux_parts(event)
-
-
-def filter_of(options: Options, expression: Matches | None) -> Callable[[Event, Attribution], bool] | None:
-    """What keeps an event, or None when all are kept."""
-    wanted: list[Callable[[Event, Attribution], bool]] = []
-    since, until = options.since_ms, options.until_ms
-    if since is not None:
-        wanted.append(lambda event, _: event.stamp.ms >= since)
-    if until is not None:
-        wanted.append(lambda event, _: event.stamp.ms <= until)
-    if options.only_containers:
-        wanted.append(lambda _, answer: answer.status is Status.CONTAINER or any(_chains(answer)))
-    if options.contid is not None or options.container:
-        wanted.append(lambda _, answer: any(_is_wanted(chain, options) for chain in _chains(answer)))
-    if expression is not None:
-        wanted.append(lambda event, _: expression.matches(event))
-    if not wanted:
-        return None
-    return lambda event, answer: all(test(event, answer) for test in wanted)
-
-
-def _chains(answer: Attribution) -> Iterator[Chain]:
-    yield from answer.chains
-    yield from answer.src
-    yield from answer.dst
-    for target in answer.targets:
-        yield from target.chains
-
-
-def _is_wanted(chain: Chain, options: Options) -> bool:
-    """Whether a container of the chain has the contid, the name, or an id that begins so."""
-    for container in chain:
-        if options.contid is not None and container.contid != options.contid:
-            continue
-        if not options.container or container.name == options.container:
-            return True
-        if container.id.startswith(options.container):
-            return True
-    return False
-
-
-def expression_of(options: Options) -> Matches | None:
-    """The user's expression; needs auparse."""
-    if not options.expr:
-        return None
-    from annotator.linux.fields import Expression
-
-    return Expression(options.expr)
 
 
 def blocks_of(paths: Iterable[str]) -> Iterator[Block]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from oracle_auparse import TIMEOUT, Groups, Key
 
-from annotator.events import Grouper
+from annotator.events import Grouper, Missing
 from annotator.linux.backend import Linux
 from annotator.linux.records import type_number
 from annotator.sources import READ, Cutter, Form, recognise
@@ -58,6 +58,8 @@ def ours(data: bytes) -> Groups:
     closed += grouper.flush()
     groups: Groups = {}
     for event in closed:
+        if isinstance(event, Missing):
+            continue
         groups.setdefault(Key(event.node, *event.stamp), []).append(len(event.lines))
     for key, count in late.items():
         groups[key][-1] += count

@@ -1,8 +1,8 @@
-"""The recorder's feed that lies beside a recorded log (`rec.jsonl.xz`), as sightings: what a live host would have given.
+"""The recorder's feed beside a recorded log (`rec.jsonl.xz`), as sightings: what a live host would have given.
 
-A test's adapter: the recorder wrote cgroup text and namespace inodes at each fork, exec and poll, which are read here by
-the same rules as live ones. Names of containers are those the scenario registered (`containers.jsonl`), as an engine's
-state files would confirm them.
+A test's adapter: the recorder wrote cgroup text and namespace inodes at each fork, exec and poll, which are read here
+by the same rules as live ones. Names of containers are those the scenario registered (`containers.jsonl`), as an
+engine's state files would confirm them.
 """
 
 from __future__ import annotations

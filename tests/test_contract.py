@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotator.choices import Options
 from annotator.errors import FormError
 from annotator.formats.raw import tail_start
 from annotator.model import NO_PID, Event, Reading, Stamp, Status
-from annotator.replay import Options, Replay
+from annotator.replay import Replay
 from annotator.stats import Stats
 from tests.streams import appended, damaged
 

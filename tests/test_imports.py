@@ -26,17 +26,19 @@ ROWS = {
     "pipeline": 5,
     "outside": 5,
     "live": 5,
-    **dict.fromkeys(("replay", "reports", "lookup"), 6),
-    "plugin": 7,
-    "admin": 7,
-    "oci": 7,
-    "cli": 8,
-    "__main__": 9,
+    "choices": 6,
+    **dict.fromkeys(("replay", "reports", "lookup"), 7),
+    "plugin": 8,
+    "admin": 8,
+    "oci": 8,
+    "options": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 """The modules and folders of the package, with their row: each may import from lower rows only."""
 
 BACKENDS = {"linux", "aix"}
-CHOOSERS = {"pipeline", "outside", "live", "lookup", "replay", "plugin", "oci", "admin", "cli"}
+CHOOSERS = {"pipeline", "outside", "live", "lookup", "choices", "replay", "plugin", "oci", "admin", "cli"}
 """Only these know that there is more than one backend, and which they are."""
 
 DOORS = {

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from annotator.choices import Options
 from annotator.errors import StoreError, UsageError
 from annotator.model import Status
 from annotator.outside import Journaling, load, sightings_of
 from annotator.registry import Registry
-from annotator.replay import Options, Replay, blocks_of
+from annotator.replay import Replay, blocks_of
 from annotator.sightings import Sightings
 from annotator.store import Header
 from tests import scoring
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from annotator.model import Attribution, Event, Reading
     from annotator.processes import Life
 
+LIVE = sorted(one.name for one in SAMPLES.glob("live-*"))
 STOCK = sorted(one.name for one in SAMPLES.glob("stock-*"))
 BOOT = "8d0b1bd1-0000-4000-8000-000000000001"
 
@@ -85,6 +87,19 @@ def answers(case: str, journal: Path) -> tuple[scoring.Capture, dict[tuple[int, 
 def test_with_a_journal_all_is_named_and_nothing_wrongly(case: str, tmp_path: Path) -> None:
     """Also what began before the log: s06 (started before its rules), s13 (containers older than the log)."""
     capture, given = answers(case, journal_of(case, tmp_path / "journal"))
+    count = scoring.Counter[str]()
+    for key, fact in capture.truth.items():
+        count[scoring.verdict(fact, given.get(key), by_contid=capture.by_contid)] += 1
+    assert scoring.bad(count) == 0, count
+    assert scoring.share(count) >= 0.999, count
+
+
+@pytest.mark.parametrize("case", LIVE)
+def test_a_live_recording_is_answered_from_its_journal(case: str, tmp_path: Path) -> None:
+    """What our plugin wrote while a log was recorded (scripts/capture-sample) answers the log as it did then."""
+    journal = tmp_path / "journal"
+    journal.write_bytes(scoring.text_of(SAMPLES / case, "journal"))
+    capture, given = answers(case, journal)
     count = scoring.Counter[str]()
     for key, fact in capture.truth.items():
         count[scoring.verdict(fact, given.get(key), by_contid=capture.by_contid)] += 1

@@ -87,6 +87,7 @@ class Grouper:
         on_gap: Callable[[bytes, int], None] | None = None,
         on_late: Callable[[Event, bytes], bytes | None] | None = None,
     ) -> None:
+        """Budget: one line a setting, one a thing that is remembered."""
         self.completes = completes
         self.stats = stats
         self.clock = StreamClock()

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from annotator.choices import Options, expression_of, filter_of, form_of
 from annotator.events import Grouper, Missing
 from annotator.formats import json, msgpack
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
 from annotator.model import Attribution, Event, Reason, Status
 from annotator.pipeline import Form, Pipeline, Tables
-from annotator.replay import Options, expression_of, filter_of, form_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -2,6 +2,8 @@
 
 Other sources of facts are attached in `Worker.watched`: a descriptor, and what to call when it can be read. Facts they
 give are applied to `Worker.tables` at their own stamp, before the lines that came after them.
+
+Budget: the whole life of the process, from its start to its last line, is on one page.
 """
 
 from __future__ import annotations

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from annotator.replay import Options, Replay
+from annotator.replay import Replay
 from annotator.sources import Block
 from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from annotator.choices import Options
 
 NAMES = ("alpha", "beta", "gamma")
 CIDS = (1, 2, 3, 40000)

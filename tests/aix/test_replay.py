@@ -20,10 +20,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotator.choices import Options
 from annotator.cli import main
 from annotator.errors import ExitCode, FormatError, FormError, UsageError
 from annotator.formats.raw import tail_start
-from annotator.replay import Options, Replay
+from annotator.replay import Replay
 from annotator.sources import Block, looks_aix, looks_binary
 from annotator.stats import Stats
 from annotator.times import parse_time
@@ -258,9 +259,7 @@ def test_what_a_file_leaves_open_is_of_that_file(sim: Any) -> None:
     record = struct.pack(">HH16sIII32siiiii", 0, 0, b"AUD_It", 0, 0, 0, b"audit", 4000, 1, 1, sim.EPOCH, 0)
     data = sim._bin(0, len(record), "32", ">") + record  # so short that it could be another form of header
     replay = Replay(Options(format="json"))
-    out = b"".join(
-        replay.feed(Block(data, name, 0, False)) for name in ("/wpars/web/audit/trail", "/audit/trail")
-    )
+    out = b"".join(replay.feed(Block(data, name, 0, False)) for name in ("/wpars/web/audit/trail", "/audit/trail"))
     documents = [json.loads(line) for line in (out + replay.finish()).splitlines()]
     assert [one.get("container", {}).get("name") for one in documents] == ["web", None]
 

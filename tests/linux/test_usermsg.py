@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotator.choices import Options
 from annotator.linux.facts_records import virt_control
 from annotator.linux.usermsg import Said, message
 from annotator.model import Actor, ContId, Registered
 from annotator.registry import derive_contid
-from annotator.replay import Options, Replay, blocks_of
+from annotator.replay import Replay, blocks_of
 
 if TYPE_CHECKING:
     from pathlib import Path
