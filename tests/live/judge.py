@@ -34,6 +34,8 @@ ENGINES = (
     "containerd",
     "3",
     "reuse",
+    "exe",
+    "memfd:",
 )
 MARK = re.compile(rb' mark=([0-9a-z.-]+)|"mark=([0-9a-z.-]+)"')
 STAMP = re.compile(rb"msg=audit\((\d+)\.(\d\d\d):(\d+)\)")

@@ -339,15 +339,19 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def scenario(lab: Lab, name: str, *, seconds: float = 120) -> dict[str, object]:
     """Run one scenario as its own audited login; says when, and what it did."""
     began = time.time()
-    folder = lab.dir / "work" / name
+    folder = lab.dir / "cases" / name
     folder.mkdir(parents=True, exist_ok=True)
 
     def login() -> None:
         Path("/proc/self/loginuid").write_text(str(AUID))
 
+    for part in ("scenarios.py", "reuse.py"):  # so that nothing of this tree's own place is in the log
+        shutil.copy(HERE / part, lab.dir / part)
     with (lab.dir / f"{name}.out").open("wb") as out:
         done = subprocess.run(
-            [sys.executable, HERE / "scenarios.py", name, folder],
+            ["/usr/bin/python3", lab.dir / "scenarios.py", name, folder],
+            cwd=lab.dir,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"},
             stdout=out,
             stderr=out,
             stdin=subprocess.DEVNULL,
