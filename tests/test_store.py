@@ -160,7 +160,7 @@ def test_flipped_bytes_give_a_prefix_or_our_error(tmp_path: Path) -> None:
 @settings(max_examples=100, deadline=None)
 def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes, before: bytes) -> None:
     """Whatever a file holds: StoreError, or entries."""
-    path = tmp_path_factory.getbasetemp() / "any"
+    path = tmp_path_factory.getbasetemp() / "a-store-of-any-bytes"
     path.write_bytes(before + data)
     path.chmod(0o600)
     try:

@@ -128,7 +128,9 @@ class Truth:
             from pathlib import Path
 
             before, at, path = text.partition("@")
-            return before + Path(path).read_text().strip() if at else text
+            if not at:
+                return text
+            return before + (Path(path).read_text().strip() if Path(path).exists() else "none")
 
         ids = {filled(one) for one in note["ids"]}
         token = filled(note["cgroup"]) if note["cgroup"] else ""

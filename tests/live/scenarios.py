@@ -162,8 +162,10 @@ def crun(case: Case) -> None:
 def podman_command(case: Case) -> tuple[str, ...]:
     """A podman with a store of its own."""
     store = case.folder / "store"
+    run = Path("/run") / f"lab{case.word}"  # podman refuses a longer path
+    case.undo.append(lambda: shutil.rmtree(run, ignore_errors=True))
     return (
-        *("podman", "--root", str(store), "--runroot", str(case.folder / "run"), "--runtime", "runc"),
+        *("podman", "--root", str(store), "--runroot", str(run), "--runtime", "runc"),
         *("--cgroup-manager", "cgroupfs", "--storage-driver", "vfs", "--events-backend", "none"),
     )
 
