@@ -35,7 +35,7 @@ WHOLE = (
 )
 NEEDS = {"crun": "crun", "podman": "podman", "docker": "dockerd", "lxc": "lxc-start", "nspawn": "systemd-nspawn"}
 
-HARD = {"reused": 0.10, "nspawn": 0.15}
+HARD = {"reused": 0.15, "nspawn": 0.20}
 """Share of events that may be unknown: of processes that live for a millisecond under one number, hundreds a second,
 and of machines whose cgroup says nothing. Everywhere else it is what a loaded machine of two processors may miss."""
 
