@@ -70,6 +70,8 @@ class Replay:
         if isinstance(backend, Aix):
             if options.expr:
                 raise UsageError("--expr is for Linux: the audit library cannot read AIX records")
+            if options.journals:
+                raise UsageError("--journal works with Linux logs only", "Give an AIX trail --wpars.")
             self.trail = backend.grouper(stats, ordered=self.form.ordered)
         self.pipeline = Pipeline(
             backend,
