@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from annotator.choices import Options, expression_of, filter_of, form_of
-from annotator.events import Grouper, Missing
+from annotator.events import Grouper
 from annotator.formats import json, msgpack
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
@@ -174,13 +174,8 @@ class Fanout(Pipeline):
         self.passing = False
         self._passed: set[bytes] = set()
 
-    def _leave(self, closed: Sequence[Event | Missing]) -> bytes:
-        for event in closed:
-            if isinstance(event, Missing):
-                self._gap(event.node, event.serials)
-            else:
-                self._decide(event)
-        if closed:
+    def _left(self, *, counted: bool) -> bytes:
+        if counted:
             self._count()
         self.fan.send(self.grouper.drain())
         return b""
