@@ -140,6 +140,25 @@ class Registry:
             other.version += 1
         return self._add(node, found)
 
+    def shown(self, name: bytes, seen: Container, parent: Container | None) -> Container:
+        """The entry of a container that the host shows: by its number where kernel or site gave it one, else by its id.
+
+        A number of theirs is never the derived one, and may come without an id; it holds whatever else is known.
+        """
+        if seen.contid is None or (seen.id and seen.contid == derive_contid(seen.id)):
+            return self.engine(name, seen.id, seen.engine, owner=seen.owner, parent=parent)
+        node = self.node(name)
+        same = [one for one in node.by_id.get(seen.id, ()) if one.contid == seen.contid]
+        found = same[-1] if same else node.by_contid.get(seen.contid)
+        if found is not None and found.id in ("", seen.id) and (parent is None or found.parent is parent):
+            if seen.id and not found.id:
+                found.id, found.engine, found.owner = seen.id, seen.engine, seen.owner
+                found.version += 1
+                node.by_id.setdefault(seen.id, []).append(found)
+            return found
+        made = Container(seen.contid, seen.id, engine=seen.engine, owner=seen.owner, parent=parent, node=name)
+        return self._add(node, made)
+
     def claimed(self, name: bytes, engine_id: str, engine: str, contid: ContId) -> Container | None:
         """The live container of this id that root registers under this number; None when that cannot be.
 

@@ -240,9 +240,14 @@ class Sightings:
         return Stay(since, self.unify(node, inside), evidence, session, tuple(flags))
 
     def unify(self, node: bytes, seen: Container) -> Container:
-        """The registry's entry for a container that the host view saw; its names come along."""
+        """The registry's entry for a container that the host view saw; its names come along.
+
+        A WPAR is in no registry: the inventory that showed it has one object for each of its lives.
+        """
+        if seen.engine == "wpar":
+            return seen
         parent = self.unify(node, seen.parent) if seen.parent is not None else None
-        found = self.registry.engine(node, seen.id, seen.engine, owner=seen.owner, parent=parent)
+        found = self.registry.shown(node, seen, parent)
         if (seen.name and not found.name) or (seen.image and not found.image) or (seen.pod_name and not found.pod_name):
             said = Named(seen.id, seen.name, seen.image, seen.engine, seen.pod_name, seen.namespace)
             self.registry.named(node, said)

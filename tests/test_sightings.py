@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from annotator.backend import HostProcess
 from annotator.model import Actor, Container, ContId, Evidence, Ns, Reason, Stamp
 from annotator.processes import Life, Processes
-from annotator.registry import Registry
+from annotator.registry import Registry, derive_contid
 from annotator.sightings import Sightings
 
 INSIDE = Container(ContId(7), "c" * 64)
@@ -38,6 +38,24 @@ def where(sightings: Sightings, of: Life, ms: int) -> str:
 def test_nothing_was_seen() -> None:
     """Then nothing is said."""
     assert where(Sightings(Registry()), life(9, 100), 100) == Reason.NOT_SEEN
+
+
+def test_a_number_of_the_kernel_s_is_kept() -> None:
+    """`/proc/PID/audit_containerid`, or a tag, gives a number of its own: it is not the one derived from an id."""
+    registry = Registry()
+    sightings = Sightings(registry)
+    bare = Container(ContId(123))
+    found = sightings.unify(b"", bare)
+    assert (found.contid, found.id) == (123, "")
+    named = sightings.unify(b"", Container(ContId(123), "c" * 64, name="web", engine="podman"))
+    assert named is found, "the cgroup tells later which container that is"
+    assert (found.id, found.name, found.engine) == ("c" * 64, "web", "podman")
+    assert sightings.unify(b"", Container(ContId(123), "d" * 64)) is not found, "the number was given again"
+    assert sightings.unify(b"", Container(ContId(123), "c" * 64)) is found
+    stock = Container(derive_contid("e" * 64), "e" * 64)
+    assert sightings.unify(b"", stock) is registry.engine(b"", "e" * 64, "")
+    stated = registry.registered(b"", ContId(9), (ContId(123),), Stamp(100, 1))
+    assert sightings.unify(b"", Container(ContId(9))) is stated, "the file has no chain; the record had"
 
 
 def test_a_child_is_where_its_parent_was() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import json
 import os
 import re
 import signal
@@ -400,6 +401,13 @@ def test_a_record_without_a_name_is_asked_of_the_machine(stream: Any) -> None:
     one.trail.feed(machine.auditpr("elrRtpPTc", numeric=True).split(b"\n"))
     one.trail.idle()
     assert (one.stats.container, one.stats.unknown) == (1, 0)
+    one._finish()
+    for output in one.outputs:
+        output.close(time.monotonic() + 5)
+    said = json.loads(content(site.root.parent / "out").splitlines()[-1])
+    assert said["container"]["name"] == "web"
+    assert said["provenance"]["chains"] == [["7"]], "the CID, as in a trail that tells the WPAR"
+    assert said["provenance"]["aix"]["cid"] == "7"
 
 
 def test_strategies_are_reported(sim: Any, tmp_path: Path) -> None:
