@@ -12,6 +12,7 @@ import dataclasses
 import difflib
 import os
 import stat
+import sys
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,9 +68,12 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Where registrations and questions come in: a socket of root's (0600). Empty: nowhere."""
+    """Where registrations and questions come in: a socket of root's (0600). Empty: nowhere.
 
-    socket: str = "/run/annotator/control"
+    On AIX, which has no /run, it is elsewhere; nothing is registered there: only questions come in.
+    """
+
+    socket: str = "/var/annotator/control" if sys.platform == "aix" else "/run/annotator/control"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The control socket: one question a connection, one answer, JSON both ways. It carries; it does not decide.
 
 The socket is 0600. Who asks is told by the kernel: SO_PEERCRED, whose pid may have been re-used since, and a pidfd of
-the same process (SO_PEERPIDFD, Linux 6.5) where there is one. Nothing here waits: whoever does not ask in time, or does
-not take the answer, is dropped.
+the same process (SO_PEERPIDFD, Linux 6.5) where there is one; elsewhere than on Linux it is not told. Nothing here
+waits: whoever does not ask in time, or does not take the answer, is dropped.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import select
 import socket
 import stat
 import struct
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotator.errors import AnnotatorError, SinkError
@@ -33,11 +34,11 @@ PATIENCE_MS = 2000
 SO_PEERPIDFD = 77
 """asm-generic/socket.h, since Linux 6.5 (other numbers on parisc and sparc: there it is as if there were none)."""
 
-DEFAULT = "/run/annotator/control"
+DEFAULT = "/var/annotator/control" if sys.platform == "aix" else "/run/annotator/control"
 
 
 class Peer(NamedTuple):
-    """Who asks: pid and ids as of its connect(2), and a pidfd of it (-1: this kernel gives none)."""
+    """Who asks: pid and ids as of its connect(2), and a pidfd of it. -1: this kernel does not tell."""
 
     pid: int
     uid: int
@@ -58,7 +59,8 @@ class _Client:
 class ControlServer:
     """Listens at `path`, in a directory that only root can write. Raises SinkError at the start.
 
-    `fileno` is readable when there is something to do, for poll(2); call `serve` then, and now and then.
+    `fileno` is readable when there is something to do, for poll(2); call `serve` then, and now and then. Where there
+    is no epoll(7) there is no `fileno` either.
     """
 
     def __init__(self, path: str, handle: Callable[[Peer, dict[str, Any]], dict[str, Any]]) -> None:
@@ -66,7 +68,8 @@ class ControlServer:
         self.handle = handle
         self.answered = self.refused = 0
         self._clients: dict[int, _Client] = {}
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._sock.setblocking(False)
         try:
             _clear(path)
             before = os.umask(0o177)
@@ -79,12 +82,13 @@ class ControlServer:
             self._sock.close()
             why = err.strerror or err if isinstance(err, OSError) else err
             raise SinkError(f"{path}: no control socket: {why}", "Is another plugin running?") from err
-        self._poll = select.epoll()
-        self._poll.register(self._sock.fileno(), select.EPOLLIN)
+        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._poll = self._epoll or select.poll()
+        self._poll.register(self._sock.fileno(), select.POLLIN)
 
     def fileno(self) -> int:
-        """What to wait for."""
-        return self._poll.fileno()
+        """What to wait for; -1 where there is nothing such."""
+        return self._epoll.fileno() if self._epoll is not None else -1
 
     def serve(self, now_ms: int) -> None:
         """Take what has come, answer what is whole, drop who is too slow. Never waits. `now_ms` is a monotonic time."""
@@ -112,7 +116,7 @@ class ControlServer:
                 sock.close()
                 continue
             self._clients[sock.fileno()] = client
-            self._poll.register(sock.fileno(), select.EPOLLIN)
+            self._poll.register(sock.fileno(), select.POLLIN)
         self._poll.modify(self._sock.fileno(), 0)
 
     def _read(self, client: _Client) -> None:
@@ -152,7 +156,8 @@ class ControlServer:
 
     def _drop(self, client: _Client) -> None:
         if len(self._clients) == MAX_CLIENTS:
-            self._poll.modify(self._sock.fileno(), select.EPOLLIN)
+            self._poll.modify(self._sock.fileno(), select.POLLIN)
+        self._poll.unregister(client.sock.fileno())
         del self._clients[client.sock.fileno()]
         client.sock.close()
         if client.peer.pidfd >= 0:
@@ -162,7 +167,8 @@ class ControlServer:
         """Stop listening; the socket file goes."""
         for client in list(self._clients.values()):
             self._drop(client)
-        self._poll.close()
+        if self._epoll is not None:
+            self._epoll.close()
         self._sock.close()
         try:
             os.unlink(self.path)  # noqa: PTH108  (pathlib is slow to import, and the hook has no time)
@@ -188,6 +194,8 @@ def _clear(path: str) -> None:
 
 
 def _peer(sock: socket.socket) -> Peer:
+    if not hasattr(socket, "SO_PEERCRED"):
+        return Peer(-1, -1, -1)
     pid, uid, gid = struct.unpack("=iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     try:
         pidfd = struct.unpack("=i", sock.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD, 4))[0]
@@ -199,7 +207,7 @@ def _peer(sock: socket.socket) -> Peer:
 def ask(path: str, request: dict[str, Any], *, timeout_s: float = 5.0) -> dict[str, Any]:
     """Ask a running plugin; each step may take `timeout_s`. Raises AnnotatorError when there is none, or no answer."""
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as sock:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(timeout_s)
             sock.connect(path)
             sock.sendall(json.dumps(request).encode() + b"\n")

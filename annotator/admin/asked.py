@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, NamedTuple
 
 from annotator.control import ask
 from annotator.model import Flag, Reason
 
-if TYPE_CHECKING:
-    Counts = dict[tuple[str, str], float]
+Counts = dict[tuple[str, str], float]
+"""A count by its name, without `annotator_` and `_total`, and its label ("" where it has none)."""
 
 MAX_PAGES: Final = 200
 """Of containers: the plugin sends as many at once as fit into an answer."""
@@ -17,11 +17,19 @@ _REASONS: Final = {f"unknown_{one.value.replace('-', '_')}": one.value for one i
 _FLAGS: Final = {f"flag_{one.value.replace('-', '_')}": one.value for one in Flag}
 
 
-def counts(socket: str) -> tuple[int, Counts]:
-    """The worker's pid, and all counters. Raises AnnotatorError when nobody answers."""
+class Told(NamedTuple):
+    """The answering process's pid (0: not said), for how long it has answered, and all counters."""
+
+    pid: int
+    uptime_s: float
+    counts: Counts
+
+
+def counts(socket: str) -> Told:
+    """One look. Raises AnnotatorError when nobody answers."""
     reply = ask(socket, {"op": "status"})
     found: Counts = {}
-    pid = reply.get("pid")
+    pid, uptime_s = reply.get("pid"), reply.get("uptime_s")
     for name, value in _numbers(reply.get("counts")):
         if name in _REASONS:
             found["unknown_reasons", _REASONS[name]] = value
@@ -35,7 +43,7 @@ def counts(socket: str) -> tuple[int, Counts]:
     for label, said in outputs.items() if isinstance(outputs, dict) else ():
         for name, value in _numbers(said):
             found[f"output_{name}", str(label)] = value
-    return pid if isinstance(pid, int) else 0, found
+    return Told(pid if isinstance(pid, int) else 0, uptime_s if isinstance(uptime_s, int | float) else 0.0, found)
 
 
 def containers(socket: str, limit: int) -> list[dict[str, Any]]:

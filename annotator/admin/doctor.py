@@ -198,11 +198,11 @@ def plugin(machine: Machine, configured: Config | None) -> Iterator[Finding]:
     if configured is None or not configured.control.socket:
         return
     try:
-        _, counts = asked.counts(configured.control.socket)
+        told = asked.counts(configured.control.socket)
     except AnnotatorError as err:
         yield note("plugin", err.what, err.advice)
         return
-    yield from counters(counts)
+    yield from counters(told.counts)
 
 
 def counters(counts: Mapping[tuple[str, str], float]) -> Iterator[Finding]:

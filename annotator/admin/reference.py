@@ -36,7 +36,10 @@ WORDS: Final = {
         "Follow forks, execs and exits by the kernel's proc connector, so that short-lived processes are known too."
     ),
     "host.journal": "Keep what was seen in this file, for `annotator replay --journal` later. Empty: not kept.",
-    "control.socket": "The socket for registrations and questions, for root alone. Empty: none.",
+    "control.socket": (
+        "The socket for registrations and questions, for root alone. Empty: none. On AIX only questions come in, and "
+        "the default is /var/annotator/control."
+    ),
     "process.user": (
         "Whom the worker becomes after the start. Empty: it stays root, without capabilities it does not need."
     ),
@@ -51,7 +54,10 @@ WORDS: Final = {
         "A file with all counters in the Prometheus text format; `annotator status` and `top` read it. Empty: none."
     ),
     "metrics.interval_s": "How often it is written.",
-    "aix.auditstream": "AIX, `annotator plugin --source auditstream`: the program that reads the audit device.",
+    "aix.auditstream": (
+        "AIX, `annotator plugin --source auditstream`: the program that reads the audit device. When something of this "
+        "table, of input, queue or host has changed, SIGHUP starts the pipe anew; all else changes while it goes on."
+    ),
     "aix.auditpr": "The program that prints what it reads.",
     "aix.classes": "The audit classes to read, of /etc/security/audit/config. Empty: all that are enabled.",
     "aix.numeric": "Users as numbers: auditpr names the users of a WPAR by the users of Global.",

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from annotator.admin import asked
-from annotator.admin.machine import running
+from annotator.admin.machine import Running, running
 from annotator.errors import AnnotatorError, StoreError
 from annotator.events import Grouper
 from annotator.linux.backend import Linux
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from annotator.admin.machine import Machine, Running
+    from annotator.admin.machine import Machine
     from annotator.config import Config
     from annotator.model import Container
 
@@ -36,8 +36,7 @@ MAX_CONTAINERS: Final = 10_000
 _SAMPLE = re.compile(r'^annotator_([a-z_]{1,80}?)(?:_total)?(?:\{[a-z]+="((?:[^"\\]|\\.)*)"\})? (-?[0-9.e+]{1,40})$')
 _STAMP = re.compile(rb"msg=audit\((\d{1,12})\.(\d{3}):\d+\)")
 
-Counts = dict[tuple[str, str], float]
-"""A count by its name, without `annotator_` and `_total`, and its label ("" where it has none)."""
+Counts = asked.Counts
 
 
 class Status(NamedTuple):
@@ -62,9 +61,9 @@ def look(machine: Machine, config: Config, now: float, *, boot: str = "") -> Sta
     processes = running(machine)
     try:
         if machine.is_this and config.control.socket:
-            pid, counts = asked.counts(config.control.socket)
-            age = 0.0
-            processes = _of(pid, processes)
+            told = asked.counts(config.control.socket)
+            age, counts = 0.0, told.counts
+            processes = _of(told, processes)
             rows, rows_age = asked.containers(config.control.socket, MAX_CONTAINERS), 0.0
     except AnnotatorError as err:
         why.append(err.what)
@@ -137,7 +136,8 @@ def lines(found: Status) -> Iterator[tuple[str, str]]:
     if found.processes:
         first = found.processes[0]
         memory = sum(one.resident_bytes for one in found.processes) >> 20
-        yield "plugin", f"running, process {first.pid}, for {_span(first.age_s)}, {memory} MiB"
+        used = f", {memory} MiB" if memory else ""
+        yield "plugin", f"running, process {first.pid}, for {_span(first.age_s)}{used}"
     else:
         yield "plugin", "not running"
     if found.counts:
@@ -178,10 +178,14 @@ def _output_lines(found: Status) -> Iterator[tuple[str, str]]:
         yield f"output {label}", f"{written:.1f} MiB written, {waits}{value:.0f} lines dropped{lag}"
 
 
-def _of(pid: int, processes: list[Running]) -> list[Running]:
-    """The worker that answered, and the reader that started it; others are of another plugin."""
-    readers = [one.ppid for one in processes if one.pid == pid]
-    return [one for one in processes if one.pid == pid or one.pid in readers]
+def _of(told: asked.Told, processes: list[Running]) -> list[Running]:
+    """The worker that answered, and the reader that started it; others are of another plugin.
+
+    Where it is not found by its name (AIX, or `annotator plugin`), what it said of itself; its memory is not known.
+    """
+    readers = [one.ppid for one in processes if one.pid == told.pid]
+    found = [one for one in processes if one.pid == told.pid or one.pid in readers]
+    return found or [Running(told.pid, 0, told.uptime_s, 0)]
 
 
 def _counts(machine: Machine, config: Config, now: float, why: list[str]) -> tuple[Counts, float | None]:

@@ -6,46 +6,38 @@ One process and no auditd: when the queue is full reading stops, and what then w
 When either program dies both are started again, after a pause; what happened meanwhile is lost, so that nothing is
 believed that only an unbroken trail would prove. The machine's WPARs are looked at between two chunks of records, by
 `annotator.aix.live.Looks`. Nothing is kept over a restart: on AIX the record itself says its WPAR.
+
+SIGHUP reads the configuration anew. Outputs, log, metrics and the control socket change between two chunks, and the
+pipe goes on; where something is said that concerns how records are read, the pipe is started anew, or, on standard
+input, which cannot be, that part is kept as it was, and said.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import queue
 import signal
-import socket
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator import config as configuration
-from annotator.aix import site
-from annotator.aix.live import READ, Looks, Pipe, commands, drain, strategies, this_host
+from annotator.aix.live import READ, Looks, Pipe, commands, drain
 from annotator.errors import AnnotatorError, ExitCode, SourceError, UsageError
-from annotator.events import Missing
-from annotator.formats.raw import tail_start
 from annotator.model import Gap, Stamp
-from annotator.pipeline import Pipeline
-from annotator.plugin.chores import Chores
-from annotator.plugin.fanout import Fan, channel
+from annotator.plugin.aix_site import host_of
+from annotator.plugin.front import AT_ONCE, Front
 from annotator.plugin.notes import Notes
-from annotator.plugin.outputs import Output, maker
+from annotator.plugin.outlets import check
 from annotator.sightings import Sightings
 from annotator.sources import Cutter
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
 
-    from annotator.aix.backend import Aix
-    from annotator.aix.grouping import TrailGrouper
     from annotator.aix.host import AixHost
     from annotator.config import Config
-    from annotator.model import Event
-
-EVENTS = Path("/etc/security/audit/events")
-"""How this machine prints each event."""
 
 
 def run(source: str, path: Path | None) -> int:
@@ -53,110 +45,80 @@ def run(source: str, path: Path | None) -> int:
 
     UsageError when this cannot be meant: the programs are not there, or an output is not for AIX.
     """
+    config: Config | None = _load(path)
+    notes = Notes(part="aix")
+    wishes = Wishes()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: wishes.stop.set())
+    signal.signal(signal.SIGHUP, lambda *_: wishes.reload.set())
+    while config is not None and not wishes.stop.is_set():
+        live = Stream(config, notes, _pipe(config) if source == "auditstream" else None, path=path, wishes=wishes)
+        live.run()
+        config = live.successor
+    return int(ExitCode.DONE)
+
+
+def _load(path: Path | None) -> Config:
     config = configuration.load(path)
     if any(one.expr for one in config.output):
         raise UsageError("`expr` is for Linux: the audit library cannot read AIX records", "Remove it.")
-    argv = (
-        commands(config.aix.auditstream, config.aix.auditpr, config.aix.classes, numeric=config.aix.numeric)
-        if source == "auditstream"
-        else None
-    )
-    notes = Notes(config.log.syslog, stderr=config.log.stderr or os.isatty(2), level=config.log.level, part="aix")
-    live = Stream(config, notes, Pipe(*argv) if argv else None)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: live.stop())
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal that started us may go
-    return live.run()
+    return config
 
 
-def host_of(config: Config, node: str, notes: Notes) -> AixHost | None:
-    """This machine, when it is an AIX and may be asked."""
-    if not config.host.live:
-        return None
-    if os.uname().sysname != "AIX":
-        notes.info("host-not-asked", why="this is not AIX")
-        return None
-    host = this_host(Path("/"), lambda: time.time_ns() // 1_000_000, node.encode())
-    for one in strategies(host):
-        notes.info("host-view", way=one.name, used=one.used, why=one.why or "-")
-    return host
+def _pipe(config: Config) -> Pipe:
+    aix = config.aix
+    return Pipe(*commands(aix.auditstream, aix.auditpr, aix.classes, numeric=aix.numeric))
 
 
-def backend_of(config: Config, node: str, notes: Notes) -> Aix:
-    """The backend, with the formats of this machine's own events file where it can be read."""
-    given = config.aix
+class Wishes:
+    """What signals ask for; they may come between two runs."""
 
-    def made(events: str) -> Aix:
-        return site.backend(own_tail=tail_start, node=node, tz=given.tz, origin=given.origin, events=events)
-
-    if not EVENTS.exists():
-        return made("")
-    try:
-        return made(str(EVENTS))
-    except UsageError:
-        raise
-    except AnnotatorError as err:
-        notes.warning("events-file-unused", what=err.what)
-        return made("")
-
-
-class Trail(Pipeline):
-    """The pipeline over all outputs. Each record is an event, so that no line is late."""
-
-    grouper: TrailGrouper
-
-    def __init__(self, backend: Aix, fan: Fan, stats: Stats) -> None:
-        super().__init__(backend, fan, stats, grouper=backend.grouper(stats, ordered=bool(fan.lined)))
-        self.fan = fan
-
-    def _leave(self, closed: Sequence[Event | Missing]) -> bytes:
-        for event in closed:
-            if not isinstance(event, Missing):  # ordinals are ours: none is missing
-                self._decide(event)
-        if closed:
-            self._count()
-        self.fan.send(self.grouper.drain())
-        return b""
+    def __init__(self) -> None:
+        self.stop, self.reload = threading.Event(), threading.Event()
 
 
 class Stream:
-    """One run. `host` is for tests; None: this machine, as configured."""
+    """One run of the pipe, or of standard input. `successor`: the configuration another run shall have.
 
-    def __init__(self, config: Config, notes: Notes, pipe: Pipe | None, host: AixHost | None = None) -> None:
-        self.config, self.notes, self.pipe = config, notes, pipe
-        self.node = config.input.node or socket.gethostname()
-        self.stats = Stats()
-        backend = backend_of(config, self.node, notes)
-        self.outputs: list[Output] = []
-        made = [maker(one, Path(one.path), self.node) for one in config.output]
-        self.outputs += [Output(one, notes, make) for one, make in zip(config.output, made, strict=True)]
-        self.lines = {one.name: self.stats if at == 0 else Stats() for at, one in enumerate(self.outputs)}
-        channels = [channel(one.settings, self.node, backend, self.lines[one.name], one) for one in self.outputs]
-        self.trail = Trail(backend, Fan(channels), self.stats)
-        self.backend = backend
+    `host` is for tests; None: this machine, as configured. Raises UsageError.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        notes: Notes,
+        pipe: Pipe | None,
+        host: AixHost | None = None,
+        *,
+        path: Path | None = None,
+        wishes: Wishes | None = None,
+    ) -> None:
+        self.config, self.notes, self.pipe, self.path = config, notes, pipe, path
+        self.front = Front(config, notes, self.counts)
+        self.trail, self.stats = self.front.trail, self.front.stats
+        self.wishes = wishes or Wishes()
+        self.successor: Config | None = None
         self.looks: Looks | None = None
         self._host = host
         self._cutter = Cutter("auditpr")
         self._chunks: queue.Queue[bytes] = queue.Queue((config.queue.memory_mib << 20) // READ)
         self._reading = False
-        self._stopping = threading.Event()
         self._until_s = 0.0
         self._came_s = time.monotonic()
 
-    def stop(self) -> None:
-        """End: what the pipe holds is still read, for at most `process.drain_s`. For signal handlers."""
-        self._stopping.set()
-
     # --- the loop -----------------------------------------------------------------------------------------------
 
-    def run(self) -> int:
-        """Until standard input ends, or we are told to stop; the exit code."""
-        chores = Chores(self)
+    def run(self) -> None:
+        """Until standard input ends, we are told to stop, or another run shall be."""
         try:
             self._start(time.monotonic())  # first, so that nothing waits in the kernel while the machine is looked at
             self._ask()
+            self.front.listen()
             while self._step(time.monotonic()):
-                chores.tick(time.monotonic())
+                self.front.tick()
+                if self.wishes.reload.is_set():
+                    self.wishes.reload.clear()
+                    self._reload()
             self._finish()
         except AnnotatorError as err:
             self.notes.error("stopped", what=err.what, advice=err.advice)
@@ -164,16 +126,17 @@ class Stream:
         finally:
             if self.pipe is not None:
                 self.pipe.close()
-            until = time.monotonic() + max(0.5, self.config.process.drain_s)
-            for output in self.outputs:
-                output.close(until)
-            chores.last()
+            self.front.close()
         self.notes.info("ends", summary=self.stats.summary(), **self.counts())
-        return int(ExitCode.DONE)
+
+    @property
+    def _ends(self) -> bool:
+        """Nothing new is wanted; what the pipe holds is still read, for at most `process.drain_s`."""
+        return self.wishes.stop.is_set() or self.successor is not None
 
     def _step(self, now_s: float) -> bool:
         """One chunk, or a pause; whether to go on."""
-        if self._stopping.is_set() and not self._until_s:
+        if self._ends and not self._until_s:
             self._until_s = now_s + self.config.process.drain_s
             if self.pipe is None or not self._reading:
                 return False
@@ -191,7 +154,7 @@ class Stream:
             self._take(chunk)
             return True
         self._run_is_over()
-        if self.pipe is None or self._stopping.is_set():
+        if self.pipe is None or self._ends:
             return False
         self.notes.warning("pipe-ended", what=self.pipe.ended(now_s), deaths=self.pipe.deaths)
         return True
@@ -205,7 +168,7 @@ class Stream:
         """Start the pipe when it is time; another pause when that fails."""
         assert self.pipe is not None  # noqa: S101  (standard input is read once)
         if now_s < self.pipe.retry_at_s:
-            self._stopping.wait(min(0.1, self.pipe.retry_at_s - now_s))
+            self.wishes.stop.wait(min(0.1, self.pipe.retry_at_s - now_s))
             return True
         try:
             self._start(now_s)
@@ -224,6 +187,29 @@ class Stream:
             self._chunks = queue.Queue(self._chunks.maxsize)
             self._run_is_over()
             self.notes.warning("pipe-ended", what=self.pipe.ended(now_s), deaths=self.pipe.deaths)
+
+    # --- another configuration ----------------------------------------------------------------------------------
+
+    def _reload(self) -> None:
+        """Go on with what the file says now; when that is no good, with what it said before."""
+        try:
+            config = _load(self.path)
+            kept = dataclasses.replace(self.config, **{name: getattr(config, name) for name in AT_ONCE})
+            if self.pipe is not None and kept != config:  # how records are read: the pipe and its titles come anew
+                _pipe(config)
+                check(config, self.front.node, self.front.backend)
+                self.notes.info("reloading", what="the pipe is started anew")
+                self.successor = config
+                return
+            check(kept, self.front.node, self.front.backend)
+        except AnnotatorError as err:
+            self.notes.error("bad-configuration", what=err.what, advice=err.advice, kept="the one before")
+            return
+        if kept != config:
+            self.notes.warning("reload-partial", why="how standard input is read holds from the next start on")
+        self.front.turn(kept)
+        self.config = kept
+        self.notes.info("reloaded")
 
     # --- records ------------------------------------------------------------------------------------------------
 
@@ -266,13 +252,13 @@ class Stream:
 
     def _ask(self) -> None:
         """Look at this machine, if it may be asked: its WPARs, and processes of which a record does not say where."""
-        host = self._host or host_of(self.config, self.node, self.notes)
+        host = self._host or host_of(self.config, self.front.node, self.notes)
         if host is None:
             return
         self.looks = Looks(host, int(self.config.aix.inventory_interval_s * 1000))
-        self.backend.inventory = host.inventory
+        self.front.backend.inventory, self.front.now = host.inventory, host.now
         tables = self.trail.tables
-        names = frozenset((b"", self.node.encode()))
+        names = frozenset((b"", self.front.node.encode()))
         tables.provenance.sightings = Sightings(tables.registry, host=host, names=names, processes=tables.processes)
         looks = self.looks
         self.trail.watch = lambda event, _reading, _life, _answer: looks.heard(event)

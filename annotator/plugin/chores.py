@@ -10,7 +10,7 @@ from annotator.plugin.report import Drops, heartbeat, metrics, write_metrics
 from annotator.sightings import Sightings
 
 if TYPE_CHECKING:
-    from annotator.plugin.auditstream import Stream
+    from annotator.plugin.front import Front
 
 FORGET_MS = 120_000
 """What ended so long ago is forgotten."""
@@ -19,15 +19,15 @@ FORGET_MS = 120_000
 class Chores:
     """What is done from time to time: metrics, what outputs dropped, heartbeats, forgetting. Monotonic seconds."""
 
-    def __init__(self, stream: Stream) -> None:
-        self.stream = stream
+    def __init__(self, front: Front) -> None:
+        self.front = front
         self._drops = Drops()
-        config = stream.config
+        config = front.config
         self._due = {"report": 0.0, "metrics": 0.0, "forget": 0.0}
         self._every = {
             "report": config.log.report_interval_s, "metrics": config.metrics.interval_s, "forget": 10.0
         }  # fmt: skip
-        self._beats = {one: 0.0 for one in stream.outputs if one.settings.heartbeat_s}
+        self._beats = {one: 0.0 for one in front.outputs if one.settings.heartbeat_s}
         self._failed = False
 
     def tick(self, now_s: float) -> None:
@@ -36,12 +36,12 @@ class Chores:
             if now_s >= self._due[name]:
                 self._due[name] = now_s + self._every[name]
                 job()
-        stream = self.stream
+        front = self.front
         for output, due in self._beats.items():
             if now_s >= due:
                 self._beats[output] = now_s + output.settings.heartbeat_s
                 now_ms = time.time_ns() // 1_000_000
-                output.put(heartbeat(output.settings.format, now_ms, stream.node, stream.stats, stream.counts()), 1)
+                output.put(heartbeat(output.settings.format, now_ms, front.node, front.stats, front.counts()), 1)
 
     def last(self) -> None:
         """The last word."""
@@ -49,20 +49,20 @@ class Chores:
         self._metrics()
 
     def _report(self) -> None:
-        self._drops.report(self.stream.outputs, self.stream.notes)
+        self._drops.report(self.front.outputs, self.front.notes)
 
     def _forget(self) -> None:
-        sightings = self.stream.trail.tables.provenance.sightings
+        sightings = self.front.trail.tables.provenance.sightings
         if isinstance(sightings, Sightings):
             sightings.forget(time.time_ns() // 1_000_000 - FORGET_MS)
 
     def _metrics(self) -> None:
-        stream, file = self.stream, self.stream.config.metrics.file
+        front, file = self.front, self.front.config.metrics.file
         if not file:
             return
         try:
-            write_metrics(Path(file), metrics(stream.stats, stream.outputs, stream.lines, {}, stream.counts()))
+            write_metrics(Path(file), metrics(front.stats, front.outputs, front.lines, {}, front.counts()))
         except OSError as err:
             if not self._failed:
-                stream.notes.error("metrics-not-written", path=file, why=err.strerror)
+                front.notes.error("metrics-not-written", path=file, why=err.strerror)
             self._failed = True

@@ -162,7 +162,19 @@ class Fan:
                 one.taker.put(b"\n".join([*mine, b""]), len(mine))
 
 
-class Fanout(Pipeline):
+class Fanned(Pipeline):
+    """A pipeline whose bytes go to the outputs, and not back to who feeds it."""
+
+    form: Fan
+
+    def _left(self, *, counted: bool) -> bytes:
+        if counted:
+            self._count()
+        self.form.send(self.grouper.drain())
+        return b""
+
+
+class Fanout(Fanned):
     """The pipeline of the plugin. With `passing` set, events leave without being looked at, and are marked."""
 
     grouper: Grouper
@@ -170,15 +182,8 @@ class Fanout(Pipeline):
     def __init__(self, backend: Linux, fan: Fan, stats: Stats, tables: Tables, timeout_ms: int) -> None:
         grouper = Grouper(backend.completes, stats, timeout_ms=timeout_ms, ordered=True, on_late=self._late)
         super().__init__(backend, fan, stats, grouper=grouper, tables=tables)
-        self.fan = fan
         self.passing = False
         self._passed: set[bytes] = set()
-
-    def _left(self, *, counted: bool) -> bytes:
-        if counted:
-            self._count()
-        self.fan.send(self.grouper.drain())
-        return b""
 
     def _decide(self, event: Event) -> None:
         if self.passing:
@@ -187,7 +192,7 @@ class Fanout(Pipeline):
             event.closed = True
             self._unanswered[Reason.OVERLOAD] += 1
             self._passed.add(event.node)
-            self.fan.write(event, OVERLOADED)
+            self.form.write(event, OVERLOADED)
             return
         if self._passed:  # what those events changed is not known: as if they had been lost
             for node in self._passed:
@@ -197,7 +202,7 @@ class Fanout(Pipeline):
 
     def _late(self, event: Event, line: bytes) -> bytes | None:
         late: Any = Late(event, line)  # the event may have closed in this very block, and not be decided yet
-        self.fan.waiting += 1
+        self.form.waiting += 1
         stands: bytes = late
         return stands
 

@@ -1,8 +1,4 @@
-"""What the control socket is asked: registrations, the plugin's status, the containers it knows.
-
-A registration looks at both processes on this machine while its asker waits, and is in the tables from that moment on:
-the records of what happens next are still on their way.
-"""
+"""What the control socket is asked: the plugin's status, the containers it knows, registrations where there are any."""
 
 from __future__ import annotations
 
@@ -10,34 +6,66 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from annotator import __version__
-from annotator.backend import SLACK_MS, HostProcess
 from annotator.control import MAX_ANSWER, ControlServer, Peer
 from annotator.errors import SinkError
-from annotator.linux.rights import rights
-from annotator.model import Actor, Container, Reason, Registered, Stamp
 from annotator.plugin.people import uid_of
-from annotator.registrar import Registrar
 
 if TYPE_CHECKING:
-    from annotator.config import Config
-    from annotator.plugin.worker import Worker
-    from annotator.processes import Life
+    from collections.abc import Mapping, Sequence
 
-TICK_MS = 10
-"""Births on the host are told in ticks of a hundredth second, rounded down."""
+    from annotator.config import Config
+    from annotator.model import Container
+    from annotator.plugin.notes import Notes
+    from annotator.plugin.outputs import Output
+    from annotator.stats import Stats
+
+
+class Asked(Protocol):
+    """Who is asked. `told`: counts that are not the pipeline's."""
+
+    config: Config
+    notes: Notes
+    node: str
+    stats: Stats
+
+    @property
+    def outputs(self) -> Sequence[Output]:
+        """In their order."""
+        ...
+
+    def containers(self) -> list[Container]:
+        """Those that live, newest first."""
+        ...
+
+    @property
+    def told(self) -> Mapping[str, float]:
+        """By name."""
+        ...
+
+
+class Register(Protocol):
+    """Answers registrations, and counts them."""
+
+    def answer(self, peer: Peer, request: dict[str, Any]) -> dict[str, Any]:
+        """One request."""
+        ...
+
+    def counts(self) -> dict[str, Any]:
+        """Granted, and refused by the errno's name."""
+        ...
 
 
 class Questions:
-    """Answers for one worker. Raises SinkError where the socket cannot be."""
+    """Answers for one plugin. `register` is None where nothing can be registered. SinkError: no socket can be there."""
 
-    def __init__(self, worker: Worker, root: Path = Path("/")) -> None:
-        self.worker = worker
-        self.root = root
-        self.registrar = Registrar(worker.tables.provenance, self._life_of, self._started, self._told)
-        self.server = ControlServer(worker.config.control.socket, self.answer)
+    def __init__(self, asked: Asked, register: Register | None) -> None:
+        self.asked = asked
+        self.register = register
+        self._since_s = time.monotonic()
+        self.server = ControlServer(asked.config.control.socket, self.answer)
 
     def fileno(self) -> int:
         """For poll(2)."""
@@ -54,72 +82,37 @@ class Questions:
     def answer(self, peer: Peer, request: dict[str, Any]) -> dict[str, Any]:
         """One question. What is not known is refused as the kernel would: EINVAL."""
         match request.get("op"):
+            case "register" if self.register is not None:
+                return self.register.answer(peer, request)
             case "register":
-                self.worker.see()  # what happened before is known before
-                return self.registrar.answer(peer, request, Stamp(_now_ms(), 0))
+                why = "nothing is registered here: the system itself says in each record where it was made"
+                return {"ok": False, "error": "EOPNOTSUPP", "why": why}
             case "status":
                 return self._status()
             case "containers":
                 return self._containers(request)
         return {"ok": False, "error": "EINVAL", "why": "op is none of register, status, containers"}
 
-    # --- registrations ------------------------------------------------------------------------------------------
-
-    def _started(self, peer: Peer) -> int | None:
-        found = rights(self.root, peer.pid, peer.pidfd)
-        return found.ticks if found is not None and found.may_register else None
-
-    def _life_of(self, pid: int) -> Life | None:
-        """The life of a process that is there now, as just looked at."""
-        sightings = self.worker.tables.provenance.sightings
-        seen = sightings.host.process(pid) if sightings is not None and sightings.host is not None else Reason.NOT_SEEN
-        if sightings is None or not isinstance(seen, HostProcess) or seen.reason is Reason.ZOMBIE:
-            return None
-        sightings.observed(b"", seen)
-        processes, node = self.worker.tables.processes, self._node()
-        life = processes.node(node).now.get(pid)
-        born = Stamp(seen.start_ms, 0)
-        if life is not None and (life.end is not None or life.born.ms + SLACK_MS + TICK_MS < born.ms):
-            life = None
-            processes.begin(node, pid, born)  # the pid was another process's
-        actor = Actor(pid, seen.ppid, seen.auid, seen.uid, seen.ses, seen.comm, seen.exe)
-        return processes.see(node, actor, life.seen if life is not None else born)
-
-    def _node(self) -> bytes:
-        """As which node this machine's records come: of its names that with most lives; at first, without one."""
-        sightings, nodes = self.worker.tables.provenance.sightings, self.worker.tables.processes.nodes
-        names = sightings.names if sightings is not None and sightings.names is not None else ()
-        return max((name for name in names if name in nodes), key=lambda name: len(nodes[name].now), default=b"")
-
-    def _told(self, fact: Registered, error: str) -> None:
-        values: dict[str, object] = {"pid": fact.pid, "by": fact.by, "contid": fact.contid, "id": fact.id}
-        if error:
-            self.worker.notes.warning("registration-refused", error=error, **values)
-        else:
-            self.worker.notes.info("registered", name=fact.name, engine=fact.engine, **values)
-
-    # --- what is known ------------------------------------------------------------------------------------------
-
     def _status(self) -> dict[str, Any]:
-        worker = self.worker
+        asked = self.asked
         return {
             "ok": True,
             "version": __version__,
-            "node": worker.node,
+            "node": asked.node,
             "pid": os.getpid(),
-            "counts": worker.stats.as_dict(),
-            "reader": worker.told,
-            "outputs": {one.name: one.counts() for one in worker.outputs},
-            "registrations": {"granted": self.registrar.granted, "refused": dict(self.registrar.refusals)},
+            "counts": asked.stats.as_dict(),
+            "uptime_s": round(time.monotonic() - self._since_s, 3),
+            "reader": dict(asked.told),
+            "outputs": {one.name: one.counts() for one in asked.outputs},
+            "registrations": self.register.counts() if self.register is not None else {},
             "control": {"answered": self.server.answered, "refused": self.server.refused},
         }
 
     def _containers(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Those that live, newest first, `from` that place on; as many as fit, and how many there are."""
+        """Those that live, `from` that place on; as many as fit, and how many there are."""
         given = request.get("from", 0)
         first = given if isinstance(given, int) and not isinstance(given, bool) and given >= 0 else 0
-        nodes = self.worker.tables.registry.nodes.values()
-        alive = [one for node in nodes for one in reversed(node.remembered) if one.end_ms is None]
+        alive = self.asked.containers()
         rows: list[dict[str, Any]] = []
         room = MAX_ANSWER - 512
         for one in alive[first:]:
@@ -145,16 +138,15 @@ def _row(one: Container) -> dict[str, Any]:
     return {name: value[:512] if isinstance(value, str) else value for name, value in row.items() if value}
 
 
-def listen(worker: Worker) -> None:
+def listen(asked: Asked, register: Register | None) -> Questions | None:
     """Begin to answer, where that is wanted. Where it cannot be, the rest of the plugin goes on."""
-    if not worker.config.control.socket:
-        return
+    if not asked.config.control.socket:
+        return None
     try:
-        worker.questions = found = Questions(worker)
+        return Questions(asked, register)
     except SinkError as err:
-        worker.notes.warning("no-control-socket", what=err.what, advice=err.advice)
-        return
-    worker.watched[found.fileno()] = found.serve
+        asked.notes.warning("no-control-socket", what=err.what, advice=err.advice)
+        return None
 
 
 def prepare(config: Config) -> None:
@@ -165,7 +157,3 @@ def prepare(config: Config) -> None:
     folder.mkdir(0o700)
     if config.process.user:
         os.chown(folder, uid_of(config.process.user), 0)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -25,10 +25,10 @@ from annotator.events import Grouper
 from annotator.linux.backend import Linux
 from annotator.pipeline import Tables
 from annotator.plugin import rights, wire
-from annotator.plugin.fanout import Fan, Fanout, channel
+from annotator.plugin.fanout import Fanout
 from annotator.plugin.machine import header
 from annotator.plugin.notes import Notes
-from annotator.plugin.outputs import Output, maker
+from annotator.plugin.outlets import Outlets
 from annotator.plugin.progress import Progress
 from annotator.plugin.startup import settle
 from annotator.plugin.truncation import ADVICE, ENOUGH, count_cut
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.config import Config
+    from annotator.model import Container
     from annotator.plugin.attach import Attached
     from annotator.plugin.questions import Questions
 
@@ -56,6 +57,7 @@ def run(path: str, link: socket.socket) -> int:
     from annotator.plugin.follow import begin
     from annotator.plugin.periodic import Periodic
     from annotator.plugin.questions import listen
+    from annotator.plugin.registrations import Registrations
 
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)  # as in cli: events hold no cycles
@@ -74,7 +76,9 @@ def run(path: str, link: socket.socket) -> int:
         worker.ready()
         worker.learn()
         worker.follow(follower)
-        listen(worker)
+        worker.questions = listen(worker, Registrations(worker))
+        if worker.questions is not None:
+            worker.watched[worker.questions.fileno()] = worker.questions.serve
         periodic = Periodic(worker, time.monotonic())
         while worker.code is None:
             periodic.tick(time.monotonic())  # before, since after the last step all is closed
@@ -102,10 +106,9 @@ class Worker:
         self.told: dict[str, float] = {}
         self.cut_lines = 0
         backend = Linux()
-        self.outputs = [Output(one, notes, maker(one, Path(one.path), self.node)) for one in config.output]
-        self.lines = {one.name: self.stats if at == 0 else Stats() for at, one in enumerate(self.outputs)}
-        channels = [channel(one.settings, self.node, backend, self.lines[one.name], one) for one in self.outputs]
-        self.pipeline = Fanout(backend, Fan(channels), self.stats, self.tables, config.process.event_timeout_ms)
+        self.outlets = Outlets(config, self.node, backend, self.stats, notes)
+        self.outputs, self.lines = self.outlets.outputs, self.outlets.lines
+        self.pipeline = Fanout(backend, self.outlets.fan, self.stats, self.tables, config.process.event_timeout_ms)
         self.watched: dict[int, Callable[[], None]] = {link.fileno(): self._hear}
         self._state = Path(config.state.directory) / "state" if config.state.directory else None
         self._inbox = wire.Inbox()
@@ -177,6 +180,11 @@ class Worker:
         """Take what this machine has told; with `fence` all that happened until now."""
         if self.live is not None:
             self.live.see(fence=fence)
+
+    def containers(self) -> list[Container]:
+        """Those that live, newest first."""
+        nodes = self.tables.registry.nodes.values()
+        return [one for node in nodes for one in reversed(node.remembered) if one.end_ms is None]
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
@@ -270,8 +278,7 @@ class Worker:
         self.see()
         self.pipeline.finish()
         self._progress.finish()
-        for output in self.outputs:
-            output.close(until)
+        self.outlets.close(until)
         self._tell(wire.DONE, wire.COUNTS.pack(self._progress.read, self._progress.left))
         self.save()
         for one in (self.questions, self.live):

@@ -87,7 +87,7 @@ def test_auditd_runs_what_install_writes(audited: Path, capsys: pytest.CaptureFi
     """Records come annotated, and every way to look shows the same plugin."""
     subprocess.run(["/bin/true"], check=True)
     socket = str(audited / "control")
-    _wait(lambda: asked.counts(socket)[1]["events", ""] > 0, audited)
+    _wait(lambda: asked.counts(socket).counts["events", ""] > 0, audited)
     _wait(lambda: (audited / "annotated.log").stat().st_size > 0, audited)
 
     assert main(["status", "--config", str(audited / "a.toml"), "--output", "json"]) == 0

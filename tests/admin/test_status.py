@@ -135,7 +135,8 @@ def test_the_socket_says_the_same_as_the_file(tmp_path: Path) -> None:
     def answer(_peer: object, request: dict[str, object]) -> dict[str, object]:
         if request["op"] == "status":
             outputs = {"audit": {"written_bytes": 9}}
-            return {"ok": True, "pid": 7, "counts": stats.as_dict(), "reader": {"queue_full": 1}, "outputs": outputs}
+            counts = {"counts": stats.as_dict(), "reader": {"queue_full": 1}, "outputs": outputs}
+            return {"ok": True, "pid": 7, "uptime_s": 2.5, **counts}
         first = int(str(request["from"]))
         return {"ok": True, "total": 5, "containers": rows[first : first + 2]}
 
@@ -150,7 +151,7 @@ def test_the_socket_says_the_same_as_the_file(tmp_path: Path) -> None:
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        pid, counts = asked.counts(str(tmp_path / "control"))
+        pid, uptime_s, counts = asked.counts(str(tmp_path / "control"))
         containers = asked.containers(str(tmp_path / "control"), 4)
     finally:
         over.set()
@@ -159,7 +160,7 @@ def test_the_socket_says_the_same_as_the_file(tmp_path: Path) -> None:
     from_file = status.parse(metrics(stats, [], {}, {"queue_full": 1}, {}))
     assert {key: counts[key] for key in from_file} == from_file
     assert counts["output_written_bytes", "audit"] == 9
-    assert pid == 7
+    assert (pid, uptime_s) == (7, 2.5)
     assert [row["started"] for row in containers] == [0, 1, 2, 3]
     assert containers[0]["inside"] == ["x"]
 

@@ -22,6 +22,7 @@ from annotator.admin import doctor_aix
 from annotator.admin.finding import Level
 from annotator.aix import layouts, live
 from annotator.aix.host import AixHost
+from annotator.control import ask
 from annotator.errors import ExitCode, SourceError, UsageError
 from annotator.formats.raw import tail_start
 from annotator.model import Container
@@ -47,7 +48,7 @@ directory = ""
 [host]
 live = false
 [control]
-socket = ""
+socket = "{directory}/run/control"
 [log]
 syslog = ""
 stderr = true
@@ -302,6 +303,104 @@ def test_json_of_a_live_trail(tmp_path: Path, trail: bytes) -> None:
     assert b"AIX has no CONTAINER_ID records" in refused.stderr
 
 
+# --- asked and changed while it runs ----------------------------------------------------------------------------------
+
+
+def test_it_is_asked_as_on_linux(tmp_path: Path, trail: bytes) -> None:
+    """The socket answers status with the pipe's counts; `annotator status` and `top` show them; nobody registers."""
+    fake(tmp_path)
+    (tmp_path / "trail").write_bytes(trail)
+    config, control = configured(tmp_path), str(tmp_path / "run" / "control")
+    with Live(tmp_path, config) as one:
+        until("everything written", lambda: stripped(one.out()) == trail)
+        found = ask(control, {"op": "status"})
+        assert found["pid"] == one.process.pid
+        assert found["counts"]["container"] > 10
+        assert (found["reader"]["pipe_starts"], found["registrations"]) == (1, {})
+        assert found["outputs"]["main"]["written_bytes"] == len(one.out())
+        assert ask(control, {"op": "register", "pid": os.getpid(), "id": "x"})["error"] == "EOPNOTSUPP"
+        said = subprocess.run([PROGRAM, "status", "--config", config], capture_output=True, text=True, check=True)
+        assert f"running, process {one.process.pid}" in said.stdout
+        top = subprocess.run(
+            [PROGRAM, "top", "--config", config, "--times", "1"], capture_output=True, text=True, check=True
+        )
+        assert re.search(r"^container +[1-9]", top.stdout, re.MULTILINE)
+        assert one.stop() == 0
+    assert not Path(control).exists()
+
+
+def test_the_wpars_are_told(stream: Any) -> None:
+    """Those of the machine, by name; the CID of one that runs."""
+    _, one = stream
+    assert [(found.name, found.contid) for found in one.front.containers()] == [("web", 7)]
+
+
+def test_a_reload_changes_outputs_and_not_the_pipe(tmp_path: Path, trail: bytes) -> None:
+    """SIGHUP in the middle: what came before is in the old file, what comes after in the new one, nothing twice.
+
+    The pipe goes on, and so do its titles: they are printed once.
+    """
+    wait = "while [ ! -e {} ]; do sleep 0.02; done; cat {}"
+    fake(tmp_path, "; ".join((wait.format("go", "first"), wait.format("on", "rest"), "exec sleep 600")))
+    cut = trail.index(b"\n", len(trail) // 2) + 1
+    while trail[cut : cut + 1] == b" ":  # a record's tail belongs to it
+        cut = trail.index(b"\n", cut) + 1
+    (tmp_path / "first").write_bytes(trail[:cut])
+    (tmp_path / "rest").write_bytes(trail[cut:])
+    config = configured(tmp_path)
+    with Live(tmp_path, config) as one:
+        (tmp_path / "go").touch()
+        until("the first half", lambda: stripped(one.out()) == trail[:cut])
+        text = config.read_text("utf-8")
+        config.write_text(
+            text.replace(f"{tmp_path}/out", f"{tmp_path}/new").replace("/run/control", "/run/other"), "utf-8"
+        )
+        one.process.send_signal(signal.SIGHUP)
+        until("the reload", lambda: "event=reloaded" in one.errors.read_text())
+        (tmp_path / "on").touch()
+        until("the rest", lambda: stripped(content(tmp_path / "new")) == trail[cut:])
+        assert ask(str(tmp_path / "run" / "other"), {"op": "status"})["reader"]["pipe_starts"] == 1
+        assert not (tmp_path / "run" / "control").exists()
+        config.write_text(text.replace('format = "raw"', 'format = "record"'), "utf-8")
+        one.process.send_signal(signal.SIGHUP)
+        until("the refusal", lambda: "event=bad-configuration" in one.errors.read_text())
+        assert ask(str(tmp_path / "run" / "other"), {"op": "status"})["ok"]
+        assert one.stop() == 0
+    assert stripped(one.out()) == trail[:cut]
+    assert b"container_name=" in content(tmp_path / "new")
+
+
+def test_a_reload_of_what_is_read_starts_the_pipe_anew(tmp_path: Path, trail: bytes) -> None:
+    """Other classes: the old pipe ends with all it held, a new one runs with them; SIGTERM still ends it all."""
+    fake(tmp_path, 'echo "$@" >> classes\ncat trail; exec sleep 600')
+    (tmp_path / "trail").write_bytes(trail)
+    config = configured(tmp_path)
+    with Live(tmp_path, config) as one:
+        until("the first run", lambda: stripped(one.out()) == trail)
+        config.write_text(config.read_text("utf-8").replace("[aix]", '[aix]\nclasses = ["files"]'), "utf-8")
+        one.process.send_signal(signal.SIGHUP)
+        until("the second", lambda: stripped(one.out()) == trail + trail)
+        assert (tmp_path / "classes").read_text() == "\n-c files\n"
+        assert one.stop() == 0
+
+
+def test_a_reload_keeps_how_standard_input_is_read(tmp_path: Path, trail: bytes) -> None:
+    """Titles came once and the zone is theirs: another one is for the next start, and that is said."""
+    config = configured(tmp_path)
+    with Live(tmp_path, config, "auditpr") as one:
+        half = trail.index(b"\n", len(trail) // 2) + 1
+        one.stdin.write(trail[:half])
+        one.stdin.flush()
+        until("half", lambda: len(stripped(one.out())) > half - 2000)
+        config.write_text(config.read_text("utf-8").replace("[aix]", '[aix]\ntz = "Asia/Tokyo"'), "utf-8")
+        one.process.send_signal(signal.SIGHUP)
+        until("it is said", lambda: "event=reload-partial" in one.errors.read_text())
+        one.stdin.write(trail[half:])
+        one.stdin.close()
+        assert one.process.wait(20) == 0
+    assert stripped(one.out()) == trail
+
+
 # --- the machine's WPARs ----------------------------------------------------------------------------------------------
 
 
@@ -347,8 +446,7 @@ def stream(sim: Any, tmp_path: Path) -> Any:
     one._ask()
     yield site, one
     one._finish()
-    for output in one.outputs:
-        output.close(time.monotonic() + 5)
+    one.front.close()
 
 
 def test_a_restart_changes_the_cid_in_time(stream: Any) -> None:
