@@ -18,9 +18,10 @@ from annotator.linux.backend import Linux
 from annotator.model import Attribution, Chain, Event, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from annotator.aix.listing import Listing
     from annotator.pipeline import Form
     from annotator.stats import Stats
 
@@ -89,8 +90,8 @@ def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
     return Documents(render, parts, node=options.node, original=options.original, fields=options.fields)
 
 
-def aix_of(options: Options) -> Aix:
-    """The backend for AIX trails, with what the site told of itself."""
+def aix_of(options: Options, listings: Iterable[Listing] = ()) -> Aix:
+    """The backend for AIX trails, with what the site told of itself, and live looks at its WPARs."""
     return site.backend(
         own_tail=tail_start,
         node=options.node,
@@ -98,6 +99,7 @@ def aix_of(options: Options) -> Aix:
         origin=options.origin,
         wpars=options.wpars,
         events=options.aix_events,
+        listings=listings,
     )
 
 

@@ -17,7 +17,7 @@ from annotator import __version__
 from annotator.choices import FORMATS, Options, interpret
 from annotator.errors import AnnotatorError, ExitCode, UsageError
 from annotator.formats.raw import NAMES
-from annotator.options import FILE, HELP, TIME, as_json, for_aix, inputs, quietly
+from annotator.options import FILE, HELP, TIME, as_json, for_aix, from_outside, inputs, quietly
 from annotator.pipeline import Tables
 from annotator.replay import Replay, blocks_of
 from annotator.reports import ContainersReport, SessionsReport, who
@@ -67,8 +67,7 @@ def cli() -> None:
 @cli.command()
 @inputs
 @click.option("--format", type=click.Choice(FORMATS), default="raw", show_default=True, help="Output form.")
-@click.option("--host", default="none", metavar="none|live|DIR", show_default=True, help="A machine that may be asked.")
-@click.option("--journal", "journals", type=FILE, multiple=True, help="What was seen live, from `annotator plugin`.")
+@from_outside
 @click.option("--state", type=FILE, help="Go on from this file, and save the state there (one input file).")
 @click.option("--node", default="", help="Name of the host, for records that carry no node=.")
 @for_aix
@@ -156,26 +155,28 @@ def _grow(run: Replay, path: Path, state: Path | None, sink: FdSink, *, followin
 
 @cli.command()
 @inputs
+@from_outside
 @for_aix
 @as_json
 @quietly
-def containers(inputs: tuple[str, ...], output: str, *, quiet: bool, **aix: Any) -> None:
+def containers(inputs: tuple[str, ...], output: str, *, quiet: bool, **given: Any) -> None:
     """List the containers that logs show: contid, names, first and last seen, processes, events, sessions."""
     report = ContainersReport()
-    tables = _examine(inputs, report.watch, quiet=quiet, **aix)
+    tables = _examine(inputs, report.watch, quiet=quiet, **given)
     columns = "contid id name engine image inside node first last ended processes events sessions shares_netns_with"
     _show(report.rows(tables), columns.split(), output, "no container was seen")
 
 
 @cli.command()
 @inputs
+@from_outside
 @for_aix
 @as_json
 @quietly
-def sessions(inputs: tuple[str, ...], output: str, *, quiet: bool, **aix: Any) -> None:
+def sessions(inputs: tuple[str, ...], output: str, *, quiet: bool, **given: Any) -> None:
     """List who entered which container from outside: when, how, and what they ran."""
     report = SessionsReport(interpret)
-    tables = _examine(inputs, report.watch, quiet=quiet, **aix)
+    tables = _examine(inputs, report.watch, quiet=quiet, **given)
     columns = "session container name how by first last events ran"
     _show(report.rows(tables), columns.split(), output, "nobody entered a container, as far as the log shows")
 
@@ -185,17 +186,18 @@ def sessions(inputs: tuple[str, ...], output: str, *, quiet: bool, **aix: Any) -
 @inputs
 @click.option("--at", "at_ms", type=TIME, required=True, help="When: RFC 3339 with a zone, or epoch.")
 @click.option("--node", default="", help="On which host, for logs of several.")
+@from_outside
 @for_aix
 @as_json
 @quietly
 def who_command(
-    pid: int, inputs: tuple[str, ...], at_ms: int, node: str, output: str, *, quiet: bool, **aix: Any
+    pid: int, inputs: tuple[str, ...], at_ms: int, node: str, output: str, *, quiet: bool, **given: Any
 ) -> None:
     """Show the chain of processes from PID up to init, each with its container and the evidence for it.
 
     Example: annotator who 4242 --at 2026-01-31T12:00:00Z audit.log
     """
-    tables = _examine(inputs, None, quiet=quiet, **aix)
+    tables = _examine(inputs, None, quiet=quiet, **given)
     rows = who(tables, node.encode(), pid, at_ms)
     columns = "pid ppid exe status reason container name session how evidence flags parent_proven born ended"
     _show(rows, columns.split(), output, f"pid {pid} was not seen at that time")
@@ -224,10 +226,10 @@ def plugin(config: str, source: str, *, check_config: bool) -> int:
     return run_plugin([*(["--check-config"] if check_config else []), *([config] if config else [])])
 
 
-def _examine(inputs: tuple[str, ...], watch: Any, *, quiet: bool, **aix: Any) -> Tables:
+def _examine(inputs: tuple[str, ...], watch: Any, *, quiet: bool, **given: Any) -> Tables:
     """Run logs through the pipeline for what it learns."""
     tables = Tables(keep_all=True)
-    run = Replay(Options(format="none", **aix), tables=tables, watch=watch)
+    run = Replay(Options(format="none", **given), tables=tables, watch=watch)
     for block in _blocks(inputs, quiet=quiet):
         run.feed(block)
     run.finish()

@@ -56,5 +56,9 @@ class StoreError(AnnotatorError):
     """A journal or state file that cannot be used."""
 
 
+class EntryError(StoreError):
+    """One entry that cannot be stored, whatever the disk says; all others can."""
+
+
 class SinkError(AnnotatorError):
     """Output that cannot be written."""

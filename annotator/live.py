@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from annotator.backend import HostView
-    from annotator.outside import Journaling
+    from annotator.journals import Journaling
     from annotator.sightings import Sightings
 
 BATCH: Final = 256

@@ -55,6 +55,21 @@ as_json = click.option(
 quietly = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 
 
+def from_outside(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a run may know from outside its logs: see `annotator.outside`."""
+    options = (
+        click.option(
+            "--host", default="none", metavar="none|live|DIR", show_default=True, help="A machine that may be asked."
+        ),
+        click.option(
+            "--journal", "journals", type=FILE, multiple=True, help="What was seen live, from `annotator plugin`."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def for_aix(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that AIX trails need; `--system` is for all."""
     options = (

@@ -14,7 +14,7 @@ from annotator.choices import Options, aix_of, expression_of, filter_of, form_of
 from annotator.errors import FormatError, FormError, UsageError
 from annotator.events import Grouper
 from annotator.linux.backend import Linux
-from annotator.outside import sightings_of, this_header
+from annotator.outside import outside, this_header
 from annotator.pipeline import Pipeline, Tables
 from annotator.snapshot import restore, save
 from annotator.sources import Block, looks_binary, order, read_file, read_stream, recognise, refuse
@@ -51,16 +51,18 @@ class Replay:
         self.options = options
         self.stats = stats or Stats()
         self._tables = tables or Tables()
-        self._tables.provenance.sightings = sightings_of(
-            self._tables.registry, options.host, options.journals, options.node, self._tables.processes
+        tables = self._tables
+        self._outside = outside(
+            tables.registry, options.host, options.journals, options.node, processes=tables.processes, stats=self.stats
         )
+        tables.provenance.sightings = self._outside.sightings if self._outside is not None else None
         self._watch = watch
         self._resumed = False
         self._origin: tuple[str, int] | None = None
         self._open_line = False
         self._newline = b""
         self._binary = False
-        self._start(aix_of(options) if options.system == "aix" else Linux())
+        self._start(self._aix() if options.system == "aix" else Linux())
 
     def _start(self, backend: Linux | Aix) -> None:
         options, stats = self.options, self.stats
@@ -70,8 +72,6 @@ class Replay:
         if isinstance(backend, Aix):
             if options.expr:
                 raise UsageError("--expr is for Linux: the audit library cannot read AIX records")
-            if options.journals:
-                raise UsageError("--journal works with Linux logs only", "Give an AIX trail --wpars.")
             self.trail = backend.grouper(stats, ordered=self.form.ordered)
         self.pipeline = Pipeline(
             backend,
@@ -82,6 +82,22 @@ class Replay:
             keep=filter_of(options, expression_of(options)),
             watch=self._watch,
         )
+
+    def _aix(self) -> Aix:
+        """The backend for a trail, with what a journal of its machine tells. A journal of another kind is refused."""
+        options, outside = self.options, self._outside
+        if options.host != "none":
+            raise UsageError("--host works with Linux logs only", "Give an AIX trail --journal or --wpars.")
+        if outside is not None and not outside.listings:
+            raise UsageError(
+                "--journal: no look at WPARs is in it, so it is not of an AIX machine",
+                "Give the journal that `annotator plugin --source auditstream` wrote on that machine (host.journal).",
+            )
+        return aix_of(options, outside.listings if outside is not None else ())
+
+    def _refuse_aix(self, origin: str) -> None:
+        if self._outside is not None and self._outside.listings:
+            raise UsageError(f"{origin}: a journal of an AIX machine says nothing of Linux logs", "Leave it out.")
 
     def feed(self, block: Block) -> bytes:
         """Take one block. The first of each file is looked at: a form that has lost what is needed is refused."""
@@ -107,11 +123,13 @@ class Replay:
         if self.options.system == "auto":
             refuse(form, block.origin)
             if first and form is InputForm.AIX:
-                self._start(aix_of(self.options))
+                self._start(self._aix())
             elif (form is InputForm.AIX) is (self.trail is None) and form not in (InputForm.EMPTY, InputForm.UNKNOWN):
                 raise UsageError(f"{block.origin}: logs of Linux and of AIX in one run", "Replay them one by one.")
         elif self.trail is None:
             refuse(form, block.origin)
+        if self.trail is None:
+            self._refuse_aix(block.origin)
         out = self.pipeline.idle()
         self.pipeline.grouper.reversed_records = form is InputForm.AUSEARCH
         if self.trail is not None and isinstance(self.backend, Aix):

@@ -46,7 +46,7 @@ class Sightings:
         registry: Registry,
         *,
         host: HostView | None = None,
-        note: Callable[[bytes, HostProcess], None] | None = None,
+        note: Callable[[bytes, HostProcess], object] | None = None,
         names: frozenset[bytes] | None = None,
         processes: Processes | None = None,
         max_pids: int = 65_536,

@@ -20,6 +20,7 @@ ROWS = {
     **dict.fromkeys(("membership", "registration", "store", "control", "config", "view"), 3),
     "provenance": 4,
     "snapshot": 4,
+    "journals": 4,
     "whereabouts": 3,
     "sightings": 4,
     "registrar": 4,
@@ -38,7 +39,7 @@ ROWS = {
 """The modules and folders of the package, with their row: each may import from lower rows only."""
 
 BACKENDS = {"linux", "aix"}
-CHOOSERS = {"pipeline", "outside", "live", "lookup", "choices", "replay", "plugin", "oci", "admin", "cli"}
+CHOOSERS = {"pipeline", "journals", "outside", "live", "lookup", "choices", "replay", "plugin", "oci", "admin", "cli"}
 """Only these know that there is more than one backend, and which they are."""
 
 DOORS = {

@@ -11,11 +11,13 @@ import pytest
 
 from annotator.choices import Options
 from annotator.errors import StoreError, UsageError
+from annotator.journals import Journaling, Loaded
 from annotator.model import Status
-from annotator.outside import Journaling, load, sightings_of
+from annotator.outside import outside
 from annotator.registry import Registry
 from annotator.replay import Replay, blocks_of
 from annotator.sightings import Sightings
+from annotator.stats import Stats
 from annotator.store import Header
 from tests import scoring
 from tests.recorder import Recorded
@@ -110,21 +112,23 @@ def test_a_live_recording_is_answered_from_its_journal(case: str, tmp_path: Path
 def test_a_journal_is_for_the_node_it_was_written_on(tmp_path: Path) -> None:
     """That of another host is refused, and says what to give."""
     path = journal_of("stock-s13", tmp_path / "journal", b"here")
-    assert load(Sightings(Registry()), path, b"here") == 0
-    assert load(Sightings(Registry()), path, b"") == 0
+    stats = Stats()
+    for node in (b"here", b""):
+        Loaded(Sightings(Registry()), stats).load(path, node)
+    assert stats == Stats(), "nothing of it was left out"
     with pytest.raises(StoreError, match="of node 'here'"):
-        load(Sightings(Registry()), path, b"there")
+        Loaded(Sightings(Registry()), stats).load(path, b"there")
 
 
 def test_without_being_told_nothing_is_known() -> None:
     """The default of a replay."""
-    assert sightings_of(Registry(), "none", (), "") is None
+    assert outside(Registry(), "none", (), "") is None
 
 
 def test_a_host_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """A folder without a recorded tree."""
     with pytest.raises((UsageError, StoreError)):
-        sightings_of(Registry(), str(tmp_path / "nowhere"), (), "")
+        outside(Registry(), str(tmp_path / "nowhere"), (), "")
 
 
 GUARDED = """

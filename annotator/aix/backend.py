@@ -1,8 +1,8 @@
 """The AIX backend: binds the siblings of this folder to the contract in `annotator.backend`.
 
 The record says its WPAR by name; what that name was at the record's time is the inventory's to say. In replay the
-inventory is fed with captured listings, each when the trail has come to its time, and with the commands of the trail
-that start and stop WPARs: after one no CID is believed until a listing shows it again.
+inventory is fed with captured listings and the looks of a journal, each when the trail has come to its time, and with
+the commands of the trail that start and stop WPARs: after one no CID is believed until a listing shows it again.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from annotator.aix.facts import LIFE, Verb, translate
 from annotator.aix.grouping import RecordEvent, TrailGrouper, has_nothing, head_end
 from annotator.aix.interpret import interpret
 from annotator.aix.record import Form, wpar_name
-from annotator.aix.wpar import UNTIMED, Inventory
+from annotator.aix.wpar import SECOND_MS, UNTIMED, Inventory
 from annotator.backend import Place
 from annotator.model import NO_PID, Container, EngineCommand, Evidence, Placed, Reading, Reason, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from annotator.aix.facts import StatedWpar, Translation, WparCommand
     from annotator.aix.grouping import OwnTail
+    from annotator.aix.inventory import Sighting
     from annotator.aix.listing import Listing
     from annotator.aix.record import Record
     from annotator.model import Event, Fact
@@ -82,8 +83,11 @@ class Aix:
 
     def _take(self, listings: Iterable[Listing]) -> None:
         timed = sorted((one for one in listings if one.at_ms is not None), key=lambda one: one.at_ms or 0)
+        last: Sequence[Sighting] = ()
         for one in timed:
-            self.later.observe([seen.without_life() for seen in one.sightings], one.at_ms or 0)
+            if one.sightings is not last:  # a journal's looks are mostly the same as the one before
+                self.later.observe([seen.without_life() for seen in one.sightings], one.at_ms or 0)
+            last = one.sightings
         self._coming.extend(timed)
         known = self.later.names()
         for one in listings:
@@ -177,14 +181,16 @@ class Aix:
         while self._coming and (self._coming[0].at_ms or 0) <= now_ms:
             one = self._coming.popleft()
             at_ms = one.at_ms or 0
-            self.inventory.observe(one.sightings, at_ms)
+            self.inventory.observe(one.sightings, at_ms, one.complete)
+            for name in one.doubted:
+                self.inventory.hint(name, at_ms, SECOND_MS)
             for hint in self._hints:
                 if hint.at_ms + hint.span_ms > at_ms:
                     self.inventory.hint(*hint)
 
     def _hear(self, record: Record, commands: tuple[WparCommand, ...], inventory: Inventory) -> None:
         """Commands about WPARs. Where times are whole seconds, what stands in the same one is not known either."""
-        span_ms = 1 if record.form is Form.BINARY or record.time_ms % 1000 else 1000
+        span_ms = 1 if record.form is Form.BINARY or record.time_ms % 1000 else SECOND_MS
         for command in commands:
             if command.verb in LIFE:
                 hint = _Hint(command.name, record.time_ms, span_ms)

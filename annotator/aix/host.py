@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from annotator.aix import getprocs, inventory, look, lookups, psinfo
+from annotator.aix.listing import Listing
 from annotator.aix.lookups import GetprocsLookup, Lookup, PsinfoLookup, PsLookup, Seen
 from annotator.aix.wpar import Inventory
 from annotator.backend import HostProcess
@@ -54,6 +55,8 @@ class AixHost:
         self.total = total
         self.call = call
         self.report: dict[str, str] = {}
+        self.shown = Listing(())
+        """The last look at the machine's WPARs."""
         self.inventory = Inventory(node, inside=self._inside(in_global))
         self.ways = self._ways()
         self.refresh()
@@ -122,7 +125,8 @@ class AixHost:
         direct = next((way for way in self.ways if isinstance(way, PsinfoLookup)), None)
         seen = direct.every() if direct else []
         found = look.look(self.run, self.root, self.total, _cids(seen) if direct else None, _starts(seen))
-        self.inventory.observe(found.sightings, self.now(), found.complete)
+        self.shown = Listing(found.sightings, self.now(), found.complete)
+        self.inventory.observe(found.sightings, self.shown.at_ms or 0, found.complete)
         self.report.update(found.report)
 
     # --- the contract -----------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from annotator.aix import inventory
 from annotator.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from annotator.aix.inventory import Sighting
 
 _TABLE = re.compile(rb"Name[ \t]+State[ \t]+Type\b")
@@ -23,10 +25,16 @@ ASKED = ("name", "state", "type", "key", "uuid")
 
 
 class Listing(NamedTuple):
-    """What one listing shows. `at_ms` is when it was taken (Unix ms), None when that is not known."""
+    """What one listing shows. `at_ms` is when it was taken (Unix ms), None when that is not known.
 
-    sightings: list[Sighting]
+    A live look knows more: which sources are `complete` (see `Inventory.observe`), and the names whose CID was in doubt
+    when it was taken ("": of all).
+    """
+
+    sightings: Sequence[Sighting]
     at_ms: int | None = None
+    complete: frozenset[str] = frozenset()
+    doubted: tuple[str, ...] = ()
 
 
 def read(data: bytes, origin: str, at_ms: int | None = None) -> Listing:

@@ -22,6 +22,7 @@ from annotator.aix import getprocs, look, perfstat
 from annotator.aix.facts import LIFE
 from annotator.aix.grouping import RecordEvent
 from annotator.aix.host import AixHost
+from annotator.aix.wpar import SECOND_MS
 from annotator.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from annotator.aix.listing import Listing
     from annotator.model import Event
 
 READ = 64 * 1024
@@ -49,10 +51,6 @@ GRACE_S = 3.0
 
 SETTLE_MS = 30_000
 """After a command that starts or stops a WPAR no CID of it is believed for so long: it may be about to change."""
-
-
-SECOND_MS = 1000
-"""The trail has whole seconds."""
 
 
 class Strategy(NamedTuple):
@@ -216,16 +214,18 @@ class Looks:
 
     A name that no source knows, and a command that starts or stops a WPAR, ask for a look; while nothing comes of it
     the next waits twice as long. For `SETTLE_MS` after a command each look is followed by the same doubt as the command
-    itself: a WPAR that is being stopped still shows the CID that it is about to lose.
+    itself: a WPAR that is being stopped still shows the CID that it is about to lose. `note` is told of every look.
     """
 
-    def __init__(self, host: AixHost, every_ms: int = 30_000) -> None:
+    def __init__(self, host: AixHost, every_ms: int = 30_000, note: Callable[[Listing], None] | None = None) -> None:
         self.host = host
         self.every_ms = every_ms
+        self.note = note
         self.count = 1  # the host view looked when it was made
         self._at_ms = host.now()
         self._wait_ms = 1000
         self._settling: dict[str, int] = {}
+        self._tell()
 
     def heard(self, event: Event) -> None:
         """An event that was read: commands of it about the lives of WPARs."""
@@ -250,4 +250,9 @@ class Looks:
         self._settling = {name: until for name, until in self._settling.items() if until > now_ms}
         for name in self._settling:
             self.host.inventory.hint(name, now_ms, SECOND_MS)
+        self._tell()
         return True
+
+    def _tell(self) -> None:
+        if self.note is not None:
+            self.note(self.host.shown._replace(doubted=tuple(self._settling)))

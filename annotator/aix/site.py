@@ -25,10 +25,12 @@ def backend(
     origin: str = "",
     wpars: Iterable[tuple[str, int | None]] = (),
     events: str = "",
+    listings: Iterable[listing.Listing] = (),
 ) -> Aix:
     """The backend for a site's trails.
 
-    `wpars` are files with listings, each with the time it was taken (Unix ms) or None. UsageError for what cannot be
+    `wpars` are files with listings, each with the time it was taken (Unix ms) or None; `listings` are some that were
+    read already. UsageError for what cannot be
     meant, SourceError for a file that cannot be read, FormatError for an `events` file that is none.
     """
     try:
@@ -39,6 +41,7 @@ def backend(
         whose = origin_of(origin)
     except ValueError as err:
         raise UsageError(f"--origin: {origin!r} is none", "Give `global`, or `wpar:NAME`.") from err
-    listings = [listing.read(read_file(Path(path)), path, at_ms) for path, at_ms in wpars]
+    captured = [listing.read(read_file(Path(path)), path, at_ms) for path, at_ms in wpars]
     formats = tails.BUILT_IN | tails.parse_events(read_file(Path(events))) if events else tails.BUILT_IN
-    return Aix(node=node.encode(), zone=zone, formats=formats, listings=listings, origin=whose, own_tail=own_tail)
+    given = [*captured, *listings]
+    return Aix(node=node.encode(), zone=zone, formats=formats, listings=given, origin=whose, own_tail=own_tail)

@@ -28,6 +28,9 @@ MAX_CONFLICTS = 1000
 UNTIMED = 2**62
 """The time of a look whose time is not known: all records are older, so it gives names (late), and no CID."""
 
+SECOND_MS = 1000
+"""What a printed trail's time stamps are exact to."""
+
 Global = Literal["global"]
 
 

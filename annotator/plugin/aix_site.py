@@ -11,6 +11,7 @@ from annotator.aix import site
 from annotator.aix.live import strategies, this_host
 from annotator.errors import AnnotatorError, UsageError
 from annotator.formats.raw import tail_start
+from annotator.store import Header
 
 if TYPE_CHECKING:
     from annotator.aix.backend import Aix
@@ -33,6 +34,11 @@ def host_of(config: Config, node: str, notes: Notes) -> AixHost | None:
     for one in strategies(host):
         notes.info("host-view", way=one.name, used=one.used, why=one.why or "-")
     return host
+
+
+def header_of(node: str) -> Header:
+    """Whose journal this is. AIX has no boot id; it tells starts in nanoseconds (the word is `ticks`)."""
+    return Header(node.encode("utf-8", "surrogateescape"), "", 0, 1_000_000_000)
 
 
 def backend_of(config: Config, node: str, notes: Notes) -> Aix:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.live import Live
-from annotator.outside import Journaling, live_host
+from annotator.outside import live_host
 from annotator.plugin.follow import Inbox
+from annotator.plugin.journal import journaling
 from annotator.plugin.machine import header
 from annotator.sightings import Sightings
 
@@ -72,7 +72,7 @@ def attach(worker: Worker, link: socket.socket | None) -> Attached | None:
     for what, why in host.report.items():
         if why:
             worker.notes.info("host-view", what=what, why=why)
-    journal = Journaling(Path(settings.journal), header(worker.node)) if settings.journal else None
+    journal = journaling(settings.journal, header(worker.node), worker.stats, worker.notes)
     tables = worker.tables
     sightings = Sightings(tables.registry, names=names_of(worker), processes=tables.processes)
     tables.provenance.sightings = sightings

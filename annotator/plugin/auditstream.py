@@ -6,6 +6,7 @@ One process and no auditd: when the queue is full reading stops, and what then w
 When either program dies both are started again, after a pause; what happened meanwhile is lost, so that nothing is
 believed that only an unbroken trail would prove. The machine's WPARs are looked at between two chunks of records, by
 `annotator.aix.live.Looks`. Nothing is kept over a restart: on AIX the record itself says its WPAR.
+What the looks show is written to `host.journal`, for a replay of the trail.
 
 SIGHUP reads the configuration anew. Outputs, log, metrics and the control socket change between two chunks, and the
 pipe goes on; where something is said that concerns how records are read, the pipe is started anew, or, on standard
@@ -23,11 +24,13 @@ import time
 from typing import TYPE_CHECKING
 
 from annotator import config as configuration
+from annotator.aix.journal import Writer
 from annotator.aix.live import READ, Looks, Pipe, commands, drain
 from annotator.errors import AnnotatorError, ExitCode, SourceError, UsageError
 from annotator.model import Gap, Stamp
-from annotator.plugin.aix_site import host_of
+from annotator.plugin.aix_site import header_of, host_of
 from annotator.plugin.front import AT_ONCE, Front
+from annotator.plugin.journal import journaling
 from annotator.plugin.notes import Notes
 from annotator.plugin.outlets import check
 from annotator.sightings import Sightings
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
     from annotator.aix.host import AixHost
     from annotator.config import Config
+    from annotator.journals import Journaling
 
 
 def run(source: str, path: Path | None) -> int:
@@ -99,6 +103,7 @@ class Stream:
         self.wishes = wishes or Wishes()
         self.successor: Config | None = None
         self.looks: Looks | None = None
+        self.journal: Journaling | None = None
         self._host = host
         self._cutter = Cutter("auditpr")
         self._chunks: queue.Queue[bytes] = queue.Queue((config.queue.memory_mib << 20) // READ)
@@ -116,6 +121,8 @@ class Stream:
             self.front.listen()
             while self._step(time.monotonic()):
                 self.front.tick()
+                if self.journal is not None:
+                    self.journal.flush()
                 if self.wishes.reload.is_set():
                     self.wishes.reload.clear()
                     self._reload()
@@ -124,10 +131,16 @@ class Stream:
             self.notes.error("stopped", what=err.what, advice=err.advice)
             raise
         finally:
-            if self.pipe is not None:
-                self.pipe.close()
-            self.front.close()
+            self.close()
         self.notes.info("ends", summary=self.stats.summary(), **self.counts())
+
+    def close(self) -> None:
+        """End the pipe; what waits for outputs and journal is written."""
+        if self.pipe is not None:
+            self.pipe.close()
+        self.front.close()
+        if self.journal is not None:
+            self.journal.close()
 
     @property
     def _ends(self) -> bool:
@@ -255,11 +268,20 @@ class Stream:
         host = self._host or host_of(self.config, self.front.node, self.notes)
         if host is None:
             return
-        self.looks = Looks(host, int(self.config.aix.inventory_interval_s * 1000))
+        kept = journaling(self.config.host.journal, header_of(self.front.node), self.stats, self.notes)
+        self.journal = kept
+        note = Writer(kept.append).note if kept is not None else None
+        self.looks = Looks(host, int(self.config.aix.inventory_interval_s * 1000), note)
         self.front.backend.inventory, self.front.now = host.inventory, host.now
         tables = self.trail.tables
         names = frozenset((b"", self.front.node.encode()))
-        tables.provenance.sightings = Sightings(tables.registry, host=host, names=names, processes=tables.processes)
+        tables.provenance.sightings = Sightings(
+            tables.registry,
+            host=host,
+            note=kept.observed if kept is not None else None,
+            names=names,
+            processes=tables.processes,
+        )
         looks = self.looks
         self.trail.watch = lambda event, _reading, _life, _answer: looks.heard(event)
 

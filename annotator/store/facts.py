@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from annotator import model
 from annotator.backend import HostProcess
-from annotator.errors import FormatError, StoreError
+from annotator.errors import EntryError, FormatError
 from annotator.nouns import Nouns, kind_of
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ Stored = model.Fact | HostProcess | model.Container
 
 
 def encode_fact(fact: Stored) -> tuple[str, dict[str, Any]]:
-    """Kind and body. A container takes those around it along. Raises StoreError when it is in itself."""
+    """Kind and body. A container takes those around it along. Raises EntryError when it is in itself."""
     try:
         return _NOUNS.plain(fact)
     except FormatError as err:
-        raise StoreError(f"a fact cannot be stored: {err.what}") from err
+        raise EntryError(f"a fact cannot be stored: {err.what}") from err
 
 
 def decode_fact(kind: str, body: Mapping[str, Any]) -> Stored | None:

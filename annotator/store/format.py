@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from annotator.codec import FRAME, Torn, frame, unframe, unpack
-from annotator.errors import FormatError, StoreError
+from annotator.errors import EntryError, FormatError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,7 +77,7 @@ def write_header(header: Header) -> bytes:
 
 
 def write_entry(entry: Entry) -> bytes:
-    """One entry's bytes. Raises StoreError for one that is too large, or holds what could not be read again."""
+    """One entry's bytes. Raises EntryError for one that is too large, or holds what could not be read again."""
     return _frame({
         "realtime_ns": entry.realtime_ns, "boottime_ns": entry.boottime_ns, "kind": entry.kind,
         "body": dict(entry.body),
@@ -88,7 +88,7 @@ def _frame(content: Mapping[str, Any]) -> bytes:
     try:
         return frame(content)
     except FormatError as err:
-        raise StoreError(f"an entry cannot be stored: {err.what}", "It is left out; nothing else is affected.") from err
+        raise EntryError(f"an entry cannot be stored: {err.what}", "It is left out; nothing else is affected.") from err
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

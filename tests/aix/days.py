@@ -13,6 +13,7 @@ from annotator.sources import Block
 from annotator.stats import Stats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from annotator.choices import Options
@@ -42,8 +43,11 @@ class Day:
         self.listings.append((f"long{at}", self.machine.lswpar("-L").encode(), self.now_ms()))
 
 
-def day(sim: Any, seed: int, steps: int = 120) -> Day:
-    """Whatever happens, by chance: starts, stops, restarts, removals, CIDs used again, forks, exits, clogins, looks."""
+def day(sim: Any, seed: int, steps: int = 120, beside: Callable[[Day], None] = lambda _: None) -> Day:
+    """Whatever happens, by chance: starts, stops, restarts, removals, CIDs used again, forks, exits, clogins, looks.
+
+    `beside` is called after each step, and every few seconds while nothing happens: for what runs on the machine.
+    """
     random = Random(seed)
     made = Day(sim.Machine(), seed)
     machine = made.machine
@@ -52,8 +56,11 @@ def day(sim: Any, seed: int, steps: int = 120) -> Day:
     made.look()
     for _ in range(steps):
         _step(made, random)
+        beside(made)
         if random.random() < 0.1:
-            machine.tick(random.choice((1, 30, 400)))
+            for passed in range(0, random.choice((1, 30, 400)), 5):
+                machine.tick(1 if not passed else 5)
+                beside(made)
     return made
 
 
@@ -158,13 +165,16 @@ def judge(truth: list[Any], documents: list[dict[str, Any]]) -> Counter[str]:
             found["right host" if true["wpar"] == "Global" else "WRONG host"] += 1
             continue
         container, aix = said["container"], provenance.get("aix", {})
-        found["right name" if container["name"] == true["wpar"] else "WRONG name"] += 1
+        if "name" in container:
+            found["right name" if container["name"] == true["wpar"] else "WRONG name"] += 1
+        else:
+            found["WRONG container" if true["wpar"] == "Global" else "no name"] += 1
         for key in ("cid", "ckey", "uuid"):
             if key not in aix:
                 found[f"no {key}"] += 1
             else:
                 late_name = "late-name" in provenance.get("flags", ()) and key != "cid"
-                verdict = "right" if aix[key] == str(true[key]) else "late" if late_name else "WRONG"
+                verdict = "right" if aix[key] == str(true.get(key)) else "late" if late_name else "WRONG"
                 found[f"{verdict} {key}"] += 1
     return found
 

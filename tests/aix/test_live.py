@@ -500,8 +500,7 @@ def test_a_record_without_a_name_is_asked_of_the_machine(stream: Any) -> None:
     one.trail.idle()
     assert (one.stats.container, one.stats.unknown) == (1, 0)
     one._finish()
-    for output in one.outputs:
-        output.close(time.monotonic() + 5)
+    one.close()
     said = json.loads(content(site.root.parent / "out").splitlines()[-1])
     assert said["container"]["name"] == "web"
     assert said["provenance"]["chains"] == [["7"]], "the CID, as in a trail that tells the WPAR"

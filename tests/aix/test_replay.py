@@ -24,11 +24,9 @@ from annotator.choices import Options
 from annotator.cli import main
 from annotator.errors import ExitCode, FormatError, FormError, UsageError
 from annotator.formats.raw import tail_start
-from annotator.outside import this_header
 from annotator.replay import Replay
 from annotator.sources import Block, looks_aix, looks_binary
 from annotator.stats import Stats
-from annotator.store import Journal
 from annotator.times import parse_time
 from tests.aix.days import day, judge, judge_sessions, late, replayed, run, wpars_of
 
@@ -285,14 +283,6 @@ def test_what_is_for_linux_alone(sim: Any, given: dict[str, Any]) -> None:
     with pytest.raises(UsageError) as refused:
         run(sim.scenario().auditpr(), Options(**given), Stats())
     assert refused.value.exit_code == ExitCode.USAGE
-
-
-def test_a_journal_is_refused_and_not_ignored(sim: Any, tmp_path: Path) -> None:
-    """A journal knows Linux processes alone: who gives one for a trail hears so, and what to give instead."""
-    journal = tmp_path / "journal"
-    Journal(journal, this_header("")).close()
-    with pytest.raises(UsageError, match="--journal works with Linux logs only"):
-        run(sim.scenario().auditpr(), Options(journals=(journal,)), Stats())
 
 
 def test_an_error_comes_after_what_was_read(sim: Any) -> None:

@@ -1,0 +1,184 @@
+"""What was seen of processes and WPARs, written as it is seen, and read back for a replay.
+
+What nobody wrote down (before a run, between two runs, while the disk was full) is a `Gap` in the journal: whoever was
+seen before it, and not again after it, is not believed to have gone on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from annotator.aix.journal import KIND as WPARS
+from annotator.aix.journal import Reader
+from annotator.backend import HostProcess
+from annotator.errors import EntryError, StoreError
+from annotator.model import Container, Executed, Exited, Forked, Gap
+from annotator.stats import Stats
+from annotator.store import Entry, Header, Journal, decode_fact, encode_fact, journal_files, read_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from annotator.aix.listing import Listing
+    from annotator.sightings import Sightings
+    from annotator.store.facts import Stored
+
+
+class Journaling:
+    """Writes what was seen. Times are those of the sighting, not of the writing.
+
+    Each call says whether a new file was begun, or the disk takes entries again: then all that lives is to be told
+    again. What could not be written is counted in `stats`, and `tell` hears why, once for each time it begins.
+    `notice` is what was found wrong with the file that was there, "" for nothing.
+    """
+
+    def __init__(
+        self, path: Path, header: Header, stats: Stats | None = None, tell: Callable[[str], None] | None = None
+    ) -> None:
+        """Open the journal. StoreError when it cannot be."""
+        self.journal = Journal(path, header)
+        self.notice = self.journal.notice
+        self.offset_ns = header.offset_ns
+        self._stats = stats or Stats()
+        self._stats.store_cut_bytes += self.journal.cut
+        self._tell = tell
+        self._gap = True  # nobody saw what came before
+        self._failed = False
+        self._held = 0
+
+    def observed(self, node: bytes, seen: HostProcess) -> bool:  # noqa: ARG002  (the header has the node)
+        """One look at one process."""
+        return self._fact(seen.read_ms * 1_000_000, seen)
+
+    def forked(self, parent: int, child: int, ns: int) -> bool:
+        """A birth, pids of the first namespace."""
+        return self._fact(ns, Forked(parent, child, trusted=True))
+
+    def executed(self, pid: int, ns: int) -> bool:
+        """A program was begun; which, the look after it says."""
+        return self._fact(ns, Executed(pid, b""))
+
+    def exited(self, pid: int, ns: int) -> bool:
+        """An end."""
+        return self._fact(ns, Exited(pid))
+
+    def append(self, realtime_ns: int, kind: str, body: Mapping[str, Any]) -> bool:
+        """Whatever was seen, as an entry: for kinds that this module does not know."""
+        again = False
+        try:
+            if self._gap:
+                again = self._failed
+                self._put(realtime_ns, *encode_fact(Gap(0)))
+                self._gap = False
+            return self._put(realtime_ns, kind, body) or again
+        except EntryError:
+            self._stats.store_failed += 1
+            return again
+        except StoreError as err:
+            self._lost(err, 1)
+            return False
+
+    def flush(self) -> None:
+        """Hand what is held to the system."""
+        try:
+            self.journal.flush()
+        except StoreError as err:
+            self._lost(err, 0)
+        else:
+            self._failed = self._failed and self._gap
+            self._held = 0
+
+    def close(self) -> None:
+        """Write what is held."""
+        try:
+            self.journal.close()
+        except StoreError as err:
+            self._lost(err, 0)
+
+    def _fact(self, realtime_ns: int, fact: Stored) -> bool:
+        try:
+            kind, body = encode_fact(fact)
+        except EntryError:
+            self._stats.store_failed += 1
+            return False
+        return self.append(realtime_ns, kind, body)
+
+    def _put(self, realtime_ns: int, kind: str, body: Mapping[str, Any]) -> bool:
+        begun = self.journal.append(Entry(realtime_ns, realtime_ns - self.offset_ns, kind, body))
+        self._held += 1
+        return begun
+
+    def _lost(self, err: StoreError, more: int) -> None:
+        """The disk refused: all that waited is lost too."""
+        self._stats.store_failed += self._held + more
+        self._held = 0
+        self._gap = True
+        if self._tell is not None and not self._failed:
+            self._tell(err.what)
+        self._failed = True
+
+
+class Loaded:
+    """What journals told: processes go to `sightings`, looks at WPARs to `listings`; `stats` counts the rest."""
+
+    def __init__(self, sightings: Sightings, stats: Stats) -> None:
+        self.sightings = sightings
+        self.stats = stats
+        self.listings: list[Listing] = []
+        self._last_ms = 0.0
+        self._wpars: dict[tuple[object, ...], Container] = {}
+
+    def load(self, path: Path, node: bytes) -> None:
+        """Read a journal, its whole rotated set. StoreError when it is none, or of another node than `node`."""
+        for one in journal_files(path) or [path]:
+            header, entries = read_journal(one)
+            if node and header.node and header.node != node:
+                entries.close()
+                raise StoreError(
+                    f"{one}: this journal is of node {header.node.decode('utf-8', 'backslashreplace')!r}",
+                    "Give the journal of the host the log is from.",
+                )
+            looks = Reader()
+            for entry in entries:
+                if entry.kind == WPARS:
+                    listing = looks.listing(entry.realtime_ns, entry.body)
+                    self.listings += [listing] if listing is not None else []
+                    continue
+                fact = decode_fact(entry.kind, entry.body)
+                if isinstance(fact, Gap):
+                    looks.gap()
+                self._take(fact, entry.realtime_ns / 1e6)
+            if entries.lost:
+                self._gap()
+            self.stats.store_cut_bytes += entries.lost
+            self.stats.facts_skipped += looks.skipped + entries.skipped
+
+    def _take(self, fact: Stored | None, ms: float) -> None:
+        sightings = self.sightings
+        if isinstance(fact, HostProcess):
+            inside = self._one(fact.container)
+            sightings.observed(b"", fact if inside is fact.container else replace(fact, container=inside))
+        elif isinstance(fact, Forked):
+            sightings.forked(b"", fact.parent, fact.child, ms)
+        elif isinstance(fact, Executed):
+            sightings.executed(b"", fact.pid, ms)
+        elif isinstance(fact, Exited):
+            sightings.exited(b"", fact.pid, ms)
+        elif isinstance(fact, Gap):
+            self._gap()
+        else:
+            self.stats.facts_skipped += 1
+        self._last_ms = max(self._last_ms, ms)
+
+    def _gap(self) -> None:
+        """From the last entry on nobody saw who ended: those that live on are seen again."""
+        for pid in self.sightings.living(b""):
+            self.sightings.exited(b"", pid, self._last_ms)
+
+    def _one(self, seen: Container | None) -> Container | None:
+        """The same WPAR is one object; which other containers are one and the same is the registry's to say."""
+        if seen is None or seen.engine != "wpar":
+            return seen
+        return self._wpars.setdefault((seen.contid, seen.id, seen.name, seen.start_ms), seen)

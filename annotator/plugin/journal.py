@@ -1,0 +1,28 @@
+"""The journal of a plugin, as configured: what is wrong with it is told, and nothing else stops for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from annotator.errors import StoreError
+from annotator.journals import Journaling
+
+if TYPE_CHECKING:
+    from annotator.plugin.notes import Notes
+    from annotator.stats import Stats
+    from annotator.store import Header
+
+
+def journaling(path: str, header: Header, stats: Stats, notes: Notes) -> Journaling | None:
+    """The journal that is configured; None when there is none, or when it cannot be written: all else goes on."""
+    if not path:
+        return None
+    try:
+        found = Journaling(Path(path), header, stats, tell=lambda what: notes.error("journal-not-written", what=what))
+    except StoreError as err:
+        notes.error("journal-unused", what=err.what, advice=err.advice)
+        return None
+    if found.notice:
+        notes.warning("journal", what=found.notice)
+    return found

@@ -1,0 +1,241 @@
+"""Rules of an AIX machine's journal: looks come back as they were made, and a replay with it knows what was live."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotator import config as configuration
+from annotator.aix.host import AixHost
+from annotator.aix.inventory import Sighting
+from annotator.aix.journal import KIND, Reader, Writer
+from annotator.aix.listing import Listing
+from annotator.choices import Options
+from annotator.errors import UsageError
+from annotator.journals import Journaling, Loaded
+from annotator.plugin.auditstream import Stream
+from annotator.plugin.notes import Notes
+from annotator.registry import Registry
+from annotator.replay import Replay, blocks_of
+from annotator.sightings import Sightings
+from annotator.stats import Stats
+from annotator.store import Header
+from tests.aix.days import day, judge, judge_sessions, replayed
+from tests.aix.test_live import configured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tests.aix.days import Day
+
+HEADER = Header(b"host1", "", 0, 100)
+
+sightings = st.builds(
+    Sighting,
+    source=st.sampled_from(("perfstat", "lswpar", "index")),
+    name=st.sampled_from(("web", "db", "x" * 25, "wéb")),
+    cid=st.none() | st.integers(1, 65534),
+    ckey=st.none() | st.integers(1, 9),
+    state=st.none() | st.sampled_from("ADB"),
+    start_ms=st.none() | st.integers(0, 2**40),
+)
+looks = st.builds(
+    Listing,
+    st.lists(sightings, max_size=3).map(tuple),
+    st.integers(0, 2**40),
+    st.frozensets(st.sampled_from(("perfstat", "lswpar"))),
+    st.lists(st.sampled_from(("", "web", "no such name, and much too long for one")), max_size=2).map(tuple),
+)
+
+
+# --- looks as entries -------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(looks, max_size=8), st.sets(st.integers(0, 16)))
+def test_looks_come_back_as_they_were_made(made: list[Listing], rotations: set[int]) -> None:
+    """However often a new file is begun: each file says all of its own looks, without those before it."""
+    files: list[list[tuple[int, Mapping[str, Any]]]] = [[]]
+    count = iter(range(1000))
+
+    def append(ns: int, kind: str, body: Mapping[str, Any]) -> bool:
+        assert kind == KIND
+        begun = next(count) in rotations and bool(files[-1])
+        if begun:
+            files.append([])
+        files[-1].append((ns, body))
+        return begun
+
+    writer = Writer(append)
+    for one in made:
+        writer.note(one)
+    found: list[Listing] = []
+    for file in files:
+        reader = Reader()
+        found += [look for ns, body in file if (look := reader.listing(ns, body)) is not None]
+        assert reader.skipped <= 1, "at most the first, that says `the same` of what the file before had"
+    assert found == made
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"sightings": "none"},
+        {"sightings": [{"source": "perfstat", "name": "Global", "cid": 3}]},
+        {"sightings": [{"source": "perfstat", "name": "web", "cid": 0}]},
+        {"sightings": [{"source": "perfstat", "name": "web", "cid": 65535}]},
+        {"sightings": [{"source": "perfstat", "name": "w b"}]},
+        {"sightings": [{"source": "perfstat", "name": "\ud800"}]},
+        {"sightings": [{"source": "perfstat"}]},
+    ],
+)
+def test_a_look_that_cannot_be_is_not_used(body: dict[str, Any]) -> None:
+    """Nor is what says that it is the same."""
+    reader = Reader()
+    good = {"sightings": [{"source": "perfstat", "name": "web", "cid": 3}]}
+    assert reader.listing(1, good) is not None
+    if body:
+        assert reader.listing(2, body) is None
+        assert reader.listing(3, {}) is None
+        assert reader.skipped == 2
+    else:
+        assert reader.listing(2, body) == Listing((Sighting("perfstat", "web", cid=3),), 0)
+
+
+# --- days that were recorded live -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Recording:
+    """The plugin on a simulated machine: it gets the records as they are made, and looks when it wants to."""
+
+    folder: Path
+    letters: str
+    made: Day | None = None
+    stream: Any = None
+    given: int = 0
+    documents: list[dict[str, Any]] = field(default_factory=list)
+
+    def __call__(self, made: Day) -> None:
+        """What happens beside the machine: its commands are read, and the plugin takes its turn."""
+        self.made = made
+        shutil.rmtree(self.folder / "root", ignore_errors=True)
+        made.machine.write_tree(self.folder / "root")
+        if self.stream is None:
+            self._begin(made)
+        self.stream.looks.tick()
+        records = made.machine.records
+        made.machine.records = records[self.given :]
+        if made.machine.records:
+            self.stream.trail.feed(made.machine.auditpr(self.letters, numeric="r" in self.letters).split(b"\n")[:-1])
+            self.stream.trail.idle()
+        made.machine.records, self.given = records, len(records)
+
+    def _begin(self, made: Day) -> None:
+        machine = made.machine
+        shell = machine.processes[machine.shell]
+
+        def run(argv: Sequence[str]) -> bytes:
+            return bytes(machine.run(tuple(argv)))
+
+        def total(*arguments: Any) -> int:
+            return int(machine.perfstat_wpar_total()(*arguments))
+
+        own = (shell.pid, shell.ppid)
+        host = AixHost(self.folder / "root", made.now_ms, own, run=run, total=total, node=b"host1")
+        more = f'[input]\nnode = "host1"\n[host]\nlive = true\njournal = "{self.folder}/journal"\n'
+        text = configured(self.folder, "json").read_text("utf-8").replace("[host]\nlive = false\n", more)
+        (self.folder / "annotator.toml").write_text(text, "utf-8")
+        self.stream = Stream(configuration.load(self.folder / "annotator.toml"), Notes("", stderr=False), None, host)
+        self.stream._ask()
+
+    def end(self) -> None:
+        """The plugin ends: its answers are `documents`."""
+        self.stream._finish()
+        self.stream.close()
+        self.documents = [json.loads(line) for line in (self.folder / "out").read_bytes().splitlines()]
+
+
+@pytest.mark.parametrize("letters", ["elrRtpPTcW", "elrRtpPTc"], ids=["with names", "without"])
+def test_a_recorded_day_is_answered_as_it_was_live(sim: Any, tmp_path: Path, letters: str) -> None:
+    """Restarts, CIDs used again, removals: nothing is wrong, live or replayed, and the journal gives the CIDs."""
+    live: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    bare: Counter[str] = Counter()
+    for seed in range(5):
+        folder = tmp_path / f"{letters}{seed}"
+        folder.mkdir()
+        recording = Recording(folder, letters)
+        made = day(sim, seed, beside=recording)
+        recording.end()
+        truth = made.machine.records
+        data = made.machine.auditpr(letters, numeric="r" in letters)
+        documents, stats = replayed(data, Options(format="json", journals=(folder / "journal",)))
+        assert (stats.check(), stats.facts_skipped, stats.store_cut_bytes) == ([], 0, 0)
+        alone, _ = replayed(data, Options(format="json"))
+        live += judge(truth, recording.documents)
+        found += judge(truth, documents)
+        bare += judge(truth, alone)
+        found += judge_sessions(made, truth, documents)
+    for name, count in (("live", live), ("journal", found), ("alone", bare)):
+        sys.stdout.write(f"{letters} {name} {dict(sorted(count.items()))}\n")
+        assert {name: many for name, many in count.items() if name.startswith("WRONG")} == {}
+    assert not bare["right cid"], "a text trail alone has no CID"
+    assert found["right cid"] > 0.5 * found["right name"]
+    assert found["right name"] >= live["right name"]
+
+
+def test_a_journal_of_another_kind_is_refused(sim: Any, tmp_path: Path) -> None:
+    """One without a look for a trail; one of an AIX machine for a Linux log."""
+    linux, aix = tmp_path / "linux", tmp_path / "aix"
+    Journaling(linux, HEADER).close()
+    with pytest.raises(UsageError, match="no look at WPARs"):
+        replayed(sim.scenario().auditpr(), Options(journals=(linux,)))
+    kept = Journaling(aix, HEADER)
+    Writer(kept.append).note(Listing((Sighting("perfstat", "web", cid=3),), 1000))
+    kept.close()
+    log = tmp_path / "audit.log"
+    log.write_bytes(b"type=LOGIN msg=audit(1.000:1): pid=1\n")
+    run = Replay(Options(journals=(aix,)))
+    with pytest.raises(UsageError, match="says nothing of Linux logs"):
+        run.feed(next(iter(blocks_of([str(log)]))))
+
+
+def test_this_machine_s_processes_are_not_those_of_a_trail(sim: Any) -> None:
+    """`--host live` on Linux would ask for pids of an AIX machine."""
+    with pytest.raises(UsageError, match=r"--host works with Linux logs only|has no /proc"):
+        replayed(sim.scenario().auditpr(), Options(host="live"))
+
+
+def test_the_same_as_what_was_lost_is_not_what_was_before_it() -> None:
+    """After a gap a look that says `the same` means one that is not there."""
+    reader = Reader()
+    assert reader.listing(1, {"sightings": [{"source": "perfstat", "name": "web", "cid": 3}]}) is not None
+    reader.gap()
+    assert reader.listing(2, {}) is None
+    assert reader.skipped == 1
+
+
+def test_a_journal_with_damage_gives_what_is_sound(tmp_path: Path) -> None:
+    """What is not used is counted."""
+    path = tmp_path / "journal"
+    kept = Journaling(path, HEADER)
+    for second in (1, 2):
+        Writer(kept.append).note(Listing((Sighting("perfstat", "web", cid=second),), second * 1000))
+    kept.append(3_000_000_000, "of-a-later-version", {})
+    kept.close()
+    path.write_bytes(path.read_bytes()[:-3])
+    stats = Stats()
+    loaded = Loaded(Sightings(Registry()), stats)
+    loaded.load(path, b"host1")
+    assert [one.at_ms for one in loaded.listings] == [1000, 2000]
+    assert stats.store_cut_bytes > 0

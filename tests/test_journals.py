@@ -1,0 +1,125 @@
+"""Rules of journals as they are written: a full disk costs what it refused and no more; no gap is papered over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from annotator.backend import HostProcess
+from annotator.errors import StoreError
+from annotator.journals import Journaling, Loaded
+from annotator.model import Actor, Container, ContId, Evidence, Stamp
+from annotator.processes import Life, Processes
+from annotator.registry import Registry
+from annotator.sightings import Sightings
+from annotator.stats import Stats
+from annotator.store import Header
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+HEADER = Header(b"here", "8d0b1bd1-0000-4000-8000-000000000001", 0, 100)
+INSIDE = Container(ContId(7), "c" * 64)
+MS = 1_000_000
+
+
+def seen(pid: int, ms: int, start_ms: int, container: Container | None = INSIDE) -> HostProcess:
+    """One look."""
+    evidence = Evidence.CGROUP if container is not None else Evidence.HOST_VIEW
+    return HostProcess(
+        pid=pid, ppid=1, start_ms=start_ms, ticks=start_ms // 10, read_ms=ms, container=container, evidence=evidence
+    )
+
+
+def loaded(path: Path) -> tuple[Sightings, Stats]:
+    """What a replay knows of it."""
+    stats = Stats()
+    sightings = Sightings(Registry())
+    Loaded(sightings, stats).load(path, b"")
+    return sightings, stats
+
+
+def life(pid: int, ms: int) -> Life:
+    """As the log shows it, with a parent that no look had."""
+    return Processes().see(b"", Actor(pid, 1), Stamp(ms, 1))
+
+
+def is_inside(sightings: Sightings, pid: int, ms: int) -> bool:
+    """Whether that process is said to be in the container then."""
+    stay = sightings.look(life(pid, ms), Stamp(ms, 1)).stay
+    return stay is not None and stay.container is not None
+
+
+def test_who_was_not_seen_again_is_not_believed_to_have_gone_on(tmp_path: Path) -> None:
+    """Between two runs nobody saw who ended, and whose pid was given to another."""
+    path = tmp_path / "journal"
+    first = Journaling(path, HEADER)
+    for pid in (50, 60):
+        first.observed(b"", seen(pid, 1000, 900))
+    first.close()
+    second = Journaling(path, HEADER)
+    second.observed(b"", seen(60, 5000, 900))
+    second.close()
+    sightings, stats = loaded(path)
+    assert (stats.facts_skipped, stats.store_cut_bytes) == (0, 0)
+    assert is_inside(sightings, 50, 1000)
+    assert not is_inside(sightings, 50, 3000), "it may have been another process by then"
+    assert is_inside(sightings, 60, 3000), "it was the same one before and after"
+    assert is_inside(sightings, 60, 6000)
+
+
+class Refusing:
+    """A disk that is full when it is told so."""
+
+    def __init__(self, journaling: Journaling, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = False
+        real = journaling.journal._write
+
+        def write(data: bytes) -> None:
+            if self.full:
+                raise StoreError("No space left on device")
+            real(data)
+
+        monkeypatch.setattr(journaling.journal, "_write", write)
+
+
+def test_a_full_disk_is_survived_counted_and_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was lost is lost; when there is room again, all that lives is asked for, and what lies between is a gap."""
+    path = tmp_path / "journal"
+    stats, told = Stats(), list[str]()
+    journaling = Journaling(path, HEADER, stats, told.append)
+    disk = Refusing(journaling, monkeypatch)
+    assert not journaling.observed(b"", seen(50, 1000, 900))
+    journaling.flush()
+    disk.full = True
+    for round_ in range(3):
+        journaling.exited(50, (1100 + round_) * MS)
+        journaling.flush()
+    assert told == ["No space left on device"]
+    assert stats.store_failed >= 3
+    disk.full = False
+    assert journaling.observed(b"", seen(60, 2000, 1900)), "tell again what lives"
+    journaling.flush()
+    assert not journaling.observed(b"", seen(61, 2100, 1900)), "once"
+    journaling.close()
+    sightings, _ = loaded(path)
+    assert not is_inside(sightings, 50, 1500), "its end was lost"
+    assert is_inside(sightings, 60, 2000)
+    disk.full = True
+    assert told == ["No space left on device"]
+
+
+def test_one_fact_that_cannot_be_stored_costs_itself_alone(tmp_path: Path) -> None:
+    """A container within containers without end."""
+    stats = Stats()
+    journaling = Journaling(tmp_path / "journal", HEADER, stats)
+    deep = INSIDE
+    for _ in range(80):
+        deep = Container(ContId(7), "d" * 64, parent=deep)
+    assert not journaling.observed(b"", seen(49, 1000, 900, deep))
+    assert not journaling.observed(b"", seen(50, 1000, 900))
+    journaling.close()
+    assert stats.store_failed == 1
+    sightings, _ = loaded(tmp_path / "journal")
+    assert is_inside(sightings, 50, 1000)
