@@ -149,8 +149,9 @@ class Registry:
             return self.engine(name, seen.id, seen.engine, owner=seen.owner, parent=parent)
         node = self.node(name)
         same = [one for one in node.by_id.get(seen.id, ()) if one.contid == seen.contid]
-        found = same[-1] if same else node.by_contid.get(seen.contid)
-        if found is not None and found.id in ("", seen.id) and (parent is None or found.parent is parent):
+        for found in (node.by_contid.get(seen.contid), *reversed(same)):
+            if found is None or found.id not in ("", seen.id) or (parent is not None and found.parent is not parent):
+                continue
             if seen.id and not found.id:
                 found.id, found.engine, found.owner = seen.id, seen.engine, seen.owner
                 found.version += 1
@@ -187,8 +188,11 @@ class Registry:
     def named(self, name: bytes, said: Named, stamp: Stamp | None = None, *, owner: int | None = None) -> None:
         """Names for a container, whenever they come; empty values say nothing, known ones are not overwritten."""
         found = self.known(name, said.id, owner=owner)
-        if found is None:
-            return
+        if found is not None:
+            self.describe(found, said, stamp)
+
+    def describe(self, found: Container, said: Named, stamp: Stamp | None = None) -> None:
+        """The same for a container that is at hand."""
         for attribute, value in (
             ("name", said.name), ("image", said.image), ("pod_name", said.pod), ("namespace", said.namespace)
         ):  # fmt: skip

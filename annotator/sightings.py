@@ -102,6 +102,8 @@ class Sightings:
         elif known.ended_ms is not None and known.ended_ms < seen.read_ms and seen.reason is not Reason.ZOMBIE:
             known.ended_ms = None  # only its first thread had ended
         known.take(seen)
+        if seen.evidence is Evidence.CONTID_FILE and seen.container is not None:
+            self.unify(node, seen.container)  # what the trail states by number has its names from here
 
     def forget(self, before_ms: float) -> None:
         """Drop what ended before that time, and the parents that are not needed any more."""
@@ -250,7 +252,7 @@ class Sightings:
         found = self.registry.shown(node, seen, parent)
         if (seen.name and not found.name) or (seen.image and not found.image) or (seen.pod_name and not found.pod_name):
             said = Named(seen.id, seen.name, seen.image, seen.engine, seen.pod_name, seen.namespace)
-            self.registry.named(node, said)
+            self.registry.describe(found, said)
         for name in ("pod", "uuid"):
             if getattr(seen, name) and not getattr(found, name):
                 setattr(found, name, getattr(seen, name))

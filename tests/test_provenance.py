@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+from annotator.backend import HostProcess
 from annotator.model import (
     NO_PID,
     Actor,
+    Container,
     ContId,
     Evidence,
     Flag,
@@ -19,6 +23,7 @@ from annotator.model import (
     Status,
 )
 from annotator.provenance import NOTHING
+from annotator.sightings import Sightings
 from tests.world import START, World, where
 
 
@@ -43,6 +48,32 @@ def test_what_is_stated_comes_first_and_is_inherited() -> None:
     assert where(world.event(20, 10)) == "3^2"
     world.fork(20, 10, 21)
     assert where(world.event(21, 20)) == "3^2"
+
+
+def test_a_stated_number_has_the_names_that_the_machine_shows() -> None:
+    """`/proc/PID/audit_containerid` says the number, the same process's cgroup whose that is; whichever comes first."""
+    for early in (True, False):
+        world = World()
+        provenance = world.tables.provenance
+        provenance.sightings = sightings = Sightings(world.tables.registry)
+        shown = Container(ContId(3), "c" * 64, name="web", engine="podman")
+        seen = HostProcess(
+            pid=77, ppid=1, start_ms=START - 9, ticks=1, read_ms=START - 5, container=shown,
+            evidence=Evidence.CONTID_FILE,
+        )  # fmt: skip
+        if early:
+            sightings.observed(b"", seen)
+        answer = world.event(20, 10, reading=stated(20, 10, 3, 2))
+        if not early:
+            assert answer.container is not None
+            assert answer.container.name == ""
+            sightings.observed(b"", seen)
+        else:
+            sightings.observed(b"", dataclasses.replace(seen, pid=78))  # it was alone when it was seen first
+        answer = world.event(20, 10, reading=stated(20, 10, 3, 2))
+        assert answer.container is not None
+        assert [one.contid for one in answer.chains[0]] == [3, 2]
+        assert (answer.container.name, answer.container.id) == ("web", "c" * 64)
 
 
 def test_the_same_numbers_are_the_same_container() -> None:
