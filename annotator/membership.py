@@ -185,8 +185,6 @@ class Membership:
                     self._rebind(born)
             case Executed() if life is not None:
                 self._executed(fact, life, stamp)
-                life.ran = stamp
-                life.programs += 1
                 self._doubt(life, stamp)
             case Exited() if life is not None:
                 self._exited(life, stamp)
@@ -382,6 +380,9 @@ class Membership:
             engine = name in _ENGINES or fact.exe == b"/" or fact.exe.startswith(b"/memfd:")
             if intent is not None and not engine:
                 life.intent = False  # another program: a hook, a helper
+        life.ran = stamp
+        life.programs += 1
+        life.runs = fact.exe or life.runs
 
     def _exited(self, life: Life, stamp: Stamp) -> None:
         self.processes.exited(life.node, life, stamp)

@@ -36,7 +36,7 @@ class Life:
     __slots__ = (
         "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "changed", "end",
         "epoch", "exe", "hinted", "init_ns", "intent", "key_boot", "moved", "node", "ns", "parent", "pid",
-        "ppid", "programs", "ran", "seen", "self_answer", "ses", "sibling", "stays", "ticks", "token", "uid",
+        "ppid", "programs", "ran", "runs", "seen", "self_answer", "ses", "sibling", "stays", "ticks", "token", "uid",
         "unknown_version", "vouched",
     )  # fmt: skip
 
@@ -54,7 +54,7 @@ class Life:
         self.auid = UNSET_ID
         self.ses = UNSET_ID
         self.uid = UNSET_ID
-        self.exe = b""
+        self.exe = self.runs = b""
         self.parent: Life | None = None
         self.bound = False
         self.sibling = False
@@ -166,6 +166,7 @@ class Processes:
                     life.seen = stamp
                 if life.token is None:
                     life.token = object()
+                life.runs = actor.exe or life.runs
                 return life
         return self._place(name, node, life, actor, stamp)
 
@@ -241,7 +242,7 @@ class Processes:
         life.ses, life.auid, life.uid = actor.ses, actor.auid, actor.uid
         life.epoch = node.epoch
         if actor.exe:
-            life.exe = actor.exe
+            life.exe = life.runs = actor.exe
 
     def _hint(self, node: Node, actor: Actor, stamp: Stamp, life: Life | None) -> Hint | None:
         """The newest fork record that can have made this process; it is used up."""

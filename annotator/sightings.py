@@ -203,9 +203,12 @@ class Sightings:
         if len(lives) > 1:
             return Answer(None, reason=Reason.AMBIGUOUS)
         known = lives[0]
-        program = known.program_of(life, stamp.ms)
+        program = known.program_of(life, stamp.ms, begins=begins)
+        if life.ran is None and program > life.programs:
+            life.programs = program  # the log has left out the beginnings of these
         found = begun(known, program, stamp.ms) if begins else None
-        return found or answer(known, program, stamp.ms, life, self.processes)
+        exe = b"" if begins else life.runs  # an execve shows the program that it begins
+        return found or answer(known, program, stamp.ms, life, self.processes, exe=exe)
 
     def _finding(self, node: bytes, found: Answer, stamp: Stamp) -> Finding:
         """As a stay, which holds at least from the event on that asked."""

@@ -123,18 +123,31 @@ class Known:
         """The number of the program it ran at a time."""
         return self.ran - sum(1 for at in self.execs if at > ms)
 
-    def program_of(self, life: Life, ms: float) -> int:
-        """The number of the program that an event of the log is of.
+    def program_of(self, life: Life, ms: float, *, begins: bool = False) -> int:
+        """The number of the program that an event of the log is of; `begins`: of the one before, which it ends.
 
         Stamps are too coarse to tell: but the log has an event for each program too, in the same order, if it has any.
+        Where its rules left some out (their login id was not set yet), the name of the program tells.
         """
-        if life.ran is not None and self.born_ms is not None and 0 < life.programs <= self.ran:
+        if self.born_ms is None:
+            return self.program_at(ms)
+        if life.ran is not None and 0 < life.programs <= self.ran:
             at = len(self.execs) - self.ran + life.programs - 1
             if at >= 0 and -END_MS <= self.execs[at] - life.ran.ms <= EXEC_MS:
                 return life.programs
-        if life.ran is None and self.born_ms is not None and self.execs and ms <= self.execs[-1] + END_MS:
-            return self.program_at(ms - SLACK_MS)
+        if life.ran is None and self.execs and ms <= self.execs[-1] + END_MS:
+            program = max(self.program_at(ms - SLACK_MS), min(life.programs, self.ran))
+            while not begins and program < self.ran and self._is_another(program, life.runs):
+                program += 1
+            return program
         return self.program_at(ms)
+
+    def _is_another(self, program: int, exe: bytes) -> bool:
+        """Whether the program of that number is known not to be `exe`: by name, for a root directory cuts the path."""
+        shown = program_seen(self, program)
+        if shown is None or not exe or is_copy(exe) or is_copy(shown.exe):
+            return False
+        return _name(shown.exe) != _name(exe)
 
 
 class Answer(NamedTuple):
@@ -149,10 +162,29 @@ class Answer(NamedTuple):
 NOTHING = Answer(None)
 
 
-def moves(seen: HostProcess) -> bool:
+def moves(exe: bytes) -> bool:
     """Whether that program puts processes elsewhere; runc and crun also run from a sealed copy of theirs."""
-    exe = seen.exe
-    return exe.rpartition(b"/")[2] in MOVERS or exe == b"/" or exe.startswith(b"/memfd:")
+    return _name(exe) in MOVERS or is_copy(exe)
+
+
+def is_copy(exe: bytes) -> bool:
+    """Whether a program has no path that names it, as a sealed copy in memory."""
+    return exe == b"/" or exe.startswith(b"/memfd:")
+
+
+def _name(exe: bytes) -> bytes:
+    """The last component, also of a file that is gone (proc(5), `exe`)."""
+    return exe.removesuffix(b" (deleted)").rpartition(b"/")[2]
+
+
+def program_seen(known: Known, program: int, depth: int = 0) -> HostProcess | None:
+    """A look that shows which program that is; the first is the one its parent ran when it bore it."""
+    look = next((one for one in reversed(known.looks) if one.program == program), None)
+    if look is not None:
+        return look.seen
+    if program == 0 and known.above is not None and depth < DEPTH:
+        return program_seen(known.above, known.above_ran, depth + 1)
+    return None
 
 
 def agree(one: HostProcess, other: HostProcess) -> bool:
@@ -168,15 +200,22 @@ def begun(known: Known, program: int, ms: float) -> Answer | None:
     Nothing when that program is one that moves by itself: it may have done so before the look.
     """
     look = next((one for one in known.looks if one.program == program + 1), None)
-    if look is None or not look.inside or moves(look.seen):
+    if look is None or not look.inside or moves(look.seen.exe):
         return None
     return Answer(look.seen, ms)
 
 
 def answer(
-    known: Known, program: int, ms: float, life: Life | None, processes: Processes | None, depth: int = 0
+    known: Known,
+    program: int,
+    ms: float,
+    life: Life | None,
+    processes: Processes | None,
+    depth: int = 0,
+    *,
+    exe: bytes = b"",
 ) -> Answer:
-    """What the looks say of a time, while the process ran its program of that number."""
+    """What the looks say of a time, while the process ran its program of that number: `exe`, if that is known."""
     moved = life.moved if life is not None and life.moved is not None and life.moved.ms <= ms else None
     inner = moved is not None and life is not None and (life.ran is None or life.ran < moved)
     limit = moved.ms + SLACK_MS if moved is not None and inner else -1
@@ -185,7 +224,9 @@ def answer(
     after = next((one for one in own if one.seen.read_ms > ms), None)
     sure = before or after
     if sure is None:
-        return _handed_down(known, program, ms, moved, processes, depth)
+        own_space = life is not None and life.bound and bool(life.ns) and program == 0
+        settled = moved is None and not own_space
+        return _handed_down(known, program, ms, processes, depth, exe=exe, settled=settled)
     if before is not None and after is not None and not before.inside and not agree(before.seen, after.seen):
         return Answer(None, reason=Reason.LATE)
     if before is None and program == 0 and sure.inside and known.above is not None:
@@ -207,9 +248,13 @@ def _since(known: Known, program: int, ms: float, sure: Look, moved: Stamp | Non
 
 
 def _handed_down(
-    known: Known, program: int, ms: float, moved: Stamp | None, processes: Processes | None, depth: int
+    known: Known, program: int, ms: float, processes: Processes | None, depth: int, *, exe: bytes, settled: bool
 ) -> Answer:
-    """Nobody looked at this program: what is known of those before and after it, and of the parent."""
+    """Nobody looked at this program: what is known of those before and after it, and of the parent.
+
+    Host only if `settled` (it has the namespaces it was born of), and if neither this program nor the one before is
+    one that moves: what those do between two looks, as a clone into new namespaces, nobody tells.
+    """
     last = next((one for one in reversed(known.looks) if one.program < program), None)
     if last is not None and last.inside:
         return Answer(last.seen, ms)
@@ -221,11 +266,10 @@ def _handed_down(
     later = next((one for one in known.looks if one.program > program), None)
     if later is not None and not later.inside and later.seen.reason is None:
         return above  # on the host before and after
-    maker = last
-    if last is None and known.above is not None:
-        maker = next((one for one in reversed(known.above.looks) if one.program == known.above_ran), None)
-    steps = program - last.program if last is not None else program
-    if moved is not None or steps > 1 or (steps > 0 and (maker is None or moves(maker.seen))):
+    first = last.program if last is not None else 0
+    maker = program_seen(known, first)
+    ran = maker.exe if maker is not None else exe if program == first else b""
+    if not settled or program - first > 1 or not ran or moves(ran) or moves(exe):
         return Answer(None, reason=known.blind or Reason.LATE)
     return above
 

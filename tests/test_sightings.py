@@ -22,9 +22,9 @@ def seen(pid: int, ms: int, container: Container | None = None, **more: object) 
     return HostProcess(pid=pid, read_ms=ms, container=container, evidence=evidence, **values)  # type: ignore[arg-type]
 
 
-def life(pid: int, ms: int, ppid: int = 1) -> Life:
+def life(pid: int, ms: int, ppid: int = 1, exe: bytes = b"") -> Life:
     """As the log shows it."""
-    return Processes().see(b"", Actor(pid, ppid), Stamp(ms, 1))
+    return Processes().see(b"", Actor(pid, ppid, exe=exe), Stamp(ms, 1))
 
 
 def where(sightings: Sightings, of: Life, ms: int) -> str:
@@ -88,7 +88,9 @@ def test_an_engine_s_child_is_host_only_when_somebody_looked() -> None:
     sightings = Sightings(Registry())
     sightings.observed(b"", seen(5, 100, exe=b"/usr/sbin/runc"))
     sightings.forked(b"", 5, 6, 200)
-    assert where(sightings, life(6, 201, 5), 201) == "host"
+    assert where(sightings, life(6, 201, 5), 201) == Reason.LATE
+    sightings.observed(b"", seen(6, 202, start_ms=200, ppid=5, exe=b"/usr/sbin/runc"))
+    assert where(sightings, life(6, 203, 5), 203) == "host"
     sightings.executed(b"", 6, 210)
     sightings.observed(b"", seen(6, 212, start_ms=200, ppid=5, reason=Reason.ZOMBIE))
     assert where(sightings, life(6, 240, 5), 240) == Reason.ZOMBIE
@@ -96,6 +98,47 @@ def test_an_engine_s_child_is_host_only_when_somebody_looked() -> None:
     sightings.forked(b"", 5, 7, 310)
     sightings.executed(b"", 7, 311)
     assert where(sightings, life(7, 340, 5), 340) == "host"
+
+
+def test_a_machine_s_first_process_is_not_host_because_its_maker_was() -> None:
+    """What systemd-nspawn bears is in new namespaces from its birth, which the proc connector does not tell."""
+    sightings = Sightings(Registry())
+    sightings.observed(b"", seen(5, 100, exe=b"/usr/bin/systemd-nspawn"))
+    sightings.forked(b"", 5, 6, 200)
+    sightings.forked(b"", 6, 7, 210)
+    assert where(sightings, life(7, 210, 6), 210) == Reason.LATE
+    sightings.executed(b"", 7, 211)
+    sightings.executed(b"", 7, 212)
+    one = life(7, 205, 6, b"/bin/sh")  # its first program, whose execve no rule showed
+    assert where(sightings, one, 205) not in ("c", "d", "host")
+    sightings.observed(b"", seen(7, 214, INSIDE, start_ms=210, ppid=6))
+    assert where(sightings, one, 205) not in ("c", "d", "host")  # of its second, and the first may have moved
+    one.ran, one.programs = Stamp(207, 3), one.programs + 1
+    assert where(sightings, one, 208) == "c"
+
+
+def test_a_birth_into_new_namespaces_is_not_where_the_parent_was() -> None:
+    """The log's own clone says so."""
+    sightings = Sightings(Registry())
+    sightings.observed(b"", seen(5, 100))
+    sightings.forked(b"", 5, 6, 200)
+    one = life(6, 201, 5, b"/bin/sh")
+    one.bound, one.ns = True, Ns.NONE
+    assert where(sightings, one, 201) == "host"
+    one.ns = Ns.MNT
+    assert where(sightings, one, 201) == Reason.LATE
+
+
+def test_what_a_program_that_nobody_saw_has_borne_is_not_host() -> None:
+    """Unless the log names the program."""
+    sightings = Sightings(Registry())
+    sightings.observed(b"", seen(5, 100))
+    sightings.forked(b"", 5, 6, 200)
+    sightings.executed(b"", 6, 201)
+    sightings.forked(b"", 6, 7, 202)
+    assert where(sightings, life(7, 202, 6), 202) == Reason.LATE
+    assert where(sightings, life(7, 202, 6, b"/bin/sh"), 202) == "host"
+    assert where(sightings, life(7, 202, 6, b"/usr/bin/bwrap"), 202) == Reason.LATE
 
 
 def test_who_moved_is_not_host_for_what_was_seen_before() -> None:

@@ -150,6 +150,7 @@ class Lived(NamedTuple):
     moved: Stamp | None = None
     ran: Stamp | None = None
     programs: int = 0
+    runs: bytes = b""
 
 
 class Machine(NamedTuple):

@@ -117,8 +117,16 @@ class Truth:
         with (folder / "witness.jsonl").open() as lines:
             told = [json.loads(line) for line in lines]
         told.sort(key=lambda one: one["t"])
+        births: dict[int, list[int]] = defaultdict(list)
         for one in told:
-            self._tell(one)
+            if one["ev"] == "fork":
+                births[one["pid"]].append(one["t"])
+        for one in told:
+            born = births[one["pid"]] if "read" in one else []
+            if bisect_right(born, one["t"]) == bisect_right(born, one.get("read", 0)):
+                self._tell(one)
+            else:  # its pid was given away while the witness read
+                self._tell({name: one[name] for name in ("t", "ev", "pid", "ppid") if name in one})
         for pid, name in inits.items():
             for life in self.lives[pid]:
                 self.mounts.update({state.mnt: name for state in life.states[-1:] if state.mnt not in self.host_mnts})
