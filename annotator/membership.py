@@ -17,6 +17,7 @@ from annotator.model import (
     CONTID_UNSET,
     OWN_SESSION,
     Actor,
+    Attribution,
     Booted,
     Chain,
     Container,
@@ -30,6 +31,7 @@ from annotator.model import (
     Flag,
     Forked,
     Gap,
+    Mark,
     Moved,
     Named,
     Ns,
@@ -41,6 +43,7 @@ from annotator.model import (
     Vouched,
 )
 from annotator.registry import Registry, derive_contid
+from annotator.support import Support
 
 if TYPE_CHECKING:
     from annotator.processes import Life, Processes
@@ -95,6 +98,7 @@ class Membership:
         self.registry = registry
         self.version = 0
         self.inside: dict[Container, Inside] = {}
+        self.support = Support()
         self.unsure: dict[Life, ContId] = {}
         """Registrations whose result is not in the log, by target."""
         self.refused = 0
@@ -211,6 +215,7 @@ class Membership:
             case Booted() if life is None or self._may_boot(life, actor, stamp):
                 self.processes.booted(node, fact.boot)
                 self.registry.booted(node, fact.boot, stamp)
+                self.support.booted(node)
                 self.version += 1
             case _:
                 pass
@@ -361,6 +366,17 @@ class Membership:
                 if stay.container is None and stay.evidence is Evidence.HOST_VIEW and not stay.lost:
                     self._stay(life, Stay(stamp, None, Evidence.HOST_VIEW, lost=True))
                 return
+
+    def begun(self, life: Life, marks: tuple[Mark, ...], answer: Attribution, stamp: Stamp) -> bool:
+        """It runs another program, which shows these marks; whether its answer is another one now."""
+        support, against = self.support.weigh(life.node, marks, answer) if marks else ((), False)
+        if against:
+            self._stay(life, Stay(stamp, None, Evidence.CONFLICT, lost=True))
+        elif support == life.support:
+            return False
+        life.support = support
+        life.answer = None
+        return True
 
     def accept(self, life: Life, stay: Stay) -> Stay:
         """What was seen of this life from outside the log, where the log itself proves nothing."""

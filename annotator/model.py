@@ -113,6 +113,8 @@ class Evidence(StrEnum):
     MNTNS = "mntns"  # its mount namespace is that of exactly one known container
     COMMAND = "command"  # an engine's command line, followed by a change of namespaces
     OVERLAY = "overlay"  # the device of an overlay root
+    SELINUX = "selinux"  # the pair of categories of its label
+    APPARMOR = "apparmor"  # a profile that engines give to containers
     MOUNTINFO = "mountinfo"
     PPID = "ppid"  # its parent is inside; proves inside only, never host
     ADDRESS = "address"  # the packet's address is a container's
@@ -361,13 +363,20 @@ class Forked(NamedTuple):
     trusted: bool = False  # the pid is known to be of the first pid namespace (proc connector)
 
 
+class Mark(NamedTuple):
+    """Something a program shows that its container's other programs show too. The kind is what it can support."""
+
+    kind: Evidence
+    value: bytes
+
+
 class Executed(NamedTuple):
     """The process runs another program. `args` is () where the trail does not have them."""
 
     pid: int
     exe: bytes
     args: tuple[bytes, ...] = ()
-    dev: bytes = b""  # device of the program file, as audit prints it (`00:35`)
+    marks: tuple[Mark, ...] = ()
 
 
 class Exited(NamedTuple):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from annotator.events import Grouper, Missing, Stretch
 from annotator.formats.raw import MAX_LINE, Raw
 from annotator.membership import Membership
-from annotator.model import Attribution, Event, Reading, Reason, Status
+from annotator.model import Attribution, Event, Executed, Reading, Reason, Status
 from annotator.processes import Life, Processes
 from annotator.provenance import Provenance
 from annotator.registry import Registry
@@ -240,7 +240,7 @@ class Pipeline:
             tables.provenance.of,
             tables.membership.apply,
         )
-        itself, attribute = tables.provenance.itself, tables.provenance.attribute
+        itself, attribute, begun = tables.provenance.itself, tables.provenance.attribute, tables.provenance.begun
         read = self._usual.read
         node = tables.processes.node(b"")
         epoch = node.epoch
@@ -270,6 +270,8 @@ class Pipeline:
                 != (membership.version if answer.status is not container else answer.chains[0][0].version)
             ):
                 answer = of(life, stamp)
+            if facts and type(facts[0]) is Executed and (facts[0].marks or life.support):
+                answer = begun(life, facts[0].marks, stamp)
             if target:
                 if target != life.pid:
                     answer = attribute(Reading(signature.actor, (), (target,)), life, b"", stamp)

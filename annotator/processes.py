@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from annotator.model import NO_PID, UNSET_ID, Actor, Ns, ProcKey, Stamp
 
 if TYPE_CHECKING:
-    from annotator.model import Attribution
+    from annotator.model import Attribution, Evidence
 
 SLACK_MS = 20
 """By how much a stamp's coarse clock may be off."""
@@ -36,8 +36,8 @@ class Life:
     __slots__ = (
         "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "changed", "end",
         "epoch", "exe", "hinted", "init_ns", "intent", "key_boot", "moved", "node", "ns", "parent", "pid",
-        "ppid", "programs", "ran", "runs", "seen", "self_answer", "ses", "sibling", "stays", "ticks", "token", "uid",
-        "unknown_version", "vouched",
+        "ppid", "programs", "ran", "runs", "seen", "self_answer", "ses", "sibling", "stays", "support", "ticks",
+        "token", "uid", "unknown_version", "vouched",
     )  # fmt: skip
 
     def __init__(self, node: bytes, pid: int, born: Stamp) -> None:
@@ -67,8 +67,10 @@ class Life:
         self.init_ns = False
         self.token: object = None
         self.vouched: Stamp | None = None
-        # membership's: its answers with their intervals, what an engine's command line announced, and the last answer
+        # membership's: its answers with their intervals, what supports them, what an engine's command line announced,
+        # and the last answer
         self.stays: list[Any] = []
+        self.support: tuple[Evidence, ...] = ()
         self.intent: Any = None
         self.answer: Attribution | None = None
         self.answer_since = born

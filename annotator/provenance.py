@@ -16,6 +16,7 @@ from annotator.model import (
     Evidence,
     Executed,
     Flag,
+    Mark,
     Placed,
     Reading,
     Reason,
@@ -62,8 +63,17 @@ class Provenance:
             return self._special(reading, life, node, stamp)
         if life is None:
             return NOTHING
-        begins = self.sightings is not None and any(type(fact) is Executed for fact in reading.facts)
-        return self.of(life, stamp, begins=begins)
+        for fact in reading.facts:
+            if type(fact) is Executed:
+                return self.begun(life, fact.marks, stamp)
+        return self.of(life, stamp)
+
+    def begun(self, life: Life, marks: tuple[Mark, ...], stamp: Stamp) -> Attribution:
+        """The answer for the event that is the beginning of a program, which shows these marks."""
+        answer = self.of(life, stamp, begins=self.sightings is not None)
+        if (marks or life.support) and self.membership.begun(life, marks, answer, stamp):
+            return self.of(life, stamp)
+        return answer
 
     def itself(self, life: Life, stamp: Stamp) -> Attribution:
         """A process that signals itself, as every Go program does all the time."""
@@ -116,14 +126,15 @@ class Provenance:
         if stay.container.late_name:
             flags = (*flags, Flag.LATE_NAME)
         chain = stay.container.chain()
-        return Attribution(
-            Status.CONTAINER, (chain,), (stay.evidence,), flags=flags, session=stay.session, key=life.key
-        )
+        evidence = (stay.evidence, *life.support)
+        return Attribution(Status.CONTAINER, (chain,), evidence, flags=flags, session=stay.session, key=life.key)
 
     def _why(self, life: Life) -> Reason:
         """Why nothing is proven of this life."""
         if life in self.membership.unsure:
             return Reason.TENTATIVE
+        if life.stays and life.stays[-1].evidence is Evidence.CONFLICT:
+            return Reason.AMBIGUOUS
         node = self.membership.processes.node(life.node)
         if any(stay.container is None and not stay.lost for stay in life.stays):
             return Reason.GAP

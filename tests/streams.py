@@ -55,6 +55,16 @@ class Process:
     """An engine that does nothing but wait for what it started."""
 
     @property
+    def number(self) -> int:
+        """Of its container: it has a root device and a pair of categories of its own."""
+        return int(re.sub("[^0-9]", "", self.where[0])) % 200 if self.where else 0
+
+    @property
+    def label(self) -> str:
+        """Its security context."""
+        return f"u:r:container_t:s0:c1,c{2 + self.number}" if self.where else "unconfined"
+
+    @property
     def auid(self) -> int:
         """The login's user; unset where there is no login."""
         return UNSET if self.ses == UNSET else 1000
@@ -133,7 +143,7 @@ class World:
             "SYSCALL",
             f"arch=c000003e syscall={CALLS[name]} success={'yes' if ok else 'no'} exit={result} {values} items=0 "
             f"ppid={who.ppid} pid={who.pid} auid={who.auid} uid=0 {ids} tty=(none) "
-            f'ses={who.ses} comm="{who.exe.rpartition("/")[2][:15]}" exe="{who.exe}" subj=unconfined key=(null){end}',
+            f'ses={who.ses} comm="{who.exe.rpartition("/")[2][:15]}" exe="{who.exe}" subj={who.label} key=(null){end}',
         )
 
     def note(self, who: Process, lines: list[bytes], child: Process | None = None) -> None:
@@ -191,7 +201,8 @@ class World:
         """It runs another program."""
         who.exe = exe
         said = " ".join(f'a{n}="{arg}"' for n, arg in enumerate(args))
-        path = 'item=0 name="x" inode=7 dev=fe:01 mode=0100755 ouid=0 ogid=0 rdev=00:00 nametype=NORMAL'
+        dev = f"00:{0x20 + who.number:02x}" if who.where else "fe:01"
+        path = f'item=0 name="x" inode=7 dev={dev} mode=0100755 ouid=0 ogid=0 rdev=00:00 nametype=NORMAL'
         self.tell(
             "execve", who, 0,
             self.record("EXECVE", f"argc={len(args)} {said}"), self.record("CWD", 'cwd="/"'), self.record("PATH", path),

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "annotator"
 ROWS = {
     **dict.fromkeys(("model", "errors"), 0),
     **dict.fromkeys(("backend", "codec", "nouns", "stats", "times"), 1),
-    **dict.fromkeys(("sources", "events", "processes", "registry", "formats", "sinks", "linux", "aix"), 2),
+    **dict.fromkeys(("sources", "events", "processes", "registry", "support", "formats", "sinks", "linux", "aix"), 2),
     **dict.fromkeys(("membership", "registration", "store", "control", "config", "view"), 3),
     "provenance": 4,
     "snapshot": 4,

@@ -15,6 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from annotator.formats.raw import Raw
+from annotator.linux.backend import Linux
+from annotator.pipeline import Pipeline
+from annotator.pipeline import run as run_pipeline
+from annotator.stats import Stats
 from tests.streams import Ran, annotate, appended
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "linux"
@@ -84,6 +89,20 @@ def test_a_sample_gives_what_is_expected_of_it(case: Path) -> None:
         assert ran.out.split(b"\n") == read(case / GOLDEN[0]).split(b"\n")
     else:
         assert table(data, ran.out).split(b"\n") == read(case / GOLDEN[1]).split(b"\n")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.relative_to(SAMPLES).as_posix())
+def test_both_roads_lead_to_the_same(case: Path) -> None:
+    """Usual events are read out of their text unless somebody watches: the output and the counts are the same."""
+    data = read(case / "input.log")
+    stats, backend = Stats(), Linux()
+    pipeline = Pipeline(backend, Raw(backend.place, stats), stats)
+    out: list[bytes] = []
+    lines = data.split(b"\n")[:-1]
+    run_pipeline(pipeline, ((lines[at : at + 500], True) for at in range(0, len(lines), 500)), out.append)
+    slow = run(data)
+    assert b"".join(out) == slow.out
+    assert (stats.container, stats.host, stats.reasons) == (slow.stats.container, slow.stats.host, slow.stats.reasons)
 
 
 def test_every_expectation_has_an_input() -> None:

@@ -29,6 +29,7 @@ from annotator.snapshot.rows import AS_IT_IS, ROWS, Stayed
 from annotator.sources import Position
 from annotator.stats import Stats
 from annotator.store import Entry, Header, load_state, save_state
+from annotator.support import Shown, Support
 from tests.streams import WORLDS, damaged, riffled
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ CACHES = {"self_answer", "token"}
 """What is rebuilt when it is asked for."""
 
 
-BY_IDENTITY = (Life, Hint, Node, Container, Containers, Inside, Processes, Registry, Membership)
+BY_IDENTITY = (Life, Hint, Node, Container, Containers, Inside, Processes, Registry, Membership, Support, Shown)
 """Objects that are compared with `is`, or changed in place; all else is a value."""
 
 
@@ -221,7 +222,9 @@ SAVED: dict[type, set[str]] = {
     Tables: {"processes", "registry", "membership", "provenance"},
     Processes: {"nodes", "max_lives", "keep_all", "evicted", "_work"},
     Registry: {"nodes", "max_containers", "version"},
-    Membership: {"processes", "registry", "version", "inside", "unsure", "refused", "tentative"},
+    Membership: {"processes", "registry", "version", "inside", "unsure", "support", "refused", "tentative"},
+    Support: {"known"},
+    Shown: {"inside", "elsewhere"},
     Grouper: {"clock", "open", "runs", "recent", "serials", "_current", "_checked_ms", "_second", "_ms", "_next"}
     | {"_key", "_append", "_held"}  # follow from others
     | {"_closed"}  # empty between two calls
@@ -238,7 +241,7 @@ def test_no_part_of_the_state_is_forgotten(kind: type) -> None:
     stamp = Stamp(0, 0)
     made = {
         Event: Event(b"", b"", stamp, b""), Tables: tables, Processes: tables.processes, Registry: tables.registry,
-        Membership: tables.membership, Grouper: Grouper({}, Stats()),
+        Membership: tables.membership, Support: tables.membership.support, Grouper: Grouper({}, Stats()),
     }  # fmt: skip
     names = getattr(kind, "_fields", None) or getattr(kind, "__slots__", None) or vars(made[kind])
     here = {*names, *(name for name, value in vars(Event).items() if kind is Event and not callable(value))}

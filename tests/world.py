@@ -44,7 +44,7 @@ class World:
         stamp = Stamp(self.ms if ms is None else ms, self.serial)
         actor = Actor(pid, ppid, 1000, uid, ses, exe=exe)
         life = self.tables.processes.see(node, actor, stamp)
-        answer = self.tables.provenance.attribute(reading or Reading(actor), life, node, stamp)
+        answer = self.tables.provenance.attribute(reading or Reading(actor, facts), life, node, stamp)
         for fact in facts:
             self.tables.membership.apply(fact, life, actor, node, stamp)
         return answer

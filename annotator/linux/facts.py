@@ -12,6 +12,7 @@ import re
 
 from annotator.linux import commands, contid
 from annotator.linux.facts_records import carries, of_nobody, user_reading, vouched
+from annotator.linux.marks import device, marks
 from annotator.linux.records import arguments, body_end, field, head, number, split, text
 from annotator.linux.tables import ARCHES, SYSCALLS
 from annotator.model import (
@@ -106,9 +107,9 @@ def _plain(event: Event, line: bytes) -> Reading:
         return _full(event)
     if kind == "target":
         return _targeted(event, actor)
-    facts = _facts(kind, event, line, actor) if kind else _NOTHING
+    facts = _facts(kind, event, part, line, actor) if kind else _NOTHING
     reading = Reading(actor, facts)
-    if kind in ("", "exit", "root") or (kind == "exec" and not is_engine(actor.exe)):
+    if kind in ("", "exit", "root"):
         if len(_readings) >= LIMIT:
             _readings.clear()
         _readings[kind, part] = reading
@@ -160,17 +161,15 @@ def is_engine(exe: bytes) -> bool:
     return commands.is_engine(exe) or commands.is_disguise(exe)
 
 
-def _facts(kind: str, event: Event, line: bytes, actor: Actor) -> tuple[Fact, ...]:
+def _facts(kind: str, event: Event, part: bytes, line: bytes, actor: Actor) -> tuple[Fact, ...]:
     """What a successful system call changed."""
-    return _executed(event, actor) if kind == "exec" and is_engine(actor.exe) else changed(kind, line, actor)
+    return _executed(event, part, actor) if kind == "exec" else changed(kind, line, actor)
 
 
 def changed(kind: str, line: bytes, actor: Actor) -> tuple[Fact, ...]:
     """What a successful system call changed, as far as its SYSCALL record tells."""
     if kind == "exit":
         return (Exited(actor.pid),)
-    if kind == "exec":
-        return (Executed(actor.pid, actor.exe),)
     if kind in ("fork", "clone", "clone2", "clone3"):
         return _forked(kind, line, actor)
     if kind == "root":
@@ -218,15 +217,17 @@ def cloned(parent: int, child: int, flags: int) -> tuple[Fact, ...]:
     return (Forked(parent, child, bool(flags & CLONE_PARENT), _ns(flags)),)
 
 
-def _executed(event: Event, actor: Actor) -> tuple[Fact, ...]:
-    """An engine's exec, and what its command line says."""
-    return commanded([body for name, body in map(split, event.in_order()) if name == b"EXECVE"], actor)
+def _executed(event: Event, part: bytes, actor: Actor) -> tuple[Fact, ...]:
+    """An exec with the marks that its program shows."""
+    records = [split(line) for line in event.in_order()]
+    dev = next((device(body) for name, body in records if name == b"PATH" and body[:7] == b"item=0 "), b"")
+    done = Executed(actor.pid, actor.exe, marks=marks(part, dev))
+    return commanded([body for name, body in records if name == b"EXECVE"], actor, done)
 
 
-def commanded(bodies: list[bytes], actor: Actor) -> tuple[Fact, ...]:
-    """The same, by the bodies of the EXECVE records."""
-    done = Executed(actor.pid, actor.exe)
-    said = commands.read(actor.pid, actor.uid, actor.exe, arguments(bodies))
+def commanded(bodies: list[bytes], actor: Actor, done: Executed) -> tuple[Fact, ...]:
+    """An exec; and if it is an engine's, what its command line says, by the bodies of the EXECVE records."""
+    said = commands.read(actor.pid, actor.uid, actor.exe, arguments(bodies)) if is_engine(actor.exe) else None
     return (done, said) if said is not None else (done,)
 
 
@@ -252,7 +253,8 @@ def _full(event: Event) -> Reading:
         line = event.lines[event.at]
         start = line.find(b" ppid=")
         stop = line.find(b" key=", start)
-        actor = actor_of(line[start : stop if stop > 0 else body_end(line, 0)]) or Actor(
+        part = line[start : stop if stop > 0 else body_end(line, 0)]
+        actor = actor_of(part) or Actor(
             number(field(body, b"pid"), NO_PID),
             number(field(body, b"ppid"), NO_PID),
             number(field(body, b"auid"), UNSET_ID),
@@ -263,14 +265,14 @@ def _full(event: Event) -> Reading:
         )
         start = head(line)[1]
         kind, succeeded = call_of(line[start : line.find(b" a0=", start)])
-        facts = _facts(kind, event, line, actor) if kind and kind != "target" and succeeded else _NOTHING
+        facts = _facts(kind, event, part, line, actor) if kind and kind != "target" and succeeded else _NOTHING
     else:
         actor, facts = user_reading(name, body)
     if actor is not None and actor.pid < 0:
         actor = None
     if actor is not None and b"CONFIG_CHANGE" in names:
         facts += vouched(records, actor)
-    if any(part[1][:3] in _CONTID for part in records):
+    if any(each[1][:3] in _CONTID for each in records):
         facts += _operations(records, actor, body if name == b"SYSCALL" else b"")
     links = contid.link(records, reversed_order=event.reversed)
     return _reading(actor, facts, records, names, links)

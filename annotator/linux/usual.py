@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from annotator.linux.facts import LIMIT, actor_of, call_of, calls, changed, cloned, commanded, hexadecimal, is_engine
+from annotator.linux.marks import device, marks
 from annotator.linux.records import body_end
-from annotator.model import Signature
+from annotator.model import Executed, Signature
 
 if TYPE_CHECKING:
     from annotator.model import Fact
@@ -81,17 +82,39 @@ class Usual:
         known = signature.facts.get(kind)
         if known is not None:
             return signature, known, 0
-        actor = signature.actor
-        if kind == "exec" and is_engine(actor.exe):
-            named = [index for index in range(at, stop - 1) if pieces[index][-12:] == b"\ntype=EXECVE"]
-            if len(named) != 1:
-                return _MORE
-            line = pieces[named[0] + 1]
-            return signature, commanded([line[body : body_end(line[: line.find(b"\n")], body)]], actor), 0
-        found = changed(kind, record, actor)
-        if kind in ("exit", "exec", "root"):
+        if kind == "exec":
+            return self._executed(signature, part, pieces, at, stop, body)
+        found = changed(kind, record, signature.actor)
+        if kind in ("exit", "root"):
             signature.facts[kind] = found
         return signature, found, 0
+
+    @staticmethod
+    def _executed(
+        signature: Signature, part: bytes, pieces: list[bytes], at: int, stop: int, body: int
+    ) -> tuple[Signature | None, tuple[Fact, ...], int]:
+        """An execve: its facts are the same for a program on the same device, but for those of an engine."""
+        for index in range(at, stop - 1):
+            if pieces[index][-10:] == b"\ntype=PATH" and pieces[index + 1][body : body + 7] == b"item=0 ":
+                line = pieces[index + 1]
+                dev = device(line[body : body_end(line[: line.find(b"\n")], body)])
+                break
+        else:
+            return _MORE
+        key = f"exec {dev!r}"
+        known = signature.facts.get(key)
+        if known is not None:
+            return signature, known, 0
+        actor = signature.actor
+        done = Executed(actor.pid, actor.exe, marks=marks(part, dev))
+        if not is_engine(actor.exe):
+            facts = signature.facts[key] = (done,)
+            return signature, facts, 0
+        named = [index for index in range(at, stop - 1) if pieces[index][-12:] == b"\ntype=EXECVE"]
+        if len(named) != 1:
+            return _MORE
+        line = pieces[named[0] + 1]
+        return signature, commanded([line[body : body_end(line[: line.find(b"\n")], body)]], actor, done), 0
 
     def _new(self, record: bytes, part: bytes) -> Signature | None:
         """A signature that is not known yet; None for a record without ` key=`."""

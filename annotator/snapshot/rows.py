@@ -16,6 +16,7 @@ from annotator.model import (
     EngineCommand,
     Evidence,
     Flag,
+    Mark,
     Ns,
     ProcKey,
     Reason,
@@ -151,6 +152,7 @@ class Lived(NamedTuple):
     ran: Stamp | None = None
     programs: int = 0
     runs: bytes = b""
+    support: tuple[Evidence, ...] = ()
 
 
 class Machine(NamedTuple):
@@ -194,6 +196,14 @@ class Occupied(NamedTuple):
     when: Stamp | None = None
 
 
+class Marked(NamedTuple):
+    """Who has shown a mark; the containers are in a list."""
+
+    node: bytes
+    mark: Mark
+    elsewhere: bool
+
+
 class Counted(NamedTuple):
     """The serials of a node; those awaited are in a list of their own."""
 
@@ -232,7 +242,7 @@ class Numbers(NamedTuple):
 
 
 ROWS: tuple[type, ...] = (
-    Head, Held, Session, Announced, Lived, Machine, Hinted, Hosted, Occupied, Counted, Grouped, Lines, Numbers,
+    Head, Held, Session, Announced, Lived, Machine, Hinted, Hosted, Occupied, Marked, Counted, Grouped, Lines, Numbers,
 )  # fmt: skip
 
 NOUNS = Nouns({kind_of(row): row for row in ROWS}, vars(model) | {"Position": Position})

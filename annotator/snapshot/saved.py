@@ -26,6 +26,7 @@ from annotator.snapshot.rows import (
     Lines,
     Lived,
     Machine,
+    Marked,
     Numbers,
     Occupied,
     Stayed,
@@ -162,6 +163,9 @@ class _Run:
                 lives.maybe(dropper), when,
             )  # fmt: skip
             yield from _numbers("members", at, *map(lives.of, found.members))
+        for at, ((node, mark), shown) in enumerate(membership.support.known.items()):
+            yield Marked(node, mark, shown.elsewhere)
+            yield from _numbers("shown", at, *map(self.containers.of, shown.inside))
         pairs = ((lives.of(life), contid) for life, contid in membership.unsure.items())
         yield from _numbers("unsure", 0, *chain.from_iterable(pairs))
 

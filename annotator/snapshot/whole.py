@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from annotator.errors import FormatError
 from annotator.events import NO_KEY, Grouper, Run, Serials
 from annotator.membership import Inside, Intent, Stay
-from annotator.model import OWN_SESSION, Attribution, Container, ContId, Event, Session, Status
+from annotator.model import OWN_SESSION, Attribution, Container, ContId, Event, Mark, Session, Status
 from annotator.processes import Hint, Life, Node
 from annotator.registry import Containers
 from annotator.snapshot.rows import (
@@ -27,12 +27,14 @@ from annotator.snapshot.rows import (
     Lines,
     Lived,
     Machine,
+    Marked,
     Numbers,
     Occupied,
     Stayed,
     Tables,
 )
 from annotator.snapshot.saved import held_lines
+from annotator.support import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -67,6 +69,7 @@ class Whole:
     containers: dict[bytes, Containers]
     inside: dict[Container, Inside]
     unsure: dict[Life, ContId]
+    marks: dict[tuple[bytes, Mark], Shown]
     serials: dict[bytes, Serials]
     events: list[Event]
     open: dict[bytes, Event]
@@ -85,6 +88,7 @@ class Whole:
                     container.end_ms = self.head.now
             self.containers[name] = Containers(boot, remembered=node.remembered)
         self.inside = {one: inside for one, inside in self.inside.items() if one.node not in names}
+        self.marks = {key: shown for key, shown in self.marks.items() if key[0] not in names}
         self.unsure = {life: contid for life, contid in self.unsure.items() if life.node not in names}
 
     def put(self, tables: Tables, grouper: Grouper) -> None:
@@ -95,6 +99,7 @@ class Whole:
         tables.registry.nodes, tables.registry.version = self.containers, head.registry_version
         membership.inside, membership.unsure, membership.version = self.inside, self.unsure, head.version
         membership.refused, membership.tentative = head.refused, head.tentative
+        membership.support.known = self.marks
         clock = grouper.clock
         clock.now, clock._doubt, clock._doubts = head.now, head.doubt, head.doubts
         grouper._checked_ms, grouper._second, grouper._ms, grouper._next = (
@@ -153,7 +158,8 @@ class Rows:
         if not all(event is not None and event.closed for event in recent.values()):
             raise FormatError("an event is both open and closed")
         return Whole(
-            heads[0], self._nodes(), self._containers(), self._inside(), self._unsure(), self._serials(), self.events,
+            heads[0], self._nodes(), self._containers(), self._inside(), self._unsure(), self._marks(),
+            self._serials(), self.events,
             open_events, recent, deque(self._run(number, part) for number, part in _pairs(self._list("runs"))),
         )  # fmt: skip
 
@@ -230,6 +236,12 @@ class Rows:
 
     def _unsure(self) -> dict[Life, ContId]:
         return {_pick(self.lives, life): ContId(contid) for life, contid in _pairs(self._list("unsure"))}
+
+    def _marks(self) -> dict[tuple[bytes, Mark], Shown]:
+        return {
+            (row.node, row.mark): Shown(self._picked(self.held, "shown", at), row.elsewhere)
+            for at, row in enumerate(self._all(Marked))
+        }
 
     # --- the grouper ----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,43 @@
+"""What an execve record shows beside the process itself: the device of the program's file, and the label it runs under.
+
+`dev=` of PATH item 0 is st_dev of the program, `MAJOR:MINOR` in hex; major 0 is a device without hardware, as each
+mounted overlay, btrfs subvolume, or tmpfs has one. `subj=` is the task's security context: of SELinux
+`user:role:type:LEVEL`, where container engines give a pair of categories (`s0:c12,c345`; container_selinux(8)), of
+AppArmor the profile's name, on newer kernels with `=` before it and its mode behind.
+"""
+
+from __future__ import annotations
+
+import re
+
+from annotator.model import Evidence, Mark
+
+_DEVICE = re.compile(rb" dev=(00:[0-9a-f]{2,5})(?: |$)")
+_LABEL = re.compile(rb" subj=([^ \x1d]{1,512})")
+_PAIR = re.compile(rb"[^:]+:[^:]+:[^:]+:(s\d{1,2}:c(\d{1,4}),c(\d{1,4}))")
+
+PROFILES = re.compile(
+    rb"docker-default|cri-containerd\.apparmor\.d|crio-default|nerdctl-default|buildkit-default"
+    rb"|containers-default-[0-9.]+|lxc-container-default[a-z-]*|(?:lxd|incus)-[^/]+_<[^>]*>.*"
+)
+"""Profiles that engines confine containers by: docker, containerd, CRI-O, nerdctl, podman and buildah, LXC, LXD."""
+
+
+def device(path: bytes) -> bytes:
+    """The device of a PATH record's body, when it has no hardware; else b""."""
+    found = _DEVICE.search(path)
+    return found[1] if found else b""
+
+
+def marks(part: bytes, dev: bytes) -> tuple[Mark, ...]:
+    """Of the part of a SYSCALL record that has `subj=`, and a device (b"": none)."""
+    found = [Mark(Evidence.OVERLAY, dev)] if dev else []
+    said = _LABEL.search(part)
+    label = said[1].lstrip(b"=") if said else b""
+    pair = _PAIR.fullmatch(label)
+    if pair is not None:
+        if pair[2] != pair[3]:
+            found.append(Mark(Evidence.SELINUX, pair[1]))
+    elif PROFILES.fullmatch(label):
+        found.append(Mark(Evidence.APPARMOR, label))
+    return tuple(found)
