@@ -22,12 +22,12 @@ from annotator.backend import Place
 from annotator.model import NO_PID, Container, EngineCommand, Evidence, Placed, Reading, Reason, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from annotator.aix.facts import StatedWpar, Translation, WparCommand
     from annotator.aix.grouping import OwnTail
-    from annotator.aix.inventory import Sighting
     from annotator.aix.listing import Listing
+    from annotator.aix.lives import Life
     from annotator.aix.record import Record
     from annotator.model import Event, Fact
     from annotator.stats import Stats
@@ -74,6 +74,7 @@ class Aix:
         self.inside = "" if origin == "global" else origin
         self.inside_evidence = Evidence.TRAIL
         self.inventory = Inventory(node)
+        self.inventory.confirm = self._went_on
         self.later = Inventory(node)
         """What listings show of names whose listing has not come yet, or whose time is not known: never a CID."""
         self._coming: deque[Listing] = deque()
@@ -83,11 +84,10 @@ class Aix:
 
     def _take(self, listings: Iterable[Listing]) -> None:
         timed = sorted((one for one in listings if one.at_ms is not None), key=lambda one: one.at_ms or 0)
-        last: Sequence[Sighting] = ()
-        for one in timed:
-            if one.sightings is not last:  # a journal's looks are mostly the same as the one before
+        for at, one in enumerate(timed):
+            ends = (*timed[at - 1 : at], *timed[at + 1 : at + 2])
+            if len(ends) < 2 or any(other.sightings is not one.sightings for other in ends):
                 self.later.observe([seen.without_life() for seen in one.sightings], one.at_ms or 0)
-            last = one.sightings
         self._coming.extend(timed)
         known = self.later.names()
         for one in listings:
@@ -169,10 +169,11 @@ class Aix:
             return Placed(None, evidence, Reason.HIDDEN)
         if found == "global":
             return Placed(None, evidence)
-        if inventory is self.inventory and not found.aix:
+        if inventory is self.inventory and found.contid is None and self.later.knows(name):
             late = self.later.container_for(name, record.time_ms, exact=False)
-            found = late if isinstance(late, Container) and late.aix else found
-        return Placed(found, evidence, also=inventory.evidence(found) if found.contid is not None else None)
+            found = late if isinstance(late, Container) else found
+        also = None if found.contid is None else inventory.evidence(found, record.time_ms)
+        return Placed(found, evidence, also=also)
 
     # --- the lives of WPARs -------------------------------------------------------------------------------------
 
@@ -181,12 +182,24 @@ class Aix:
         while self._coming and (self._coming[0].at_ms or 0) <= now_ms:
             one = self._coming.popleft()
             at_ms = one.at_ms or 0
-            self.inventory.observe(one.sightings, at_ms, one.complete)
+            self.inventory.observe(one.sightings, at_ms, one.complete, one.took_ms)
             for name in one.doubted:
-                self.inventory.hint(name, at_ms, SECOND_MS)
+                self.inventory.hint(name, at_ms, one.took_ms + SECOND_MS)
             for hint in self._hints:
                 if hint.at_ms + hint.span_ms > at_ms:
                     self.inventory.hint(*hint)
+
+    def _went_on(self, life: Life, at_ms: int) -> bool:  # noqa: ARG002  (what shows it is later)
+        """Whether the next listing that says still shows a life: if it does not, nobody knows when it ended.
+
+        Without such a listing what was seen is believed (`HOLDS_MS`).
+        """
+        for one in self._coming:
+            shown = one.shows(life)
+            if shown is not None:
+                life.seen_ms = max(life.seen_ms, one.at_ms or 0) if shown else life.seen_ms
+                return shown
+        return True
 
     def _hear(self, record: Record, commands: tuple[WparCommand, ...], inventory: Inventory) -> None:
         """Commands about WPARs. Where times are whole seconds, what stands in the same one is not known either."""
@@ -195,6 +208,7 @@ class Aix:
             if command.verb in LIFE:
                 hint = _Hint(command.name, record.time_ms, span_ms)
                 inventory.hint(*hint)
+                inventory.hears = True
                 if inventory is self.inventory:
                     self._hints.append(hint)
             if command.verb is Verb.REMOVE and command.name:

@@ -20,6 +20,7 @@ from annotator.model import Container, Evidence, Reason
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from annotator.aix.lives import Life
     from annotator.aix.lookups import Now, Run
     from annotator.aix.perfstat import Total
 
@@ -58,6 +59,8 @@ class AixHost:
         self.shown = Listing(())
         """The last look at the machine's WPARs."""
         self.inventory = Inventory(node, inside=self._inside(in_global))
+        self.inventory.confirm = self._went_on
+        self._witnesses: dict[int, Seen] = {}
         self.ways = self._ways()
         self.refresh()
 
@@ -122,12 +125,31 @@ class AixHost:
 
     def refresh(self) -> None:
         """Look at the machine's WPARs again: on a timer, and whenever `inventory.stale` is set."""
+        begun_ms = self.now()
         direct = next((way for way in self.ways if isinstance(way, PsinfoLookup)), None)
         seen = direct.every() if direct else []
         found = look.look(self.run, self.root, self.total, _cids(seen) if direct else None, _starts(seen))
-        self.shown = Listing(found.sightings, self.now(), found.complete)
-        self.inventory.observe(found.sightings, self.shown.at_ms or 0, found.complete)
+        took_ms = max(self.now() - begun_ms, 0)
+        self.shown = Listing(found.sightings, begun_ms, found.complete, took_ms=took_ms)
+        self._witnesses = _oldest(seen)
+        self.inventory.observe(found.sightings, begun_ms, found.complete, took_ms)
         self.report.update(found.report)
+
+    def _went_on(self, life: Life, at_ms: int) -> bool:  # noqa: ARG002  (it is asked about now, which is later)
+        """Whether the oldest process that was seen under a life's CID still is: then nobody else got the CID.
+
+        Where processes do not show CIDs, or none was there to be seen, what the look said is believed until the next.
+        """
+        known = self._witnesses.get(life.cid)
+        if known is None or life.source == "index":
+            self.inventory.stale = self.inventory.stale or (bool(self._witnesses) and life.source != "index")
+            return True
+        now_ms = self.now()
+        seen = psinfo.read(self.proc, known.pid)
+        if isinstance(seen, Reason) or (seen.start_ns, seen.cid, seen.zombie) != (known.start_ns, life.cid, False):
+            return False
+        life.seen_ms = max(life.seen_ms, now_ms)
+        return True
 
     # --- the contract -----------------------------------------------------------------------------------------------
 
@@ -163,7 +185,7 @@ class AixHost:
             answer = Reason.ZOMBIE if seen.zombie else answer
             evidence = None if seen.zombie else Evidence.HOST_VIEW
         elif isinstance(answer, Container):
-            evidence = Evidence.INFERRED if seen.zombie else self.inventory.evidence(answer)
+            evidence = Evidence.INFERRED if seen.zombie else self.inventory.evidence(answer, at_ms)
         elif not seen.zombie and (parent := self._parent(seen, at_ms)):
             answer, evidence = parent, Evidence.PPID
         return HostProcess(
@@ -203,6 +225,15 @@ def _starts(found: list[Seen]) -> dict[int, int]:
             start = seen.start_ns // 1_000_000
             starts[seen.cid] = min(start, starts.get(seen.cid, start))
     return starts
+
+
+def _oldest(found: list[Seen]) -> dict[int, Seen]:
+    """The oldest process of each CID, as a rule its init: it goes last."""
+    oldest: dict[int, Seen] = {}
+    for seen in found:
+        if seen.cid and not seen.zombie and (seen.cid not in oldest or seen.start_ns < oldest[seen.cid].start_ns):
+            oldest[seen.cid] = seen
+    return oldest
 
 
 def _parents_first(found: list[Seen]) -> list[Seen]:

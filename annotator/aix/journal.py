@@ -28,6 +28,7 @@ class WparsSeen(NamedTuple):
     sightings: tuple[Sighting, ...] | None = None
     complete: tuple[str, ...] = ()
     doubted: tuple[str, ...] = ()
+    took_ms: int = 0
 
 
 KIND = kind_of(WparsSeen)
@@ -46,9 +47,9 @@ class Writer:
         whole = (tuple(look.sightings), tuple(sorted(look.complete)))
         if self._last != whole:
             self._last = whole
-            self._write(look, WparsSeen(*whole, look.doubted))
-        elif self._write(look, WparsSeen(doubted=look.doubted)):
-            self._write(look, WparsSeen(*whole, look.doubted))
+            self._write(look, WparsSeen(*whole, look.doubted, look.took_ms))
+        elif self._write(look, WparsSeen(doubted=look.doubted, took_ms=look.took_ms)):
+            self._write(look, WparsSeen(*whole, look.doubted, look.took_ms))
 
     def _write(self, look: Listing, seen: WparsSeen) -> bool:
         return self._append((look.at_ms or 0) * 1_000_000, *_NOUNS.plain(seen))
@@ -69,13 +70,14 @@ class Reader:
         """The look of an entry of `KIND`; None when it is none, or the same as one that is not there."""
         found = _restored(body)
         if found is not None and found.sightings is None and self._last is not None:
-            found = self._last._replace(doubted=found.doubted)
+            found = self._last._replace(doubted=found.doubted, took_ms=found.took_ms)
         if found is None or found.sightings is None:
             self.gap()  # what follows may be the same as what was not understood
             self.skipped += 1
             return None
         self._last = found
-        return Listing(found.sightings, realtime_ns // 1_000_000, frozenset(found.complete), found.doubted)
+        at_ms, took_ms = realtime_ns // 1_000_000, max(found.took_ms, 0)
+        return Listing(found.sightings, at_ms, frozenset(found.complete), found.doubted, took_ms)
 
 
 def _restored(body: Mapping[str, Any]) -> WparsSeen | None:

@@ -9,12 +9,14 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.aix import inventory
+from annotator.aix.lives import rank
 from annotator.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from annotator.aix.inventory import Sighting
+    from annotator.aix.lives import Life
 
 _TABLE = re.compile(rb"Name[ \t]+State[ \t]+Type\b")
 _RULE = re.compile(rb"={20,}\s*")
@@ -27,14 +29,33 @@ ASKED = ("name", "state", "type", "key", "uuid")
 class Listing(NamedTuple):
     """What one listing shows. `at_ms` is when it was taken (Unix ms), None when that is not known.
 
-    A live look knows more: which sources are `complete` (see `Inventory.observe`), and the names whose CID was in doubt
-    when it was taken ("": of all).
+    A live look knows more: which sources are `complete` (see `Inventory.observe`), the names whose CID was in doubt
+    when it was taken ("": of all), and how long it `took_ms`, from `at_ms` on.
     """
 
     sightings: Sequence[Sighting]
     at_ms: int | None = None
     complete: frozenset[str] = frozenset()
     doubted: tuple[str, ...] = ()
+    took_ms: int = 0
+
+    def shows(self, life: Life) -> bool | None:
+        """Whether a life that was seen before this look went on until then; None when this does not say."""
+        known = life.container
+        own = [seen for seen in self.sightings if seen.name == known.name]
+        for seen in own:
+            if known.uuid and seen.uuid and seen.uuid != known.uuid:
+                return False
+            if seen.ckey is not None and known.aix.get("ckey", str(seen.ckey)) != str(seen.ckey):
+                return False
+        first = min((seen for seen in own if seen.cid is not None), key=lambda seen: rank(seen.source), default=None)
+        if first is None:
+            sources = {seen.source for seen in self.sightings} | self.complete
+            lacks = life.source in sources or (not own and "lswpar" in self.complete)
+            return False if lacks or any(seen.state is not None and seen.state in "DB" for seen in own) else None
+        starts = [seen.start_ms for seen in own if seen.cid == first.cid and seen.start_ms is not None]
+        another = life.init_ms is not None and starts[:1] not in ([], [life.init_ms])
+        return first.cid == life.cid and not another
 
 
 def read(data: bytes, origin: str, at_ms: int | None = None) -> Listing:

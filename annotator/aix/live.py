@@ -249,7 +249,7 @@ class Looks:
         self.count += 1
         self._settling = {name: until for name, until in self._settling.items() if until > now_ms}
         for name in self._settling:
-            self.host.inventory.hint(name, now_ms, SECOND_MS)
+            self.host.inventory.hint(name, now_ms, self.host.shown.took_ms + SECOND_MS)
         self._tell()
         return True
 

@@ -50,15 +50,30 @@ class Life:
         end = self.seen_ms + HOLDS_MS if self.until_ms is None else self.until_ms
         return self.start_ms <= at_ms <= end
 
+    def goes_on(self, seen: Sighting) -> bool:
+        """Whether a sighting is of the same life: same CID and same init, or no reason to think of another.
+
+        After a hint (a command that may have restarted it) only the start of its init can show that it did not.
+        """
+        if self.cid != seen.cid or self.container.end_ms is not None:
+            return False
+        if self.init_ms is not None and seen.start_ms is not None:
+            return self.init_ms == seen.start_ms
+        return self.until_ms is None
+
 
 @dataclass(slots=True, eq=False)
 class Wpar:
-    """One WPAR from definition to removal, with the source of each attribute, and its lives so far."""
+    """One WPAR from definition to removal, with the source of each attribute, and its lives so far.
+
+    It was seen first at `first_ms` and last at `seen_ms`; at `gone_ms` it was not there any more.
+    """
 
     name: str
     first_ms: int
     values: dict[str, tuple[str, str]] = field(default_factory=dict)
     lives: list[Life] = field(default_factory=list)
+    seen_ms: int = 0
     gone_ms: int | None = None
     named: Container = field(default_factory=lambda: Container(None))
     late: Container = field(default_factory=lambda: Container(None, late_name=True))
@@ -66,6 +81,16 @@ class Wpar:
     def get(self, attribute: str) -> str:
         """An attribute's value, "" when no source gave it."""
         return self.values.get(attribute, ("", ""))[0]
+
+    def take(self, attribute: str, given: tuple[str, str]) -> Conflict | None:
+        """A value with its source. Where another source says another, the more trusted stands, and that is told."""
+        known = self.values.get(attribute, ("", ""))
+        self.values[attribute] = given
+        if not known[0] or known[0] == given[0] or known[1] == given[1]:
+            return None
+        kept, other = (given, known) if rank(given[1]) < rank(known[1]) else (known, given)
+        self.values[attribute] = kept
+        return Conflict(self.name, attribute, *kept, *other) if attribute != "state" else None
 
 
 def rank(source: str) -> int:

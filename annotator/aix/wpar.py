@@ -17,7 +17,7 @@ from annotator.aix.record import GLOBAL, wpar_name
 from annotator.model import Container, ContId, Evidence, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from annotator.aix.inventory import Sighting
 
@@ -45,6 +45,10 @@ class Inventory:
         self.boot = boot
         self.inside = inside
         self.stale = True
+        self.confirm: Callable[[Life, int], bool] | None = None
+        """Whether a life that was last seen before that time went on until then. None: it is believed (`HOLDS_MS`)."""
+        self.hears = False
+        """Whether the trail has shown a command that starts or stops WPARs, so that another would be heard too."""
         self._wpars: dict[str, list[Wpar]] = {}
         self._unknown: OrderedDict[str, Container] = OrderedDict()
         self._conflicts: dict[Conflict, None] = {}
@@ -54,15 +58,22 @@ class Inventory:
         """Every contradiction between sources, once."""
         return list(self._conflicts)
 
+    def knows(self, name: str) -> bool:
+        """Whether that name was ever seen."""
+        return name in self._wpars
+
     def names(self) -> set[bytes]:
         """All names that were ever seen and are not removed; for the binary trail's unknown extensions."""
         return {name.encode() for name, ages in self._wpars.items() if ages[-1].gone_ms is None}
 
     # --- looking --------------------------------------------------------------------------------------------------
 
-    def observe(self, sightings: Iterable[Sighting], at_ms: int, complete: Collection[str] = ()) -> None:
-        """Take in one look at the machine, made at `at_ms`.
+    def observe(
+        self, sightings: Iterable[Sighting], at_ms: int, complete: Collection[str] = (), took_ms: int = 0
+    ) -> None:
+        """Take in one look at the machine, begun at `at_ms`: what it shows was so at some time of the look.
 
+        So what went on is known to have done so until the look began, and what is new is known from its end on.
         `complete` names the sources whose list was whole: a WPAR that `perfstat` lacks is not running, one that
         `lswpar` lacks is removed.
         """
@@ -71,7 +82,7 @@ class Inventory:
             by_name.setdefault(seen.name, []).append(seen)
         for name, seen_all in by_name.items():
             if name in self._wpars or any(seen.source != "filesystems" for seen in seen_all):
-                self._merge(name, seen_all, at_ms, complete)
+                self._merge(name, seen_all, (at_ms, at_ms + took_ms), complete)
         for name, ages in self._wpars.items():
             sources = {seen.source for seen in by_name.get(name, ())}
             if "perfstat" in complete and "perfstat" not in sources:
@@ -103,19 +114,21 @@ class Inventory:
             if wpar.first_ms <= at_ms and (wpar.gone_ms is None or at_ms < wpar.gone_ms):
                 wpar.gone_ms = at_ms
 
-    def _merge(self, name: str, sightings: list[Sighting], at_ms: int, complete: Collection[str]) -> None:
+    def _merge(self, name: str, sightings: list[Sighting], span: tuple[int, int], complete: Collection[str]) -> None:
+        at_ms = span[0]
         ages = self._wpars.setdefault(name, [])
         fresh = {key: value for seen in reversed(sightings) for key, value in values_of(seen).items()}
         if not ages or ages[-1].gone_ms is not None or is_another(ages[-1].values, fresh):
             if ages and ages[-1].gone_ms is None:
                 self._stop(ages[-1], at_ms)
-                ages[-1].gone_ms = at_ms
+                ages[-1].gone_ms = ages[-1].seen_ms
             ages.append(Wpar(name, at_ms))
             del ages[:-MAX_LIVES]
         wpar = ages[-1]
+        wpar.seen_ms = at_ms
         for seen in sightings:
             for attribute, given in values_of(seen).items():
-                self._set(wpar, attribute, given)
+                self._note(wpar.take(attribute, given))
         self._describe(wpar)
         with_cid = next((seen for seen in sightings if seen.cid is not None), None)
         stopped = any(seen.state is not None and seen.state in "DB" for seen in sightings)
@@ -128,29 +141,18 @@ class Inventory:
                 self._note(Conflict(name, "cid", str(with_cid.cid), with_cid.source, str(seen.cid), seen.source))
         if with_cid.source != "index" or "perfstat" not in complete:
             starts = (seen.start_ms for seen in sightings if seen.cid == with_cid.cid and seen.start_ms is not None)
-            self._live(wpar, replace(with_cid, start_ms=next(starts, None)), at_ms)
+            self._live(wpar, replace(with_cid, start_ms=next(starts, None)), span)
 
-    def _set(self, wpar: Wpar, attribute: str, given: tuple[str, str]) -> None:
-        value, source = given
-        old, old_source = wpar.values.get(attribute, ("", ""))
-        if old and old != value and source != old_source:
-            ours = rank(source) < rank(old_source)
-            kept, other = (given, (old, old_source)) if ours else ((old, old_source), given)
-            if attribute != "state":
-                self._note(Conflict(wpar.name, attribute, *kept, *other))
-            wpar.values[attribute] = kept
-        else:
-            wpar.values[attribute] = given
-
-    def _note(self, conflict: Conflict) -> None:
-        if len(self._conflicts) < MAX_CONFLICTS:
+    def _note(self, conflict: Conflict | None) -> None:
+        if conflict is not None and len(self._conflicts) < MAX_CONFLICTS:
             self._conflicts.setdefault(conflict)
 
-    def _live(self, wpar: Wpar, seen: Sighting, at_ms: int) -> None:
+    def _live(self, wpar: Wpar, seen: Sighting, span: tuple[int, int]) -> None:
         """The WPAR runs under this CID: the life that is known goes on, or another has begun."""
         assert seen.cid is not None  # noqa: S101  (the caller chose it by this)
+        at_ms, end_ms = span
         life = wpar.lives[-1] if wpar.lives else None
-        if life and _goes_on(life, seen):
+        if life and life.goes_on(seen):
             life.seen_ms = max(life.seen_ms, at_ms)
             life.init_ms = life.init_ms if seen.start_ms is None else seen.start_ms
             life.until_ms = None
@@ -160,9 +162,9 @@ class Inventory:
             life.until_ms = life.seen_ms
             life.container.end_ms = at_ms if seen.start_ms is None else seen.start_ms
         after = -1 if life is None else life.until_ms or 0
-        start = at_ms if seen.start_ms is None or not after < seen.start_ms <= at_ms else seen.start_ms
+        start = end_ms if seen.start_ms is None or not after < seen.start_ms <= end_ms else seen.start_ms
         container = Container(ContId(seen.cid), start_ms=start)
-        wpar.lives.append(Life(container, seen.cid, seen.source, start, at_ms, seen.start_ms))
+        wpar.lives.append(Life(container, seen.cid, seen.source, start, max(start, at_ms), seen.start_ms))
         del wpar.lives[:-MAX_LIVES]
         self._describe(wpar)
 
@@ -222,7 +224,7 @@ class Inventory:
             return self._only_named(text)
         for wpar in reversed(ages):
             for life in reversed(wpar.lives) if exact else ():
-                if life.holds(at_ms):
+                if self._stands(life, at_ms):
                     return life.container
             if wpar.first_ms <= at_ms and (wpar.gone_ms is None or at_ms <= wpar.gone_ms):
                 return wpar.named
@@ -237,7 +239,7 @@ class Inventory:
         if cid == 0:
             return "global" if self.inside is None else Reason.HIDDEN
         lives = [life for ages in self._wpars.values() for wpar in ages for life in wpar.lives]
-        found = [life.container for life in lives if life.cid == cid and life.holds(at_ms)]
+        found = [life.container for life in lives if life.cid == cid and self._stands(life, at_ms)]
         if len(found) > 1:
             return Reason.AMBIGUOUS
         if found:
@@ -245,13 +247,27 @@ class Inventory:
         self.stale = True
         return Container(ContId(cid), engine="wpar", node=self.node, boot=self.boot, aix={"cid": str(cid)})
 
-    def evidence(self, container: Container) -> Evidence:
-        """How well a container's CID is known: INFERRED where only the corrals index gave it."""
+    def _stands(self, life: Life, at_ms: int) -> bool:
+        """Whether this life's CID was the WPAR's at that time, as far as can be shown."""
+        if not life.holds(at_ms):
+            return False
+        if at_ms <= life.seen_ms or self.confirm is None or self.confirm(life, at_ms):
+            return True
+        life.until_ms = life.seen_ms
+        self.stale = True
+        return False
+
+    def evidence(self, container: Container, at_ms: int) -> Evidence:
+        """How well a container's CID is known: INFERRED where only the corrals index gave it.
+
+        Or where it was last seen before that time, and a command that ended it might not have been heard.
+        """
         for ages in self._wpars.values():
             for wpar in ages:
                 for life in wpar.lives:
                     if life.container is container:
-                        return Evidence.INFERRED if life.source == "index" else Evidence.INVENTORY
+                        sure = life.source != "index" and (self.hears or at_ms <= life.seen_ms)
+                        return Evidence.INVENTORY if sure else Evidence.INFERRED
         return Evidence.INVENTORY
 
     def of_path(self, path: str) -> str | None:
@@ -281,15 +297,3 @@ class Inventory:
             if len(self._unknown) > MAX_UNKNOWN:
                 self._unknown.popitem(last=False)
         return container
-
-
-def _goes_on(life: Life, seen: Sighting) -> bool:
-    """Whether a sighting is of the same life: same CID and same init, or no reason to think of another.
-
-    After a hint (a command that may have restarted it) only the start of its init can show that it did not.
-    """
-    if life.cid != seen.cid or life.container.end_ms is not None:
-        return False
-    if life.init_ms is not None and seen.start_ms is not None:
-        return life.init_ms == seen.start_ms
-    return life.until_ms is None

@@ -118,6 +118,7 @@ def test_a_restart_has_another_cid(sim: Any) -> None:
     taken = looked(machine, now_ms(machine))
     record = machine.record
     record(machine.wpars["web"].init, "FS_Chdir", "/1")
+    taken += looked(machine, now_ms(machine))
     machine.stop("web")
     record(machine.start("web", 9), "FS_Chdir", "/2")
     machine.tick(5)
@@ -134,6 +135,7 @@ def test_two_wpars_exchange_their_cids(sim: Any) -> None:
     taken = looked(machine, now_ms(machine))
     for name in ("a", "b"):
         machine.record(machine.wpars[name].init, "FS_Chdir", "/")
+    taken += looked(machine, now_ms(machine))
     machine.stop("a")
     machine.stop("b")
     machine.start("a", 2)

@@ -28,7 +28,7 @@ from annotator.replay import Replay, blocks_of
 from annotator.sightings import Sightings
 from annotator.stats import Stats
 from annotator.store import Header
-from tests.aix.days import day, judge, judge_sessions, replayed
+from tests.aix.days import day, judge, judge_sessions, quiet, replayed, wpars_of
 from tests.aix.test_live import configured
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ looks = st.builds(
     st.integers(0, 2**40),
     st.frozensets(st.sampled_from(("perfstat", "lswpar"))),
     st.lists(st.sampled_from(("", "web", "no such name, and much too long for one")), max_size=2).map(tuple),
+    st.integers(0, 20_000),
 )
 
 
@@ -192,6 +193,48 @@ def test_a_recorded_day_is_answered_as_it_was_live(sim: Any, tmp_path: Path, let
     assert not bare["right cid"], "a text trail alone has no CID"
     assert found["right cid"] > 0.5 * found["right name"]
     assert found["right name"] >= live["right name"]
+
+
+@pytest.mark.parametrize("letters", ["elrRtpPTcW", "elrRtpPTc"], ids=["with names", "without"])
+def test_nothing_is_wrong_where_commands_are_not_audited(sim: Any, tmp_path: Path, letters: str) -> None:
+    """WPARs start, stop, and hand on their CIDs and names, and no record tells; only looks and listings do."""
+    found: Counter[str] = Counter()
+    for seed in range(5):
+        folder = tmp_path / f"{letters}{seed}"
+        folder.mkdir()
+        recording = Recording(folder, letters)
+        made = day(quiet(sim), seed, beside=recording)
+        recording.end()
+        data = made.machine.auditpr(letters, numeric=True)
+        journal, _ = replayed(data, Options(format="json", journals=(folder / "journal",)))
+        listed, _ = replayed(data, Options(format="json", wpars=wpars_of(made, folder)))
+        for documents in (recording.documents, journal, listed):
+            found += judge(made.machine.records, documents)
+    assert {name: many for name, many in found.items() if name.startswith("WRONG")} == {}
+    assert found["right cid"] > 0.2 * (found["right name"] + found["no name"])
+
+
+def test_a_look_takes_its_time(sim: Any, tmp_path: Path) -> None:
+    """What it shows was so when it began; of a WPAR that was restarted meanwhile nothing of before is known after."""
+    machine = sim.Machine()
+    machine.make("web")
+    machine.start("web", 7)
+    init_ms = machine.seconds * 1000
+    machine.tick(60)
+    machine.records.clear()
+    begun_ms = machine.seconds * 1000
+    shown = (Sighting("perfstat", "web", cid=7, start_ms=init_ms),)
+    machine.tick(2)
+    machine.stop("web")
+    pid = machine.start("web", 9)
+    machine.tick(8)
+    machine.record(pid, "FS_Chdir", "/")
+    kept = Journaling(tmp_path / "journal", HEADER)
+    Writer(kept.append).note(Listing(shown, begun_ms, frozenset(("perfstat",)), took_ms=9000))
+    kept.close()
+    documents, _ = replayed(machine.auditpr("elrRtpPTcW"), Options(format="json", journals=(tmp_path / "journal",)))
+    assert documents[-1]["container"]["name"] == "web"
+    assert "cid" not in documents[-1]["provenance"].get("aix", {})
 
 
 def test_a_journal_of_another_kind_is_refused(sim: Any, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -409,7 +410,12 @@ class Site:
 
     def __init__(self, machine: Any, root: Path) -> None:
         self.machine, self.root = machine, root
-        machine.write_tree(root)
+        self.show()
+
+    def show(self) -> None:
+        """Its processes, as they are now."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        self.machine.write_tree(self.root)
 
     def run(self, argv: Sequence[str]) -> bytes:
         """Run a simulated command."""
@@ -457,6 +463,7 @@ def test_a_restart_changes_the_cid_in_time(stream: Any) -> None:
     machine.records.clear()
     machine.stop("web")
     machine.start("web", 9)
+    site.show()
     one.trail.feed(machine.auditpr(LETTERS, numeric=True).split(b"\n"))
     one.trail.idle()
     assert cid_of(host, "web") is None
@@ -468,6 +475,26 @@ def test_a_restart_changes_the_cid_in_time(stream: Any) -> None:
         one.looks.tick()
     assert cid_of(host, "web") == 9
     assert not host.inventory.stale
+
+
+def test_a_restart_that_no_record_tells_is_noticed_at_once(stream: Any) -> None:
+    """PROC_Execute is not audited everywhere: what shows that a CID still is the WPAR's is a process under it."""
+    site, one = stream
+    host, machine = one.looks.host, site.machine
+    machine.tick(1)
+    assert cid_of(host, "web") == 7
+    machine.make("db")
+    machine.stop("web")
+    machine.start("db", 7)
+    machine.start("web", 9)
+    site.show()
+    assert cid_of(host, "web") is None
+    found = host.inventory.for_cid(7, host.now())
+    assert (found.name, found.contid) == ("", 7), "who has it now is not known"
+    assert host.inventory.stale
+    machine.tick(1)
+    assert one.looks.tick()
+    assert (cid_of(host, "web"), cid_of(host, "db")) == (9, 7)
 
 
 def test_looks_come_when_they_are_asked_for(stream: Any) -> None:

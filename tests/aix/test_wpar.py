@@ -72,7 +72,7 @@ def test_all_sources_together() -> None:
     assert isinstance(found, Container)
     assert (found.contid, found.id, found.uuid, found.name) == (40000, UUID_A, UUID_A, "web")
     assert found.aix == {"cid": "40000", "ckey": "3", "uuid": UUID_A, "type": "S"}
-    assert inventory.evidence(found) is Evidence.INVENTORY
+    assert inventory.evidence(found, 1000) is Evidence.INVENTORY
     assert inventory.conflicts == []
     assert inventory.for_cid(40000, 1000) is found
 
@@ -217,7 +217,7 @@ def test_index_alone_is_inferred() -> None:
     found = inventory.container_for("web", 1000)
     assert isinstance(found, Container)
     assert found.contid == 5
-    assert inventory.evidence(found) is Evidence.INFERRED
+    assert inventory.evidence(found, 1000) is Evidence.INFERRED
 
 
 def test_two_holders_of_one_cid() -> None:
@@ -277,3 +277,14 @@ def test_never_the_cid_of_another_life(looks: list[tuple[list[Sighting], int, se
                 assert found.name == name
                 assert found.contid is None or found.contid in shown[name]
                 assert found.aix.get("cid") == (None if found.contid is None else str(found.contid))
+
+
+def test_a_look_has_a_beginning_and_an_end() -> None:
+    """What went on did so until it began; what is new is known from its end, or from the start of its init."""
+    inventory = Inventory()
+    inventory.observe([seen("web", 7)], 1000)
+    inventory.observe([seen("web", 9), seen("db", 7, start_ms=61_000)], 60_000, took_ms=5000)
+    assert cid_of(inventory, "web", 60_500) is None, "it may still have been the old life"
+    assert cid_of(inventory, "db", 60_500) is None
+    assert cid_of(inventory, "db", 61_000) == 7
+    assert cid_of(inventory, "web", 65_000) == 9
