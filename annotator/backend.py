@@ -91,6 +91,11 @@ class HostProcess:
         return Reason.LATE if changed_ms is not None and stamp_ms < changed_ms <= self.read_ms else None
 
 
+def known_as(node: bytes) -> frozenset[bytes]:
+    """As which nodes the records of one machine come: without a name, by its name, or by that without its domain."""
+    return frozenset((b"", node, node.partition(b".")[0]))
+
+
 class HostView(Protocol):
     """What may be asked of a machine. `NoHost` answers nothing, and is what `replay` has by default."""
 

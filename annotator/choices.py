@@ -90,11 +90,11 @@ def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
     return Documents(render, parts, node=options.node, original=options.original, fields=options.fields)
 
 
-def aix_of(options: Options, listings: Iterable[Listing] = ()) -> Aix:
-    """The backend for AIX trails, with what the site told of itself, and live looks at its WPARs."""
+def aix_of(options: Options, listings: Iterable[Listing] = (), node: str = "") -> Aix:
+    """The backend for AIX trails, with what the site told of itself, and live looks at the WPARs of `node`."""
     return site.backend(
         own_tail=tail_start,
-        node=options.node,
+        node=options.node or node,
         tz=options.tz,
         origin=options.origin,
         wpars=options.wpars,

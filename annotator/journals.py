@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.aix.journal import KIND as WPARS
 from annotator.aix.journal import Reader
-from annotator.backend import HostProcess
+from annotator.backend import HostProcess, known_as
 from annotator.errors import EntryError, StoreError
 from annotator.model import Container, Executed, Exited, Forked, Gap
 from annotator.stats import Stats
@@ -121,11 +121,15 @@ class Journaling:
 
 
 class Loaded:
-    """What journals told: processes go to `sightings`, looks at WPARs to `listings`; `stats` counts the rest."""
+    """What journals told: processes go to `sightings`, looks at WPARs to `listings`; `stats` counts the rest.
+
+    `node` is whose they are, b"" where none says: of records of other nodes nothing is known.
+    """
 
     def __init__(self, sightings: Sightings, stats: Stats) -> None:
         self.sightings = sightings
         self.stats = stats
+        self.node = b""
         self.listings: list[Listing] = []
         self._last_ms = 0.0
         self._wpars: dict[tuple[object, ...], Container] = {}
@@ -134,12 +138,11 @@ class Loaded:
         """Read a journal, its whole rotated set. StoreError when it is none, or of another node than `node`."""
         for one in journal_files(path) or [path]:
             header, entries = read_journal(one)
-            if node and header.node and header.node != node:
+            try:
+                self._is_of(one, header.node, node)
+            except StoreError:
                 entries.close()
-                raise StoreError(
-                    f"{one}: this journal is of node {header.node.decode('utf-8', 'backslashreplace')!r}",
-                    "Give the journal of the host the log is from.",
-                )
+                raise
             looks = Reader()
             for entry in entries:
                 if entry.kind == WPARS:
@@ -154,6 +157,19 @@ class Loaded:
                 self._gap()
             self.stats.store_cut_bytes += entries.lost
             self.stats.facts_skipped += looks.skipped + entries.skipped
+
+    def _is_of(self, path: Path, node: bytes, wanted: bytes) -> None:
+        """Note whose journal this is. StoreError when it is not of the node that is wanted, or another than before."""
+        for other in (wanted, self.node):
+            if node and other and node not in known_as(other) and other not in known_as(node):
+                raise StoreError(
+                    f"{path}: this journal is of node {node.decode('utf-8', 'backslashreplace')!r}, "
+                    f"not {other.decode('utf-8', 'backslashreplace')!r}",
+                    "Give the journal of the host the log is from, and of one host at a time.",
+                )
+        self.node = self.node or node
+        if node:
+            self.sightings.names = (self.sightings.names or frozenset()) | known_as(node) | known_as(wanted)
 
     def _take(self, fact: Stored | None, ms: float) -> None:
         sightings = self.sightings

@@ -93,7 +93,9 @@ class Replay:
                 "--journal: no look at WPARs is in it, so it is not of an AIX machine",
                 "Give the journal that `annotator plugin --source auditstream` wrote on that machine (host.journal).",
             )
-        return aix_of(options, outside.listings if outside is not None else ())
+        if outside is None:
+            return aix_of(options)
+        return aix_of(options, outside.listings, outside.node.decode("utf-8", "surrogateescape"))
 
     def _refuse_aix(self, origin: str) -> None:
         if self._outside is not None and self._outside.listings:

@@ -69,6 +69,18 @@ def test_who_was_not_seen_again_is_not_believed_to_have_gone_on(tmp_path: Path) 
     assert is_inside(sightings, 60, 6000)
 
 
+def test_of_other_nodes_nothing_is_known(tmp_path: Path) -> None:
+    """A log of several machines: a pid of the journal's is another process elsewhere."""
+    path = tmp_path / "journal"
+    journaling = Journaling(path, Header(b"web1.example.com", HEADER.boot, 0, 100))
+    journaling.observed(b"", seen(50, 1000, 900))
+    journaling.close()
+    sightings, _ = loaded(path)
+    for node, inside in ((b"", True), (b"web1.example.com", True), (b"web1", True), (b"web2", False)):
+        one = Processes().see(node, Actor(50, 1), Stamp(1000, 1))
+        assert (sightings.look(one, Stamp(1000, 1)).stay is not None) is inside, node
+
+
 class Refusing:
     """A disk that is full when it is told so."""
 

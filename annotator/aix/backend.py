@@ -18,7 +18,7 @@ from annotator.aix.grouping import RecordEvent, TrailGrouper, has_nothing, head_
 from annotator.aix.interpret import interpret
 from annotator.aix.record import Form, wpar_name
 from annotator.aix.wpar import SECOND_MS, UNTIMED, Inventory
-from annotator.backend import Place
+from annotator.backend import Place, known_as
 from annotator.model import NO_PID, Container, EngineCommand, Evidence, Placed, Reading, Reason, Role
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Aix:
 
     def _inventory(self, node: bytes) -> Inventory:
         """The node's. Listings are of one node: `node`, else of the first that the trail names."""
-        if not node or node == self.node:
+        if not node or (self.node and node in known_as(self.node)):
             return self.inventory
         if not self.node:
             self.node = node

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -44,4 +45,11 @@ def backend(
     captured = [listing.read(read_file(Path(path)), path, at_ms) for path, at_ms in wpars]
     formats = tails.BUILT_IN | tails.parse_events(read_file(Path(events))) if events else tails.BUILT_IN
     given = [*captured, *listings]
-    return Aix(node=node.encode(), zone=zone, formats=formats, listings=given, origin=whose, own_tail=own_tail)
+    return Aix(
+        node=node.encode("utf-8", "surrogateescape"),
+        zone=zone,
+        formats=formats,
+        listings=given,
+        origin=whose,
+        own_tail=own_tail,
+    )

@@ -19,7 +19,7 @@ from annotator.aix.inventory import Sighting
 from annotator.aix.journal import KIND, Reader, Writer
 from annotator.aix.listing import Listing
 from annotator.choices import Options
-from annotator.errors import UsageError
+from annotator.errors import StoreError, UsageError
 from annotator.journals import Journaling, Loaded
 from annotator.plugin.auditstream import Stream
 from annotator.plugin.notes import Notes
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tests.aix.days import Day
 
 HEADER = Header(b"host1", "", 0, 100)
+UUID = "541ba314-c7ca-4f67-bc6e-a10d5eaa8541"
 
 sightings = st.builds(
     Sighting,
@@ -251,6 +252,26 @@ def test_a_journal_of_another_kind_is_refused(sim: Any, tmp_path: Path) -> None:
     run = Replay(Options(journals=(aix,)))
     with pytest.raises(UsageError, match="says nothing of Linux logs"):
         run.feed(next(iter(blocks_of([str(log)]))))
+
+
+def test_of_another_node_nothing_is_known(tmp_path: Path) -> None:
+    """A trail can name several machines (auditpr -h h): the journal is of one, and the same names are on the others."""
+    for name in ("hostA", "hostB"):
+        kept = Journaling(tmp_path / name, Header(name.encode(), "", 0, 100))
+        for second in (1772446500, 1772446530):
+            Writer(kept.append).note(Listing((Sighting("perfstat", "web", cid=3, uuid=UUID),), second * 1000))
+        kept.close()
+    widths = (15, 16, 8, 11, 24, 31, 25)
+    rows = [["event", "hostname", "login", "status", "time", "command", "wpar name"], ["-" * one for one in widths]]
+    hosts = ("hostB", "hostA", "none")
+    rows += [["FS_Chdir", host, "root", "OK", "Mon Mar 02 10:15:10 2026", "ksh", "web"] for host in hosts]
+    lines = [" ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " " for row in rows]
+    trail = "\n".join([*lines, ""]).encode()
+    found, _ = replayed(trail, Options(format="json", journals=(tmp_path / "hostA",)))
+    assert [one["provenance"].get("aix", {}).get("cid") for one in found] == [None, "3", "3"]
+    assert [one["container"].get("id") for one in found] == [None, UUID, UUID]
+    with pytest.raises(StoreError, match="'hostB', not 'hostA'"):
+        replayed(trail, Options(format="json", journals=(tmp_path / "hostA", tmp_path / "hostB")))
 
 
 def test_this_machine_s_processes_are_not_those_of_a_trail(sim: Any) -> None:
