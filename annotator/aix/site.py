@@ -46,7 +46,7 @@ def backend(
     formats = tails.BUILT_IN | tails.parse_events(read_file(Path(events))) if events else tails.BUILT_IN
     given = [*captured, *listings]
     return Aix(
-        node=node.encode("utf-8", "surrogateescape"),
+        node=os.fsencode(node),
         zone=zone,
         formats=formats,
         listings=given,
