@@ -45,11 +45,4 @@ def backend(
     captured = [listing.read(read_file(Path(path)), path, at_ms) for path, at_ms in wpars]
     formats = tails.BUILT_IN | tails.parse_events(read_file(Path(events))) if events else tails.BUILT_IN
     given = [*captured, *listings]
-    return Aix(
-        node=os.fsencode(node),
-        zone=zone,
-        formats=formats,
-        listings=given,
-        origin=whose,
-        own_tail=own_tail,
-    )
+    return Aix(node=os.fsencode(node), zone=zone, formats=formats, listings=given, origin=whose, own_tail=own_tail)

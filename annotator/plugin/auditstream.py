@@ -28,7 +28,7 @@ from annotator.aix.journal import Writer
 from annotator.aix.live import READ, Looks, Pipe, commands, drain
 from annotator.errors import AnnotatorError, ExitCode, SourceError, UsageError
 from annotator.model import Gap, Stamp
-from annotator.plugin.aix_site import header_of, host_of
+from annotator.plugin.aix_site import backend_of, header_of, host_of
 from annotator.plugin.front import AT_ONCE, Front
 from annotator.plugin.journal import journaling
 from annotator.plugin.notes import Notes
@@ -210,7 +210,7 @@ class Stream:
             kept = dataclasses.replace(self.config, **{name: getattr(config, name) for name in AT_ONCE})
             if self.pipe is not None and kept != config:  # how records are read: the pipe and its titles come anew
                 _pipe(config)
-                check(config, self.front.node, self.front.backend)
+                check(config, self.front.node, backend_of(config, self.front.node, self.notes))
                 self.notes.info("reloading", what="the pipe is started anew")
                 self.successor = config
                 return

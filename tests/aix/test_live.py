@@ -385,6 +385,23 @@ def test_a_reload_of_what_is_read_starts_the_pipe_anew(tmp_path: Path, trail: by
         assert one.stop() == 0
 
 
+@pytest.mark.parametrize("bad", ['tz = "Nowhere/Bad"', 'origin = "web"', 'auditpr = "/nowhere"'])
+def test_a_reload_that_cannot_be_meant_changes_nothing(tmp_path: Path, trail: bytes, bad: str) -> None:
+    """The pipe goes on as it was, and what is wrong is said."""
+    fake(tmp_path, "cat trail; while [ ! -e on ]; do sleep 0.02; done; cat trail; exec sleep 600")
+    (tmp_path / "trail").write_bytes(trail)
+    config = configured(tmp_path)
+    with Live(tmp_path, config) as one:
+        until("the first half", lambda: stripped(one.out()) == trail)
+        lines = [line for line in config.read_text("utf-8").splitlines() if line.split(" ")[0] != bad.split(" ")[0]]
+        config.write_text("\n".join(lines).replace("[aix]", f"[aix]\n{bad}"), "utf-8")
+        one.process.send_signal(signal.SIGHUP)
+        until("the refusal", lambda: "event=bad-configuration" in one.errors.read_text())
+        (tmp_path / "on").touch()
+        until("the rest", lambda: stripped(one.out()) == trail + trail)
+        assert one.stop() == 0
+
+
 def test_a_reload_keeps_how_standard_input_is_read(tmp_path: Path, trail: bytes) -> None:
     """Titles came once and the zone is theirs: another one is for the next start, and that is said."""
     config = configured(tmp_path)
