@@ -6,7 +6,8 @@ line of dashes or a record of exactly 80 bytes shows that a terminal broke the l
 fit is read word by word as a relay leaves it (`Form.LOOSE`).
 
 What text cannot give: a tail may hold any byte, newlines too, so a file name can imitate a whole record. Nothing in the
-text tells them apart; the binary trail does not have this weakness.
+text tells them apart; the binary trail does not have this weakness. It can imitate titles as well, so the columns that
+a trail began with stay: lines that fit only later titles are records too, but their WPAR is no statement.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from datetime import UTC, tzinfo
 from annotator.aix import columns, dates
 from annotator.aix.columns import DEFAULTS, Fields, Layout
 from annotator.aix.draft import INDENT, Draft, Logical, finish
-from annotator.aix.record import Form, Passed, Piece, wpar_name
+from annotator.aix.record import GLOBAL, Form, Passed, Piece, wpar_name
 from annotator.errors import FormError, UsageError
 
 TERMINAL = 80
@@ -24,6 +25,9 @@ TERMINAL = 80
 
 MAX_BYTES = 1 << 20
 """Most bytes one record may take; what follows in its tail is passed through."""
+
+MAX_LAYOUTS = 8
+"""Most layouts of one trail."""
 
 MAX_PIECES = 64
 """Most pieces that are joined into one line."""
@@ -42,6 +46,8 @@ class AuditprParser:
         self.zone = zone
         self.letters = columns.letters_of(columns_option)
         self.layout: Layout | None = None
+        self.others: list[Layout] = []
+        """Layouts of titles that came later, and are not the first one's: a tail can print titles too."""
         self.wrap = 0
         self.count = 0
         self.foreign = 0
@@ -179,12 +185,19 @@ class AuditprParser:
         del before[len(before) - taken :]
         self._close()
         self._out.extend(Passed((piece,), "title") for piece in (*pieces, *raw))
-        self.layout, self.wrap, self._loose = layout, width, False
+        if not self.count:
+            self.layout, self.wrap, self._loose = layout, width, False
+        elif all(layout.places != known.places for known in (self.layout, *self.others) if known is not None):
+            self.others = [*self.others, layout][-MAX_LAYOUTS:]
         return True
 
     def _start(self, raw: tuple[bytes, ...], line: bytes) -> bool:
         """Whether this line begins a record; it is then the open one."""
         found, form = self._cut(line)
+        sure = found is not None and self._is_sure(line, form)
+        if self.others and (found is None or not wpar_name(found[0].get("W", GLOBAL))):
+            later = next((cut for other in self.others if (cut := columns.cut(line, other))), None)
+            found, form, sure = (found, form, sure) if later is None else (later, Form.COLUMNS, False)
         if found is None:
             return False
         fields, inline = found
@@ -202,7 +215,7 @@ class AuditprParser:
         self._close()
         self.count += 1
         self._draft = Draft(raw, fields, inline, moment, form)
-        self._draft.sure = self._is_sure(line, form)
+        self._draft.sure = sure
         return True
 
     def _cut(self, line: bytes) -> tuple[tuple[Fields, bytes] | None, Form]:

@@ -164,15 +164,18 @@ class Aix:
             name, evidence = self.inside, self.inside_evidence
         if not name:
             return None if _has_lineage(record) else Placed(None, Evidence.INFERRED, Reason.NOT_SEEN)
+        loose = evidence is Evidence.INFERRED and not self.inside and record.form is not Form.BINARY  # it may be a tail
         found = inventory.container_for(name, record.time_ms, exact=not record.ambiguous)
         if found is None:
             return Placed(None, evidence, Reason.HIDDEN)
         if found == "global":
-            return Placed(None, evidence)
+            return Placed(None, evidence, Reason.AMBIGUOUS if loose else None)
         if inventory is self.inventory and found.contid is None and self.later.knows(name):
             late = self.later.container_for(name, record.time_ms, exact=False)
             found = late if isinstance(late, Container) else found
-        also = None if found.contid is None else inventory.evidence(found, record.time_ms)
+        also = Evidence.INFERRED if loose else None
+        if found.contid is not None and not loose:
+            also = inventory.evidence(found, record.time_ms)
         return Placed(found, evidence, also=also)
 
     # --- the lives of WPARs -------------------------------------------------------------------------------------

@@ -79,6 +79,11 @@ class Layout(NamedTuple):
         """Length of an unwrapped line: each column is followed by one blank."""
         return self.columns[-1].end + 1
 
+    @property
+    def places(self) -> tuple[tuple[str, int, int], ...]:
+        """Which column is where."""
+        return tuple((column.letter, column.start, column.width) for column in self.columns)
+
     def has(self, letter: str) -> bool:
         """Whether the trail has this column."""
         return any(column.letter == letter for column in self.columns)

@@ -383,3 +383,42 @@ def test_every_listing_is_told_by_its_form(samples: Path, case: str) -> None:
     names = {one.name for one in listing.read(data, case).sightings}
     assert names
     assert all(name.encode() in data for name in names)
+
+
+# --- what the audited write themselves --------------------------------------------------------------------------------
+
+
+def test_titles_in_a_tail_change_no_columns(sim: Any) -> None:
+    """A file name may hold titles that exchange the command and the WPAR: a program called Global is no host."""
+    machine = machine_with(sim, "web")
+    pid = machine.wpars["web"].init
+    real = machine.auditpr("elRtcW").split(b"\n")
+    swapped = real[0].replace(b"command".ljust(31), b"wpar name".ljust(31))
+    swapped = (swapped[:94] + b"command".ljust(25)).decode()
+    machine.record(pid, "FILE_Unlink", f"/tmp/x\n{swapped}\n{real[1].decode()}")
+    machine.processes[pid].comm = "Global"
+    machine.record(pid, "FS_Chdir", "/")
+    found = answers(Aix(), machine.auditpr("elRtcW"))
+    assert [one.status for one in found] == [Status.CONTAINER, Status.CONTAINER]
+
+
+def test_a_trail_that_goes_on_with_other_columns(sim: Any) -> None:
+    """Its records are read, but who can tell such titles from a file's name: Global is not believed there."""
+    machine = machine_with(sim, "web")
+    machine.record(machine.shell, "FS_Chdir", "/")
+    first = machine.auditpr("elRtcW")
+    machine.record(machine.wpars["web"].init, "FS_Chdir", "/")
+    found = answers(Aix(), first + machine.auditpr("elRtcpW"))
+    assert [one.status for one in found] == [Status.HOST, Status.UNKNOWN, Status.CONTAINER]
+    assert found[1].reason is Reason.AMBIGUOUS
+    assert found[2].flags == (Flag.TENTATIVE,)
+
+
+def test_a_tail_in_the_place_of_the_column(sim: Any) -> None:
+    """Without titles a short line may end with a WPAR's name or with a tail (-w): it is no proof of the host."""
+    machine = machine_with(sim, "web")
+    machine.record(machine.wpars["web"].init, "USER_SU", "Global")
+    machine.record(machine.wpars["web"].init, "USER_SU", "other")
+    (host, other) = answers(Aix(), machine.auditpr("elRtc", titles=0, one_line=True))
+    assert (host.status, host.reason) == (Status.UNKNOWN, Reason.AMBIGUOUS)
+    assert (other.evidence, other.flags) == ((Evidence.INFERRED,), (Flag.TENTATIVE,))
