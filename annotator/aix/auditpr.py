@@ -26,6 +26,9 @@ TERMINAL = 80
 MAX_BYTES = 1 << 20
 """Most bytes one record may take; what follows in its tail is passed through."""
 
+MAX_TITLES = 8
+"""Most lines that a terminal makes of the titles."""
+
 MAX_LAYOUTS = 8
 """Most layouts of one trail."""
 
@@ -117,7 +120,7 @@ class AuditprParser:
         """Whether this line goes on where the held ones end."""
         first = self._held[0]
         if columns.is_dashes(first):
-            return columns.is_dashes(line) and len(line) <= len(first)
+            return (columns.is_dashes(line) or line == b" ") and len(line) <= len(first)  # a blank follows each column
         if len(line) > self.wrap or self._begins(line) or columns.is_title(line):
             return False
         layout = self.layout or DEFAULTS[0]
@@ -145,6 +148,8 @@ class AuditprParser:
             return
         if self._start(raw, line):
             return
+        if not self.count and self.layout:
+            self._refuse_foreign(line)
         draft = self._draft
         size = sum(map(len, raw)) + len(raw)
         if draft is None:
@@ -157,9 +162,9 @@ class AuditprParser:
             draft.size += size
 
     def _wait(self, logical: Logical) -> None:
-        """Keep the last two lines outside of records: they may turn out to be titles."""
+        """Keep the last lines outside of records: they may turn out to be titles."""
         self._waiting.append(logical)
-        while len(self._waiting) > 2:
+        while len(self._waiting) > MAX_TITLES:
             self._out.extend(Passed((piece,)) for piece in self._waiting.pop(0)[0])
 
     def _title(self, raw: tuple[bytes, ...], dashes: bytes) -> bool:
@@ -217,6 +222,12 @@ class AuditprParser:
         self._draft = Draft(raw, fields, inline, moment, form)
         self._draft.sure = sure
         return True
+
+    def _refuse_foreign(self, line: bytes) -> None:
+        """A record whose month name has bytes that shift its columns is refused as any other that is not English."""
+        found = dates.ANY.search(line[:1024])
+        if found is not None and columns.begins_with_event(line):
+            dates.parse(found[0], self.zone)
 
     def _cut(self, line: bytes) -> tuple[tuple[Fields, bytes] | None, Form]:
         if self.layout:

@@ -48,7 +48,7 @@ WIDTHS = {"e": 15, "l": 8, "R": 11, "t": 24, "c": 31, "p": 8, "W": 25}
 """Widths seen in real listings."""
 
 _TITLE_WORDS = {word for title in (*TITLES, *GUESSED_TITLES) for word in title.split()}
-_DASHES = re.compile(rb"-+(?: -+)* ?")
+_DASHES = re.compile(rb" ?-+(?: -+)* ?\r?")
 _EVENT = re.compile(rb"[A-Za-z][\x21-\x7e]{0,15}")
 _STATUS = re.compile(rb"[A-Z][A-Z_]{1,11}|(?:0x)?[0-9a-f]{1,8}")
 _NUMBER = re.compile(rb"-?\d{1,10}")
@@ -165,12 +165,16 @@ def learn(title: bytes, dashes: bytes, letters: str = "") -> Layout | None:
 def cut(line: bytes, layout: Layout, *, partial: bool = False) -> tuple[Fields, bytes] | None:
     """The columns of a record's first line, and what follows them; None when the line does not fit the layout.
 
-    `partial` is for the first piece of a line that a terminal broke. A line fits when each column is followed by a
-    blank (or the line has ended: trailing blanks are often lost), the event looks like one, the status too, and the
-    time is a date. The last column runs to the next blank when its value is wider than the column (`-X`).
+    `partial` is for the first piece of a line that a terminal broke: what it holds whole is looked at. A line fits when
+    each column is followed by a blank (or the line has ended: trailing blanks are often lost), the event looks like
+    one, the status too, and the time is a date. The last column runs to the next blank when its value is wider than the
+    column (`-X`).
     """
     fields: Fields = {}
+    line = line.removesuffix(b"\r")
     for column in layout.columns:
+        if partial and column.end > len(line):
+            break
         if line[column.end : column.end + 1] not in (b"", b" ") and column is not layout.columns[-1]:
             return None
         value = line[column.start : column.end]
@@ -179,7 +183,7 @@ def cut(line: bytes, layout: Layout, *, partial: bool = False) -> tuple[Fields, 
         fields[_key(column)] = value.strip(b" ")
     last = layout.columns[-1]
     at = last.end
-    if line[at : at + 1] not in (b"", b" "):
+    if not partial and line[at : at + 1] not in (b"", b" "):
         stop = line.find(b" ", at)
         at = len(line) if stop < 0 else stop
         fields[_key(last)] = line[last.start : at].strip(b" ")
@@ -191,13 +195,21 @@ def _key(column: Column) -> str:
 
 
 def _fits(fields: Fields, partial: bool = False) -> bool:
-    when = fields.get("t") or fields.get("d") or b""
-    if not dates.is_date(when) or not _EVENT.fullmatch(fields.get("e", b"")):
+    if partial and not set("etdRpPT") & fields.keys():
         return False
+    whole = {} if partial else {"e": b"", "t": fields.get("d", b"")}
+    for name, value in (whole | fields).items():
+        if (name in ("t", "d") and not dates.is_date(value)) or (name == "e" and not _EVENT.fullmatch(value)):
+            return False
     if "R" in fields and not _STATUS.fullmatch(fields["R"]):
         return False
     numbers = (fields[letter] for letter in "pPT" if letter in fields)
     return all(_NUMBER.fullmatch(number) or (partial and not number) for number in numbers)
+
+
+def begins_with_event(line: bytes) -> bool:
+    """Whether the first word can be an event's name, as the first word of a tail's line cannot: that is indented."""
+    return bool(_EVENT.fullmatch(line.partition(b" ")[0])) and b"_" in line[:16]
 
 
 def is_title(line: bytes) -> bool:

@@ -51,8 +51,10 @@ _LINE = re.compile(
 """A line's shape: the name of the group that matched. The lazy prefix makes the leftmost record head win."""
 
 _TITLES = re.compile(rb"event\s(?=.*\bstatus\b)(?=.*\btime\b).*\bcommand\b|event\s+login\s+status\s+time\s")
-_DASHES = re.compile(rb"-+(?: -+)+ ?$")
-"""What `auditpr` prints below titles, whatever their order."""
+_TITLE_WORDS = {b"event", b"status", b"time", b"command", b"process", b"parent", b"wpar"}
+_DASHES = re.compile(rb" ?-+(?: -+)+ ?\r?$")
+"""What `auditpr` prints below titles, whatever their order: of those two words are enough, since a terminal may break
+the line in any place."""
 
 _TIME = rb"(?:[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d\d:\d\d:\d\d \d{4}|\d{1,2} [A-Za-z]{3} \d{4} \d\d:\d\d:\d\d\.\d{6})"
 _TRAIL = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{1,14} .*\b(?:OK|FAIL(?:_[A-Z]+)?) .*?" + _TIME + rb"(?: |$)")
@@ -81,7 +83,7 @@ def looks_aix(head: bytes) -> bool:
             return False
         if _TITLES.match(line[:512]) or _TRAIL.match(line[:512]) or (titled and _DASHES.match(line[:512])):
             return True
-        titled = titled or b"event" in line.split()
+        titled = titled or len(_TITLE_WORDS.intersection(line[:512].split())) > 1
     return False
 
 

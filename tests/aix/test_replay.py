@@ -350,3 +350,38 @@ def test_the_command_line(sim: Any, tmp_path: Path, capfdbinary: pytest.CaptureF
     one = next(one for one in machine.records if one.wpar and one.pid in made.inside)
     assert main(["who", str(one.pid), "--at", f"{one.seconds + 1}", "--output", "json", str(path)]) == ExitCode.DONE
     assert one.wpar.name.encode() in capfdbinary.readouterr().out
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("wrap", [0, 80])
+def test_columns_in_any_order(sim: Any, seed: int, wrap: int) -> None:
+    """With titles, of whatever columns, broken by a terminal in whatever place: the same records, at their places."""
+    machine = sim.scenario()
+    random = Random(seed)
+    for _ in range(8):
+        more = random.sample("lRcprPT", random.randrange(8))
+        letters = "".join(random.sample(["e", random.choice("td"), "W", *more], len(more) + 3))
+        if sum(sim.COLUMNS[letter][1] + 1 for letter in letters) % 80 == 1 and wrap:
+            continue  # the blank after the last column would be a line of its own
+        documents, _ = replayed(machine.auditpr(letters, wrap=wrap), Options(format="json"))
+        found = judge(machine.records, documents)
+        assert not [name for name in found if name.startswith(("WRONG", "unknown"))], (letters, found)
+
+
+def test_lines_that_end_as_on_windows(sim: Any) -> None:
+    """A CR is no part of a column."""
+    machine = sim.scenario()
+    for strip in (False, True):
+        data = machine.auditpr(strip=strip).replace(b"\n", b"\r\n")
+        found = judge(machine.records, replayed(data, Options(format="json"))[0])
+        assert not [name for name in found if name.startswith(("WRONG", "unknown"))], found
+
+
+@pytest.mark.parametrize("month", ["Mrz", "m\u00e4r", "m\u00e4rz"])
+@pytest.mark.parametrize("coding", ["utf-8", "latin-1"])
+def test_another_language_is_refused(sim: Any, month: str, coding: str) -> None:
+    """With advice, also where the month's bytes move the columns behind it."""
+    data = sim.scenario().auditpr().replace(b" Mar ", f" {month} ".encode(coding))
+    with pytest.raises(FormError, match="is not English") as caught:
+        replayed(data, Options())
+    assert "LC_ALL=C" in caught.value.advice
