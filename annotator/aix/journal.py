@@ -42,6 +42,10 @@ class Writer:
         self._append = append
         self._last: tuple[tuple[Sighting, ...], tuple[str, ...]] | None = None
 
+    def renew(self) -> None:
+        """Another entry began a new file: the next look is written whole."""
+        self._last = None
+
     def note(self, look: Listing) -> None:
         """One look, made at its `at_ms`."""
         whole = (tuple(look.sightings), tuple(sorted(look.complete)))

@@ -30,7 +30,7 @@ from annotator.errors import AnnotatorError, ExitCode, SourceError, UsageError
 from annotator.model import Gap, Stamp
 from annotator.plugin.aix_site import backend_of, header_of, host_of
 from annotator.plugin.front import AT_ONCE, Front
-from annotator.plugin.journal import journaling
+from annotator.plugin.journal import journaling, noting
 from annotator.plugin.notes import Notes
 from annotator.plugin.outlets import check
 from annotator.sightings import Sightings
@@ -270,15 +270,15 @@ class Stream:
             return
         kept = journaling(self.config.host.journal, header_of(self.front.node), self.stats, self.notes)
         self.journal = kept
-        note = Writer(kept.append).note if kept is not None else None
-        self.looks = Looks(host, int(self.config.aix.inventory_interval_s * 1000), note)
+        writer = Writer(kept.append) if kept is not None else None
+        self.looks = Looks(host, int(self.config.aix.inventory_interval_s * 1000), writer.note if writer else None)
         self.front.backend.inventory, self.front.now = host.inventory, host.now
         tables = self.trail.tables
         names = frozenset((b"", self.front.node.encode()))
         tables.provenance.sightings = Sightings(
             tables.registry,
             host=host,
-            note=kept.observed if kept is not None else None,
+            note=noting(kept, writer) if kept is not None and writer is not None else None,
             names=names,
             processes=tables.processes,
         )

@@ -9,6 +9,10 @@ from annotator.errors import StoreError
 from annotator.journals import Journaling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annotator.aix.journal import Writer
+    from annotator.backend import HostProcess
     from annotator.plugin.notes import Notes
     from annotator.stats import Stats
     from annotator.store import Header
@@ -26,3 +30,13 @@ def journaling(path: str, header: Header, stats: Stats, notes: Notes) -> Journal
     if found.notice:
         notes.warning("journal", what=found.notice)
     return found
+
+
+def noting(kept: Journaling, writer: Writer) -> Callable[[bytes, HostProcess], None]:
+    """Write each look at a process; of one that begins a new file the looks at WPARs hear."""
+
+    def note(node: bytes, seen: HostProcess) -> None:
+        if kept.observed(node, seen):
+            writer.renew()
+
+    return note

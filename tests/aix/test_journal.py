@@ -28,14 +28,12 @@ from annotator.replay import Replay, blocks_of
 from annotator.sightings import Sightings
 from annotator.stats import Stats
 from annotator.store import Header
-from tests.aix.days import day, judge, judge_sessions, quiet, replayed, wpars_of
+from tests.aix.days import Day, day, judge, judge_sessions, quiet, replayed, wpars_of
 from tests.aix.test_live import configured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from tests.aix.days import Day
 
 HEADER = Header(b"host1", "", 0, 100)
 UUID = "541ba314-c7ca-4f67-bc6e-a10d5eaa8541"
@@ -287,6 +285,30 @@ def test_the_same_as_what_was_lost_is_not_what_was_before_it() -> None:
     reader.gap()
     assert reader.listing(2, {}) is None
     assert reader.skipped == 1
+
+
+def test_a_file_that_a_process_begins_has_a_whole_look_too(sim: Any, tmp_path: Path) -> None:
+    """A journal is rotated with whatever entry is next: what is the same as in the file before says nothing there."""
+    recording = Recording(tmp_path, "elrRtpPTc")
+    machine = sim.Machine()
+    machine.make("web")
+    machine.start("web", 7)
+    made = Day(machine, 0)
+    recording(made)
+    recording.stream.journal.journal._max_entries = 1
+    child = machine.fork(machine.wpars["web"].init, record=False)
+    machine.record(child, "FS_Chdir", "/")
+    recording(made)
+    recording.stream.journal.journal._max_entries = 1000
+    for _ in range(3):
+        machine.tick(31)
+        recording(made)
+    recording.end()
+    stats = Stats()
+    loaded = Loaded(Sightings(Registry()), stats)
+    loaded.load(tmp_path / "journal", b"host1")
+    assert (tmp_path / "journal.1").exists()
+    assert len(loaded.listings) == recording.stream.looks.count
 
 
 def test_a_journal_with_damage_gives_what_is_sound(tmp_path: Path) -> None:
