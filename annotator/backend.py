@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SLACK_MS = 20
 """How far a stamp may lie before what it is the stamp of: two ticks of the coarse clock at 100 Hz."""
 
+NO_ENGINE = "namespaces"
+"""The `engine` of a sandbox that is known by its namespaces alone."""
+
 
 class Place(NamedTuple):
     """Where fields go: the index of the record in `Event.lines`, and the byte offset in that line."""

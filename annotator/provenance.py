@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from annotator.backend import NO_ENGINE
 from annotator.model import (
     NO_PID,
     Attribution,
@@ -30,7 +31,7 @@ from annotator.model import (
 if TYPE_CHECKING:
     from annotator.membership import Membership, Stay
     from annotator.processes import Life
-    from annotator.sightings import Sightings
+    from annotator.sightings import Finding, Sightings
 
 NOTHING = Attribution(Status.NONE, reason=Reason.NO_SUBJECT)
 """The event names no process and no packet."""
@@ -97,7 +98,7 @@ class Provenance:
                 return answer
         stay = self.membership.where(life, stamp)
         if self.sightings is not None and (stay is None or begins or stay.evidence in WEAK):
-            found = self.sightings.look(life, stamp, ask=stay is None, begins=begins)
+            found = self._seen(self.sightings, life, stay, stamp, begins=begins)
             if found.stay is not None and _is_deeper(found.stay, stay):
                 since = found.stay.since if stay is None else max(stay.since, found.stay.since)
                 stay = self.membership.accept(life, found.stay._replace(since=since))
@@ -111,6 +112,16 @@ class Provenance:
             container = stay.container if stay is not None else None
             life.answer_version = container.version if container is not None else self.membership.version
         return answer
+
+    def _seen(self, sightings: Sightings, life: Life, stay: Stay | None, stamp: Stamp, *, begins: bool) -> Finding:
+        """What was seen of it. A sandbox may be an engine's container: the log may know of who was looked at."""
+        found = sightings.look(life, stamp, ask=stay is None, begins=begins)
+        inside = found.stay.container if found.stay is not None else None
+        if found.stay is None or inside is None or inside.engine != NO_ENGINE:
+            return found
+        whose = life if found.pid == life.pid else self.membership.processes.at(life.node, found.pid, stamp)
+        held = stay if whose is life else self.membership.where(whose, stamp) if whose is not None else None
+        return found._replace(stay=found.stay._replace(container=sightings.identities.unite(whose, held, inside)))
 
     def _answer(self, life: Life, stay: Stay | None) -> Attribution:
         if stay is None:

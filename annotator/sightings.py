@@ -10,8 +10,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.backend import SLACK_MS, HostProcess
+from annotator.identities import Identities
 from annotator.membership import Stay
-from annotator.model import Container, Evidence, Flag, Named, Ns, Reason, Session, Stamp
+from annotator.model import NO_PID, Evidence, Flag, Ns, Reason, Session, Stamp
 from annotator.whereabouts import IN_VAIN, NOTHING, Answer, Known, answer, begun, evidence_of
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ PER_PID = 64
 
 
 class Finding(NamedTuple):
-    """What is known of a process at a time; `stay` None: nothing, and `reason` says why."""
+    """What is known of a process at a time; `stay` None: nothing, and `reason` says why. `pid` is who was looked at."""
 
     stay: Stay | None
     reason: Reason
+    pid: int = NO_PID
 
 
 class Sightings:
@@ -51,7 +53,7 @@ class Sightings:
         processes: Processes | None = None,
         max_pids: int = 65_536,
     ) -> None:
-        self.registry = registry
+        self.identities = Identities(registry)
         self.host = host
         self.note = note
         self.names = names
@@ -103,7 +105,7 @@ class Sightings:
             known.ended_ms = None  # only its first thread had ended
         known.take(seen)
         if seen.evidence is Evidence.CONTID_FILE and seen.container is not None:
-            self.unify(node, seen.container)  # what the trail states by number has its names from here
+            self.identities.of(node, seen.container)  # what the trail states by number has its names from here
 
     def forget(self, before_ms: float) -> None:
         """Drop what ended before that time, and the parents that are not needed any more."""
@@ -216,7 +218,7 @@ class Sightings:
             return Finding(None, found.reason)
         stay = self._stay(node, found.seen, min(Stamp(int(found.since), 0), stamp))
         evidence = evidence_of(found)
-        return Finding(stay if evidence is None else stay._replace(evidence=evidence), found.reason)
+        return Finding(stay if evidence is None else stay._replace(evidence=evidence), found.reason, found.seen.pid)
 
     def _stay(self, node: bytes, seen: HostProcess, since: Stamp) -> Stay:
         """A sighting as an answer: membership names, place only where membership is the host's."""
@@ -242,30 +244,7 @@ class Sightings:
                 flags.append(Flag.ESCAPED)
         elif seen.place is None and seen.own is not None and not seen.own & Ns.MNT:
             flags.append(Flag.CGROUP_ONLY)
-        return Stay(since, self.unify(node, inside), evidence, session, tuple(flags))
-
-    def unify(self, node: bytes, seen: Container) -> Container:
-        """The registry's entry for a container that the host view saw; its names come along.
-
-        A WPAR is in no registry: the inventory that showed it has one object for each of its lives.
-        """
-        if seen.engine == "wpar":
-            return seen
-        parent = self.unify(node, seen.parent) if seen.parent is not None else None
-        found = self.registry.shown(node, seen, parent)
-        if (seen.name and not found.name) or (seen.image and not found.image) or (seen.pod_name and not found.pod_name):
-            said = Named(seen.id, seen.name, seen.image, seen.engine, seen.pod_name, seen.namespace)
-            self.registry.describe(found, said)
-        for name in ("pod", "uuid"):
-            if getattr(seen, name) and not getattr(found, name):
-                setattr(found, name, getattr(seen, name))
-                found.version += 1
-        if seen.labels and not found.labels:
-            found.labels = seen.labels
-            found.version += 1
-        if found.start_ms is None:
-            found.start_ms = seen.start_ms
-        return found
+        return Stay(since, self.identities.of(node, inside), evidence, session, tuple(flags))
 
 
 def _is_of(known: Known, seen: HostProcess) -> bool:

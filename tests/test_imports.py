@@ -22,6 +22,7 @@ ROWS = {
     "snapshot": 4,
     "journals": 4,
     "whereabouts": 3,
+    "identities": 3,
     "sightings": 4,
     "registrar": 4,
     "pipeline": 5,

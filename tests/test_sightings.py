@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.backend import HostProcess
-from annotator.model import Actor, Container, ContId, Evidence, Ns, Reason, Stamp
+from annotator.backend import NO_ENGINE, HostProcess
+from annotator.model import Actor, Container, ContId, Evidence, Executed, Moved, Ns, Reason, Stamp
 from annotator.processes import Life, Processes
 from annotator.registry import Registry, derive_contid
 from annotator.sightings import Sightings
+from tests.world import START, World
+from tests.world import where as where_of
 
 INSIDE = Container(ContId(7), "c" * 64)
 DEEPER = Container(ContId(8), "d" * 64, parent=INSIDE)
@@ -18,8 +21,9 @@ DEEPER = Container(ContId(8), "d" * 64, parent=INSIDE)
 def seen(pid: int, ms: int, container: Container | None = None, **more: object) -> HostProcess:
     """One look, at a process that was born 5 ms before unless it is said otherwise."""
     evidence = Evidence.CGROUP if container is not None else Evidence.HOST_VIEW
-    values: dict[str, object] = {"ppid": 1, "start_ms": ms - 5, "ticks": 0, "exe": b"/bin/sh", "own": Ns.NONE, **more}
-    return HostProcess(pid=pid, read_ms=ms, container=container, evidence=evidence, **values)  # type: ignore[arg-type]
+    values: dict[str, object] = {"ppid": 1, "start_ms": ms - 5, "ticks": 0, "exe": b"/bin/sh", "own": Ns.NONE}
+    values |= {"evidence": evidence, **more}
+    return HostProcess(pid=pid, read_ms=ms, container=container, **values)  # type: ignore[arg-type]
 
 
 def life(pid: int, ms: int, ppid: int = 1, exe: bytes = b"") -> Life:
@@ -45,17 +49,17 @@ def test_a_number_of_the_kernel_s_is_kept() -> None:
     registry = Registry()
     sightings = Sightings(registry)
     bare = Container(ContId(123))
-    found = sightings.unify(b"", bare)
+    found = sightings.identities.of(b"", bare)
     assert (found.contid, found.id) == (123, "")
-    named = sightings.unify(b"", Container(ContId(123), "c" * 64, name="web", engine="podman"))
+    named = sightings.identities.of(b"", Container(ContId(123), "c" * 64, name="web", engine="podman"))
     assert named is found, "the cgroup tells later which container that is"
     assert (found.id, found.name, found.engine) == ("c" * 64, "web", "podman")
-    assert sightings.unify(b"", Container(ContId(123), "d" * 64)) is not found, "the number was given again"
-    assert sightings.unify(b"", Container(ContId(123), "c" * 64)) is found
+    assert sightings.identities.of(b"", Container(ContId(123), "d" * 64)) is not found, "the number was given again"
+    assert sightings.identities.of(b"", Container(ContId(123), "c" * 64)) is found
     stock = Container(derive_contid("e" * 64), "e" * 64)
-    assert sightings.unify(b"", stock) is registry.engine(b"", "e" * 64, "")
+    assert sightings.identities.of(b"", stock) is registry.engine(b"", "e" * 64, "")
     stated = registry.registered(b"", ContId(9), (ContId(123),), Stamp(100, 1))
-    assert sightings.unify(b"", Container(ContId(9))) is stated, "the file has no chain; the record had"
+    assert sightings.identities.of(b"", Container(ContId(9))) is stated, "the file has no chain; the record had"
 
 
 def test_a_child_is_where_its_parent_was() -> None:
@@ -238,3 +242,49 @@ def test_any_order_of_anything_is_answered(steps: list[tuple[str, int, int, int,
         else:
             sightings.observed(b"", seen(one, now, INSIDE if inside else None, ppid=other, start_ms=now))
     assert where(sightings, life(pid, ms), ms) in ("c", "host", *map(str, Reason))
+
+
+def test_a_sandbox_that_an_engine_made_is_its_container() -> None:
+    """The host view finds namespaces whose engine it cannot ask; the log knows who made them, and for whom."""
+    world = World()
+    sightings = world.tables.provenance.sightings = Sightings(world.tables.registry, processes=world.tables.processes)
+    sandbox = Container(ContId(9), "mnt:9", engine=NO_ENGINE)
+    world.container(10, "a")
+    init = {"ppid": 10, "start_ms": START + 150, "evidence": Evidence.MNTNS, "own": Ns.MNT}
+    sightings.observed(b"", seen(11, world.ms + 10, sandbox, **init))
+    assert where_of(world.event(11, 10, Executed(11, b"/bin/ls"))) == "a"
+    sightings.observed(b"", seen(55, world.ms + 10, sandbox, **{**init, "ppid": 54}))
+    assert where_of(world.event(55, 54)) == "a", "whose birth is not in the log"
+
+
+def test_who_was_looked_at_may_be_known_to_the_log() -> None:
+    """Of a child that no record ties to it, and of whom only the host view saw the birth."""
+    world = World()
+    sightings = world.tables.provenance.sightings = Sightings(world.tables.registry, processes=world.tables.processes)
+    sandbox = Container(ContId(9), "mnt:9", engine=NO_ENGINE)
+    world.container(10, "a")
+    look = {"ppid": 10, "start_ms": START + 150, "evidence": Evidence.MNTNS, "own": Ns.MNT}
+    sightings.observed(b"", seen(11, world.ms + 10, sandbox, **look))
+    sightings.forked(b"", 11, 12, world.ms + 20)
+    sightings.forked(b"", 12, 13, world.ms + 30)
+    assert where_of(world.event(13, 12)) == "a"
+
+
+@pytest.mark.parametrize("moved", ["itself", "its parent", "at birth"])
+def test_who_moved_on_from_its_container_unites_nothing(moved: str) -> None:
+    """It may be in a sandbox of somebody else by now."""
+    world = World()
+    sightings = world.tables.provenance.sightings = Sightings(world.tables.registry, processes=world.tables.processes)
+    sandbox = Container(ContId(9), "mnt:9", engine=NO_ENGINE)
+    world.container(10, "a")
+    if moved == "its parent":
+        world.event(11, 10, Moved(11, Ns.MNT, joined=True))
+    world.fork(11, 10, 12, ns=Ns.MNT if moved == "at birth" else Ns.NONE)
+    world.event(12, 11)
+    if moved == "itself":
+        world.event(12, 11, Moved(12, Ns.MNT, joined=True))
+    look = {"ppid": 11, "start_ms": START + 450, "evidence": Evidence.MNTNS, "own": Ns.MNT}
+    sightings.observed(b"", seen(12, world.ms + 10, sandbox, **look))
+    world.event(12, 11, Executed(12, b"/bin/ls"))
+    sightings.observed(b"", seen(55, world.ms + 10, sandbox, **{**look, "ppid": 54}))
+    assert where_of(world.event(55, 54)) == "mnt:9"

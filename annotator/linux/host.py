@@ -10,11 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from annotator.backend import HostProcess
+from annotator.backend import NO_ENGINE, HostProcess
 from annotator.linux.cgroup import Role
 from annotator.linux.host_containers import Containers
 from annotator.linux.host_member import DEFAULT_OPTIONS, HostOptions, Member, Members, is_helper
-from annotator.linux.host_places import NO_ENGINE, Places, Witness
+from annotator.linux.host_places import Places, Witness
 from annotator.linux.host_read import Look, Proc
 from annotator.linux.host_sandbox import Sandboxes
 from annotator.linux.namespaces import INITIAL, Space, own_of, parse_link

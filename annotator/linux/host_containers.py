@@ -10,8 +10,8 @@ import re
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from annotator.backend import NO_ENGINE
 from annotator.linux.engines.state import is_full_id
-from annotator.linux.host_places import NO_ENGINE
 from annotator.model import Container, Ns
 
 if TYPE_CHECKING:

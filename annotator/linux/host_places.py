@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from annotator.backend import NO_ENGINE
 from annotator.model import Reason
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from annotator.linux.namespaces import Space
     from annotator.model import Container
-
-NO_ENGINE: Final = "namespaces"
-"""The `engine` of a sandbox that is known by its namespaces alone."""
 
 MAX_SPACES: Final = 65_536
 """Namespaces that are remembered; those not asked for longest are forgotten first."""

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.linux.host_places import NO_ENGINE, Places, Witness
+from annotator.backend import NO_ENGINE
+from annotator.linux.host_places import Places, Witness
 from annotator.linux.namespaces import KINDS, Space, own_of, parse_link, root_mount, sandbox_id, unique_id, unit_of
 from annotator.model import Container, ContId, Ns, Reason
 

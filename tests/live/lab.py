@@ -345,7 +345,12 @@ def scenario(lab: Lab, name: str, *, seconds: float = 120) -> dict[str, object]:
     def login() -> None:
         Path("/proc/self/loginuid").write_text(str(AUID))
 
-    for part in ("scenarios.py", "reuse.py"):  # so that nothing of this tree's own place is in the log
+    for part in (
+        "scenarios.py",
+        "case.py",
+        "engines.py",
+        "reuse.py",
+    ):  # so that nothing of this tree's own place is in the log
         shutil.copy(HERE / part, lab.dir / part)
     with (lab.dir / f"{name}.out").open("wb") as out:
         done = subprocess.run(

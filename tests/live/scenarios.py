@@ -7,218 +7,22 @@ half of the book-keeping. `mark=NAME` among the arguments of a program says that
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 sys.path.insert(0, str(Path(__file__).parent))
+import engines
 import reuse
-
-LOOP = (
-    "i=0; while [ $i -lt {count} ]; do /bin/busybox true $0; (:); (mkdir /tmp/d$$-$i; rmdir /tmp/d$$-$i) 2>/dev/null; "
-    "i=$((i+1)); done"
-)
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-class Case:
-    """One run of one scenario: its folder, its notes, what must be undone."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.word = f"{os.getpid():x}{int(time.time()) & 0xFFFF:x}"
-        self.undo: list[Callable[[], object]] = []
-        self._notes = (folder / "notes.jsonl").open("a")
-        self._roots = 0
-
-    def name(self, short: str) -> str:
-        """An id as docker and podman make them: 64 hex digits."""
-        return hashlib.sha256(f"{short}-{self.word}".encode()).hexdigest()
-
-    def note(self, **values: Any) -> None:
-        """Keep something for the judge."""
-        self._notes.write(json.dumps({"t": time.time_ns(), **values}) + "\n")
-        self._notes.flush()
-
-    def container(self, name: str, *, cgroup: str = "", ids: tuple[str, ...] = (), outer: str = "") -> None:
-        """A container: `cgroup` is a component of its cgroup's path, `ids` what it may be called."""
-        self.note(ev="container", name=name, cgroup=cgroup, ids=[name, *ids], outer=outer)
-
-    def run(self, *command: str | Path, check: bool = True, timeout: float = 60, **more: Any) -> str:
-        """A program; its output."""
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, **more)
-        if check and done.returncode:
-            raise RuntimeError(f"{command}: {done.returncode}\n{done.stdout[-800:]}\n{done.stderr[-1600:]}")
-        return done.stdout
-
-    def begin(self, *command: str | Path, **more: Any) -> subprocess.Popen[bytes]:
-        """A program that is ended with the scenario."""
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
-        self.undo.append(lambda: stop(child))
-        return child
-
-    def root(self) -> Path:
-        """A root directory with busybox in it."""
-        self._roots += 1
-        made = self.folder / f"root{self._roots}"
-        for name in ("bin", "tmp", "proc", "sys", "dev", "etc", "root", "usr/bin", "run"):
-            (made / name).mkdir(parents=True, exist_ok=True)
-        shutil.copy("/bin/busybox", made / "bin/busybox")
-        for name in ("sh", "true", "sleep", "mkdir", "rmdir", "cat", "kill", "nc", "echo", "ls"):
-            (made / "bin" / name).symlink_to("busybox")
-        (made / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
-        return made
-
-    def bundle(self, name: str, args: list[str], **change: Any) -> Path:
-        """An OCI bundle for runc and crun."""
-        made = self.folder / f"bundle-{name}"
-        made.mkdir()
-        self.run("runc", "spec", "-b", made)
-        config = json.loads((made / "config.json").read_text())
-        config["root"] = {"path": str(change.get("root") or self.root()), "readonly": False}
-        config["process"].update({"terminal": False, "args": args, "cwd": "/", "env": [f"PATH={PATH}"]})
-        config["process"].pop("rlimits", None)
-        config["linux"]["cgroupsPath"] = change.get("cgroup") or f"/lab/{name}"
-        mounts = change.get("mounts", [])
-        taken = {one["destination"] for one in mounts}
-        config["mounts"] = [one for one in config["mounts"] if one["destination"] not in taken] + mounts
-        for kind in change.get("without", ()):
-            config["linux"]["namespaces"] = [one for one in config["linux"]["namespaces"] if one["type"] != kind]
-        if change.get("caps"):
-            for one in config["process"]["capabilities"]:
-                config["process"]["capabilities"][one] = change["caps"]
-            config["linux"]["maskedPaths"] = config["linux"]["readonlyPaths"] = []
-            config["linux"].pop("seccomp", None)
-        (made / "config.json").write_text(json.dumps(config))
-        return made
-
-    def runc(self, name: str, *, detached: bool = True, **change: Any) -> int:
-        """A runc container that sleeps; its first process."""
-        self.container(name, cgroup=name)
-        bundle = self.bundle(name, ["/bin/sh", "-c", "sleep 600 & wait", f"mark={name}"], **change)
-        with (self.folder / f"{name}.out").open("wb") as out:
-            done = subprocess.run(["runc", "run", "-d", "-b", bundle, name], stdout=out, stderr=out, check=False)
-        if done.returncode:
-            raise RuntimeError((self.folder / f"{name}.out").read_text())
-        self.undo.append(lambda: self.run("runc", "delete", "-f", name, check=False))
-        pid = json.loads(self.run("runc", "state", name))["pid"]
-        self.note(ev="init", name=name, pid=pid)
-        return int(pid)
-
-
-def stop(child: subprocess.Popen[bytes]) -> None:
-    """End a child for sure."""
-    child.kill()
-    child.wait()
-
-
-def work(name: str, count: int = 10) -> list[str]:
-    """A marked payload: programs, sub-shells that never exec, calls of files."""
-    return ["/bin/sh", "-c", LOOP.format(count=count), f"mark={name}"]
-
-
-# --- engines ----------------------------------------------------------------------------------------------------------
-
-
-def runc(case: Case) -> None:
-    """Short containers, and a long one that is entered again and again."""
-    for turn in range(4):
-        name = case.name(f"r{turn}")
-        case.container(name, cgroup=name)
-        case.run("runc", "run", "-b", case.bundle(name, work(name)), name)
-    name = case.name("rlong")
-    case.runc(name)
-    for _ in range(5):
-        case.run("runc", "exec", name, *work(name, 5))
-
-
-def crun(case: Case) -> None:
-    """As runc; in a mount namespace without the v2 tree, which crun refuses beside v1."""
-    hidden = 'mount --make-rprivate / && { umount /sys/fs/cgroup/unified 2>/dev/null || :; }; exec "$@"'
-    inside = ("unshare", "-m", "sh", "-c", hidden, "crun")
-    for turn in range(3):
-        name = case.name(f"c{turn}")
-        case.container(name, cgroup=name)
-        case.run(*inside, "crun", "run", "-b", case.bundle(name, work(name)), name)
-    name = case.name("clong")
-    case.container(name, cgroup=name)
-    bundle = case.bundle(name, ["/bin/sh", "-c", "sleep 600 & wait", f"mark={name}"])
-    case.undo.append(lambda: case.run(*inside, "crun", "delete", "-f", name, check=False))
-    case.run(*inside, "sh", "-c", f"exec crun run -d -b {bundle} {name} >/dev/null 2>&1 </dev/null")
-    for _ in range(4):
-        case.run(*inside, "crun", "exec", name, *work(name, 5))
-
-
-def podman_command(case: Case) -> tuple[str, ...]:
-    """A podman with a store of its own."""
-    store = case.folder / "store"
-    run = Path("/run") / f"lab{case.word}"  # podman refuses a longer path
-    case.undo.append(lambda: shutil.rmtree(run, ignore_errors=True))
-    return (
-        *("podman", "--root", str(store), "--runroot", str(run), "--runtime", "runc"),
-        *("--cgroup-manager", "cgroupfs", "--storage-driver", "vfs", "--events-backend", "none"),
-    )
-
-
-def podman(case: Case) -> None:
-    """run, exec, a pod, and the namespaces of the host or of another container."""
-    command = podman_command(case)
-    root = case.root()
-    plain = (
-        "--network",
-        "none",
-        "--ulimit",
-        "nofile=1024:1024",
-        "--ulimit",
-        "nproc=1024:1024",
-        "--security-opt",
-        "seccomp=unconfined",
-    )
-
-    def made(name: str, *more: str, args: list[str], detach: bool = False) -> str:
-        file = case.folder / f"{name}.cid"
-        flags = ["-d"] if detach else ["--rm"]
-        given = list(plain) if not any(one.startswith(("--network", "--pod")) for one in more) else list(plain[2:])
-        case.container(name, cgroup=f"libpod-@{file}", ids=(f"@{file}",))
-        case.run(*command, "run", *flags, "--cidfile", file, "--name", name, *given, *more, "--rootfs", root, *args)
-        return file.read_text()
-
-    case.undo.append(lambda: case.run(*command, "rm", "-af", "-t", "0", check=False))
-    case.undo.append(lambda: case.run(*command, "pod", "rm", "-af", check=False))
-    word = case.word
-    made(f"p-run-{word}", args=work(f"p-run-{word}"))
-    made(f"p-pid-{word}", "--pid", "host", args=work(f"p-pid-{word}"))
-    made(f"p-cg-{word}", "--cgroupns", "private", args=work(f"p-cg-{word}"))
-    made(f"p-cgh-{word}", "--cgroupns", "host", args=work(f"p-cgh-{word}"))
-    made(f"p-net-{word}", "--network", "host", args=work(f"p-net-{word}"))
-    long = f"p-long-{word}"
-    made(long, args=["/bin/sh", "-c", "sleep 600 & wait", f"mark={long}"], detach=True)
-    made(f"p-join-{word}", "--network", f"container:{long}", args=work(f"p-join-{word}"))
-    for _ in range(3):
-        case.run(*command, "exec", long, *work(long, 5))
-
-
-def bubblewrap(case: Case) -> None:
-    """A sandbox without any engine: no cgroup, no state."""
-    root = case.root()
-    for turn in range(4):
-        name = f"b{turn}-{case.word}"
-        case.container(name)
-        case.run("bwrap", "--unshare-all", "--die-with-parent", "--bind", root, "/", "--proc", "/proc", "--dev", "/dev",
-                 *work(name))  # fmt: skip
-
-
-# --- entering, forging, hurrying --------------------------------------------------------------------------------------
+from case import LOOP, PATH, Case, work
 
 
 def entered(case: Case) -> None:
@@ -341,87 +145,6 @@ def host(case: Case) -> None:
     case.run("sh", "-c", "sh -c 'sleep 0.1' & wait")
 
 
-def lxc(case: Case) -> None:
-    """Started in the foreground, and attached to; its name is its only identity."""
-    for turn in range(3):
-        name = f"lxc{turn}-{case.word}"
-        case.container(name, cgroup=f"lxc.payload.{name}")
-        folder = case.folder / "lxc" / name
-        folder.mkdir(parents=True)
-        config = [f"lxc.rootfs.path = dir:{case.root()}", f"lxc.uts.name = {name}", "lxc.net.0.type = empty"]
-        (folder / "config").write_text("\n".join([*config, "lxc.mount.auto = proc", "lxc.tty.max = 0"]) + "\n")
-        start = ("lxc-start", "-P", folder.parent, "-n", name, "-F", "--")
-        if turn:
-            case.run(*start, *work(name))
-            continue
-        case.begin(*start, "/bin/sh", "-c", "sleep 600 & wait", f"mark={name}", stdin=subprocess.DEVNULL)
-        case.undo.append(lambda at=folder.parent, it=name: case.run("lxc-stop", "-P", at, "-n", it, "-k", check=False))
-        case.run("lxc-wait", "-P", folder.parent, "-n", name, "-s", "RUNNING", "-t", "10")
-        time.sleep(0.3)
-        for _ in range(4):
-            case.run("lxc-attach", "-P", folder.parent, "-n", name, "--", *work(name, 5))
-
-
-def nspawn(case: Case) -> None:
-    """As machines of systemd-nspawn; it resets the login id of what it starts, which is set again inside."""
-    own = (
-        "unshare",
-        "-m",
-        "sh",
-        "-c",
-        'mount -t tmpfs none /run/systemd && mkdir -p /run/systemd/system; exec "$@"',
-        "x",
-    )
-    login = Path("/proc/self/loginuid").read_text()
-    for turn in range(3):
-        name = f"ns{turn}-{case.word}"
-        root = case.root()
-        (root / "etc/os-release").write_text("ID=lab\n")
-        (root / "usr/lib").mkdir(exist_ok=True)
-        case.container(name)
-        script = f"echo {login} > /proc/self/loginuid; exec " + " ".join(f"'{one}'" for one in work(name))
-        flags = ("--register=no", "--keep-unit", "--as-pid2", "-q", "--capability=CAP_AUDIT_CONTROL", "-M", name)
-        case.run(*own, "systemd-nspawn", *flags, "-D", root, "/bin/sh", "-c", script, check=False)
-
-
-def docker(case: Case) -> None:
-    """A daemon of its own under the audited login, without bridge and iptables."""
-    at = case.folder
-    flags = (
-        "--bridge=none",
-        "--iptables=false",
-        "--ip6tables=false",
-        "--storage-driver=vfs",
-        "--data-root",
-        at / "data",
-    )
-    sock = f"unix://{at}/d.sock"
-    daemon = case.begin("dockerd", *flags, "--exec-root", at / "exec", "-p", at / "pid", "-H", sock)
-    command = ("/usr/bin/docker", "-H", sock)
-    for _ in range(100):
-        if subprocess.run([*command, "info"], capture_output=True, check=False).returncode == 0:
-            break
-        time.sleep(0.1)
-    case.undo.append(lambda: (daemon.terminate(), daemon.wait(20)))
-    root = case.root()
-    tar = subprocess.run(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE, check=True).stdout
-    subprocess.run([*command, "import", "-", "lab"], input=tar, stdout=subprocess.DEVNULL, check=True)
-
-    def made(name: str, *more: str, args: list[str]) -> None:
-        file = at / f"{name}.cid"
-        case.container(name, cgroup=f"@{file}", ids=(f"@{file}",))
-        case.run(*command, "run", "--network", "none", "--cidfile", file, "--name", name, *more, "lab", *args)
-
-    for turn in range(3):
-        made(f"d{turn}-{case.word}", "--rm", args=work(f"d{turn}-{case.word}"))
-    made(f"dpid-{case.word}", "--rm", "--pid", "host", args=work(f"dpid-{case.word}"))
-    long = f"dlong-{case.word}"
-    case.undo.append(lambda: case.run(*command, "rm", "-f", long, check=False))
-    made(long, "-d", args=["/bin/sh", "-c", "sleep 600 & wait", f"mark={long}"])
-    for _ in range(4):
-        case.run(*command, "exec", long, *work(long, 5))
-
-
 def early(case: Case) -> None:
     """Containers that are there before anybody looks; `before` ends them. They say their names to it in a file."""
     pids = {}
@@ -448,9 +171,33 @@ def before(case: Case) -> None:
         case.run("nsenter", "-t", str(pid), "-m", "-p", *work(name, 2))
 
 
+def roots(case: Case) -> None:
+    """The host goes into the root of a container by chroot(2), as people do to look around: that enters nothing.
+
+    The program lies on the container's own device, an overlay, and is called what it is called inside.
+    """
+    name = case.name("v")
+    lower, merged = case.root(), case.folder / "merged"
+    upper = case.folder / "upper"
+    for one in (merged, upper):
+        one.mkdir()
+    case.run("mount", "-t", "tmpfs", "none", upper)
+    case.undo.append(lambda: case.run("umount", "-l", upper, check=False))
+    for one in (upper / "u", upper / "w"):
+        one.mkdir()
+    case.run("mount", "-t", "overlay", "-o", f"lowerdir={lower},upperdir={upper}/u,workdir={upper}/w", "none", merged)
+    case.undo.append(lambda: case.run("umount", "-l", merged, check=False))
+    pid = case.runc(name, root=merged)
+    for at in (f"/proc/{pid}/root", str(merged)):
+        for _ in range(3):
+            case.run("runc", "exec", name, *work(name, 2))
+            case.run("chroot", at, "/bin/sh", "-c", LOOP.format(count=2), "onhost=1")
+
+
 SCENARIOS: tuple[Callable[[Case], None], ...] = (
-    *(host, runc, crun, podman, docker, lxc, nspawn, bubblewrap),
-    *(entered, storm, forks, reused, nested, across, early, before),
+    *(host, engines.runc, engines.crun, engines.podman, engines.pod, engines.rootless, engines.docker),
+    *(engines.containerd, engines.lxc, engines.nspawn, engines.bubblewrap),
+    *(entered, roots, storm, forks, reused, nested, across, early, before),
 )
 
 

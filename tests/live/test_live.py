@@ -30,10 +30,13 @@ pytestmark = [
 
 SHORT = ("host", "runc", "bubblewrap", "entered", "nested", "across", "before")
 WHOLE = (
-    *("host", "runc", "crun", "podman", "docker", "lxc", "nspawn", "bubblewrap"),
-    *("entered", "storm", "forks", "reused", "nested", "across", "before"),
+    *("host", "runc", "crun", "podman", "pod", "rootless", "docker", "containerd", "lxc", "nspawn", "bubblewrap"),
+    *("entered", "roots", "storm", "forks", "reused", "nested", "across", "before"),
 )
-NEEDS = {"crun": "crun", "podman": "podman", "docker": "dockerd", "lxc": "lxc-start", "nspawn": "systemd-nspawn"}
+NEEDS = {
+    "crun": "crun", "podman": "podman", "pod": "catatonit", "rootless": "newuidmap", "docker": "dockerd",
+    "containerd": "ctr", "lxc": "lxc-start", "nspawn": "systemd-nspawn",
+}  # fmt: skip
 
 HARD = {"reused": 0.15, "nspawn": 0.20}
 """Share of events that may be unknown: of processes that live for a millisecond under one number, hundreds a second,
