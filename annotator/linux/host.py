@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from annotator.backend import NO_ENGINE, HostProcess
 from annotator.linux.cgroup import Role
 from annotator.linux.host_containers import Containers
-from annotator.linux.host_member import DEFAULT_OPTIONS, HostOptions, Member, Members, is_helper
+from annotator.linux.host_member import DEFAULT_OPTIONS, HostOptions, Member, Members, is_helper, is_maker
 from annotator.linux.host_places import Places, Witness
 from annotator.linux.host_read import Look, Proc
 from annotator.linux.host_sandbox import Sandboxes
@@ -138,7 +138,8 @@ class LinuxHost:
     def _member(self, look: Look, own: Ns | None) -> Member:
         """What it says itself; and if that is certain, whose namespaces those are."""
         member = self._members.of(look, own)
-        if member.container is not None and own is not None and not member.identity.ambiguous:
+        certain = member.container is not None and not member.identity.ambiguous and not is_maker(look)
+        if member.container is not None and certain and own is not None:
             self._claim(look.mnt if own & Ns.MNT else None, member.container, look)
             self._claim(look.pid_ns if own & Ns.PID else None, member.container, look)
         return member

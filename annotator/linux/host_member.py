@@ -22,6 +22,11 @@ HELPERS: Final = frozenset(
 )
 """Programs that stand with one foot in a container while they make or watch it."""
 
+MAKERS: Final = frozenset(
+    b"runc crun youki conmon conmonrs lxc-start lxc-attach lxc-execute systemd-nspawn libvirt_lxc".split()
+)
+"""Those of them that become a container's first process, or have been put into its cgroup before its namespaces are."""
+
 MAX_TEXTS: Final = 4096
 """Cgroup texts whose reading is remembered: all processes of a container, or of a service, have the same one."""
 
@@ -150,6 +155,11 @@ def is_stage(look: Look) -> bool:
     """One of runc's own stages, by the names it gives them, run from its sealed copy."""
     sealed = look.exe == b"/" or look.exe.startswith(b"/memfd:") or look.exe.endswith(b"/runc")
     return sealed and look.stat.comm.startswith(b"runc:[")
+
+
+def is_maker(look: Look) -> bool:
+    """An engine's program that may be in one container's cgroup and in the namespaces of the one around it."""
+    return look.exe.rpartition(b"/")[2] in MAKERS or look.exe == b"/" or look.exe.startswith(b"/memfd:")
 
 
 def is_helper(look: Look) -> bool:

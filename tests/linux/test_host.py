@@ -144,6 +144,25 @@ def test_one_container_s_process_in_another_does_not_take_it_over(machine: Machi
     assert (crossed.container.id, crossed.place.id) == (A, B)
 
 
+def test_an_engine_inside_does_not_take_over_what_it_works_in(machine: Machine) -> None:
+    """Runc in a container: its stage is in the new container's cgroup while it still sees the files of the outer one.
+
+    Nor does the outer container begin where its own engine's stage was seen, in the namespace of the host's engine.
+    """
+    outer, inner = f"0::/docker/{A}\n", f"0::/docker/{A}/lab/{B}\n"
+    away = {"mnt": 111, "pid": 222}
+    machine.add(400, ticks=1000, cgroup=outer, ns={"mnt": 99}, exe="/usr/sbin/runc", comm="runc:[1:CHILD]")
+    machine.add(401, ticks=1010, cgroup=inner, ns=away, exe="/", comm="runc:[2:INIT]")
+    machine.add(402, ticks=1001, ppid=400, cgroup=outer, ns=away)
+    machine.add(403, ticks=1020, cgroup="0::/\n", ns=away)
+    host = view(machine)
+    for pid in (400, 401, 402):
+        host.process(pid)
+    place = answer(host, 403).place
+    assert place is not None
+    assert place.id == A
+
+
 def test_a_recycled_inode_names_nobody(machine: Machine) -> None:
     """Inodes of namespaces are given again at once: when the container's processes are gone, its claim is too."""
     machine.add(200, cgroup=IN_A, ns=INSIDE_A)

@@ -159,7 +159,7 @@ class Truth:
             self.lives[pid].append(life)
             if kind == "there" and pid == 1:
                 self.host_mnts.add(one["mnt"])
-            if "mnt" not in one and parent is not None and parent.states:
+            if kind == "fork" and parent is not None and parent.states:  # what was read of it may be of later
                 life.states.append(parent.states[-1]._replace(ms=ms))
         if not self.lives[pid]:
             return
