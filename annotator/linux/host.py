@@ -251,8 +251,8 @@ class LinuxHost:
         if inits:
             self._claim_inits()
         for pid in self.proc.pids():
-            seen = self.proc.brief(pid)
-            if isinstance(seen, Reason) or seen.mnt is None or seen.mnt.ino == self._mnt:
+            seen = parse_link(self.proc.namespace(pid, 0))
+            if seen is None or seen[1] == self._mnt:
                 continue
             look = self.proc.look(pid)
             if not isinstance(look, Reason):

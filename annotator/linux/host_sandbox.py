@@ -85,8 +85,7 @@ class Sandboxes:
         found = look.stat
         at = next(at for at, (_, kind) in enumerate(KINDS) if kind is space.kind)
         for pid in self._proc.pids():
-            links = self._proc.links(pid)
-            if links[at] != look.links[at]:
+            if self._proc.namespace(pid, at) != look.links[at]:
                 continue
             stat = parse_stat(self._proc.text(pid, "stat"))
             if stat is not None and (stat.ticks, stat.pid) < (found.ticks, found.pid):

@@ -7,6 +7,7 @@ what a shell had started some 10 ms later, when it was gone. What it learns goes
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import marshal
@@ -35,6 +36,12 @@ _CONTAINER = ("id", "name", "image", "engine", "owner", "uuid", "pod", "pod_name
 FENCE_S = 0.1
 """How long the worker waits for the follower before it goes on without."""
 
+PRIORITY = -15
+"""Niceness of this process, where that is allowed (setpriority(2)): who lives for a millisecond waits for nobody.
+
+Measured beside three busy loops on two processors: without it a tenth of bubblewrap's events were not named.
+"""
+
 MAX_WAITING = 256 << 20
 """Bytes that may wait for the worker; more are dropped, and said."""
 
@@ -60,6 +67,8 @@ def begin(node: bytes, close: int) -> socket.socket:
 
 def _run(link: socket.socket, node: bytes) -> None:
     """Until the worker is gone."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
     host = live_host(node)
     events, why = subscribe(time.time_ns() - time.clock_gettime_ns(time.CLOCK_MONOTONIC))
     out = Outbox(link)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from annotator.config import Config
 
 CHOWN, KILL, SETGID, SETUID, SETPCAP = 0, 5, 6, 7, 8
-DAC_READ_SEARCH, NET_ADMIN, SYS_PTRACE = 2, 12, 19
+DAC_READ_SEARCH, NET_ADMIN, SYS_PTRACE, SYS_NICE = 2, 12, 19, 23
 
 NAMES = {
     CHOWN: "CAP_CHOWN",
@@ -24,6 +24,7 @@ NAMES = {
     SETUID: "CAP_SETUID",
     NET_ADMIN: "CAP_NET_ADMIN",
     SYS_PTRACE: "CAP_SYS_PTRACE",
+    SYS_NICE: "CAP_SYS_NICE",
 }
 
 _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 8, 24, 38
@@ -50,6 +51,7 @@ def needed(config: Config) -> tuple[Kept, ...]:
         kept.append(Kept(SYS_PTRACE, "the namespaces and programs of all processes are read"))
     if config.host.live and config.host.processes:
         kept.append(Kept(NET_ADMIN, "the proc connector is followed, with a queue that holds a storm"))
+        kept.append(Kept(SYS_NICE, "who looks at processes that live for a millisecond is not kept waiting"))
     if any(output.group for output in config.output):
         kept.append(Kept(CHOWN, "a new output file is given to its group"))
     return tuple(kept)
