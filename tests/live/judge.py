@@ -130,6 +130,7 @@ class Truth:
         for pid, name in inits.items():
             for life in self.lives[pid]:
                 self.mounts.update({state.mnt: name for state in life.states[-1:] if state.mnt not in self.host_mnts})
+                self.kindred(life, name)
 
     def _container(self, note: dict[str, Any]) -> None:
         def filled(text: str) -> str:
@@ -181,6 +182,11 @@ class Truth:
         life.marks.sort()
         if mnt is not None and mnt not in self.host_mnts:
             self.mounts[mnt] = name
+        self.kindred(life, name)
+
+    @staticmethod
+    def kindred(life: Life, name: str) -> None:
+        """Those it descends from had a hand in making, or entering, that container."""
         at: Life | None = life
         for _ in range(6):
             if at is None:

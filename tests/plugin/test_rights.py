@@ -33,7 +33,8 @@ def test_every_capability_that_is_kept_has_its_reason() -> None:
     plain = dataclasses.replace(Config(), host=Host(live=False))
     assert rights.needed(plain) == ()
     assert rights.needed_by_reader(plain) == ()
-    assert {one.name for one in rights.needed(Config())} == {"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE", "CAP_NET_ADMIN"}
+    live = {"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE", "CAP_NET_ADMIN", "CAP_SYS_NICE"}
+    assert {one.name for one in rights.needed(Config())} == live
     full = dataclasses.replace(plain, process=Process(user="x"), output=(Output(path="/x", group="adm"),))
     assert {one.name for one in rights.needed(full)} == {"CAP_CHOWN"}
     kept = rights.needed_by_reader(full)
