@@ -94,6 +94,30 @@ class HostProcess:
         return Reason.LATE if changed_ms is not None and stamp_ms < changed_ms <= self.read_ms else None
 
 
+@dataclass(frozen=True, slots=True)
+class HostNetwork:
+    """One network namespace as the machine showed it at `read_ms` (Unix ms): all its addresses, as text.
+
+    `pid` is the process through which it was read. `name` is under which it is mounted, "" for none. `host` says
+    that it is the host's own.
+    """
+
+    netns: NetnsId
+    addresses: tuple[str, ...]
+    read_ms: int
+    pid: int = 0
+    name: str = ""
+    host: bool = False
+
+
+class NetworkView(Protocol):
+    """What may be asked of a machine's network namespaces, where a backend knows such."""
+
+    def network(self, pid: int) -> HostNetwork | None:
+        """That in which this process is now; None when that cannot be told, or not all of its addresses."""
+        ...
+
+
 def known_as(node: bytes) -> frozenset[bytes]:
     """As which nodes the records of one machine come: without a name, by its name, or by that without its domain."""
     return frozenset((b"", node, node.partition(b".")[0]))

@@ -48,6 +48,12 @@ class Identities:
             found.start_ms = seen.start_ms
         return self._made.get(found, found)
 
+    def known(self, node: bytes, seen: Container) -> Container:
+        """The same, but none is made: where it has ended, what was seen speaks for itself."""
+        parent = self.known(node, seen.parent) if seen.parent is not None else None
+        found = self.registry.known(node, seen.id, owner=seen.owner, inside=parent) or seen
+        return self._made.get(found, found)
+
     def unite(self, life: Life | None, held: Stay | None, seen: Container) -> Container:
         """The log proves `held` of a life that was looked at, and seen in a sandbox: perhaps they are one container.
 

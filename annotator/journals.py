@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.aix.journal import KIND as WPARS
 from annotator.aix.journal import Reader
-from annotator.backend import HostProcess, known_as
+from annotator.backend import HostNetwork, HostProcess, known_as
 from annotator.errors import EntryError, StoreError
 from annotator.model import Container, Executed, Exited, Forked, Gap
 from annotator.stats import Stats
@@ -51,6 +51,10 @@ class Journaling:
     def observed(self, node: bytes, seen: HostProcess) -> bool:  # noqa: ARG002  (the header has the node)
         """One look at one process."""
         return self._fact(seen.read_ms * 1_000_000, seen)
+
+    def network(self, found: HostNetwork) -> bool:
+        """One reading of a network namespace."""
+        return self._fact(found.read_ms * 1_000_000, found)
 
     def forked(self, parent: int, child: int, ns: int) -> bool:
         """A birth, pids of the first namespace."""
@@ -182,6 +186,8 @@ class Loaded:
             sightings.executed(b"", fact.pid, ms)
         elif isinstance(fact, Exited):
             sightings.exited(b"", fact.pid, ms)
+        elif isinstance(fact, HostNetwork):
+            sightings.addresses.read(fact)
         elif isinstance(fact, Gap):
             self._gap()
         else:

@@ -195,7 +195,6 @@ class Membership:
             case Moved() if life is not None:
                 self.processes.node(node).moves = True
                 self._moved(fact, life, stamp)
-                life.moved = stamp
                 self._doubt(life, stamp)
             case Rooted() if life is not None:
                 self._rooted(life, stamp)
@@ -431,6 +430,12 @@ class Membership:
 
     def _moved(self, fact: Moved, life: Life, stamp: Stamp) -> None:
         """A change of namespaces: makes an announced container, or enters one."""
+        self._place(fact, life, stamp)
+        life.moved = stamp
+        if fact.ns & Ns.NET or fact.ns == Ns.NONE:
+            life.net_moved = stamp
+
+    def _place(self, fact: Moved, life: Life, stamp: Stamp) -> None:
         stay = self.where(life, stamp)
         intent = self.intent(life)
         inside = stay.container if stay is not None else None

@@ -161,6 +161,14 @@ class NetnsId(NamedTuple):
     unique: int = 0
 
 
+class Netns(NamedTuple):
+    """Where a process was in the network. `name` is that of its namespace ("": none), `host`: it is the host's own."""
+
+    id: NetnsId
+    name: str = ""
+    host: bool = False
+
+
 class ProcKey(NamedTuple):
     """One process, once: a pid alone is re-used.
 
@@ -267,7 +275,7 @@ class Attribution(NamedTuple):
     targets: tuple[Target, ...] = ()
     src: tuple[Chain, ...] = ()
     dst: tuple[Chain, ...] = ()
-    netns: NetnsId | None = None
+    netns: Netns | None = None
     vpid: int | None = None
     key: ProcKey | None = None
 
@@ -328,6 +336,8 @@ class Reading(NamedTuple):
     tentative: bool = False
     placed: Placed | None = None
     """The answer itself, where the record has it."""
+    network: bool = False
+    """The event makes or uses a socket: in which network namespace its process was, is wanted."""
 
 
 class Signature:

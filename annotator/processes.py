@@ -35,9 +35,9 @@ class Life:
 
     __slots__ = (
         "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "changed", "end",
-        "epoch", "exe", "hinted", "init_ns", "intent", "key_boot", "moved", "node", "ns", "parent", "pid",
-        "ppid", "programs", "ran", "runs", "seen", "self_answer", "ses", "sibling", "stays", "support", "ticks",
-        "token", "uid", "unknown_version", "vouched",
+        "epoch", "exe", "hinted", "init_ns", "intent", "key_boot", "moved", "net_answer", "net_moved", "node", "ns",
+        "parent", "pid", "ppid", "programs", "ran", "runs", "seen", "self_answer", "ses", "sibling", "stays",
+        "support", "ticks", "token", "uid", "unknown_version", "vouched",
     )  # fmt: skip
 
     def __init__(self, node: bytes, pid: int, born: Stamp) -> None:
@@ -48,6 +48,7 @@ class Life:
         self.end: Stamp | None = None
         self.changed: Stamp | None = None
         self.moved: Stamp | None = None
+        self.net_moved: Stamp | None = None
         self.ran: Stamp | None = None
         self.programs = 0
         self.ppid = NO_PID
@@ -76,6 +77,7 @@ class Life:
         self.answer_since = born
         self.answer_version = 0
         self.self_answer: tuple[Attribution, Attribution] | None = None
+        self.net_answer: tuple[Attribution, Attribution] | None = None
         self.unknown_version = -1
 
     @property

@@ -30,6 +30,7 @@ from annotator.model import (
 
 if TYPE_CHECKING:
     from annotator.membership import Membership, Stay
+    from annotator.model import Netns
     from annotator.processes import Life
     from annotator.sightings import Finding, Sightings
 
@@ -58,6 +59,23 @@ class Provenance:
 
     def attribute(self, reading: Reading, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
         """The answer for one event, as the tables stand before the event's own facts are applied."""
+        answer = self._attribute(reading, life, node, stamp)
+        if reading.network and life is not None and reading.actor is not None and self.sightings is not None:
+            netns = self.sightings.netns(life, stamp, reading.actor.exe)
+            return self._in_network(answer, life, netns) if netns is not None else answer
+        return answer
+
+    @staticmethod
+    def _in_network(answer: Attribution, life: Life, netns: Netns) -> Attribution:
+        """The same answer with the network namespace: one object for all events that have it."""
+        known = life.net_answer
+        if known is not None and known[0] is answer and known[1].netns == netns:
+            return known[1]
+        found = answer._replace(netns=netns)
+        life.net_answer = (answer, found)
+        return found
+
+    def _attribute(self, reading: Reading, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
         if reading.stated or reading.targets or reading.packet is not None or reading.placed is not None:
             if life is not None and reading.targets == (life.pid,) and not reading.stated and reading.placed is None:
                 return self.itself(life, stamp)
@@ -161,9 +179,11 @@ class Provenance:
         elif own is not None:
             answer = self._stated(own, life, node, stamp)
         elif reading.packet is not None:
-            return Attribution(Status.UNKNOWN, reason=Reason.NOT_SEEN)
+            answer = Attribution(Status.UNKNOWN, reason=Reason.NOT_SEEN)
         else:
             answer = self.of(life, stamp) if life is not None else NOTHING
+        if reading.packet is not None:
+            answer = self._addressed(answer, reading.packet, node, stamp)
         if not reading.targets:
             return answer
         targets = tuple(self._target(pid, by_target.get(pid), node, stamp) for pid in reading.targets)
@@ -185,6 +205,19 @@ class Provenance:
             stay = self.membership.where(life, stamp)
             session = stay.session if stay is not None else None
         return Attribution(Status.CONTAINER, chains, (Evidence.RECORD,), session=session, key=key)
+
+    def _addressed(self, answer: Attribution, packet: tuple[str, str], node: bytes, stamp: Stamp) -> Attribution:
+        """A packet event also says whose its addresses are. That is the sender's word: it never says where it was."""
+        if self.sightings is None:
+            return answer
+        source, target = (self.sightings.owners(node, one, stamp) for one in packet)
+        src = source if not isinstance(source, Reason) else ()
+        dst = target if not isinstance(target, Reason) else ()
+        if src or dst:
+            return answer._replace(src=src, dst=dst, evidence=(*answer.evidence, Evidence.ADDRESS))
+        if answer.status is Status.UNKNOWN and Reason.AMBIGUOUS in (source, target):
+            return answer._replace(reason=Reason.AMBIGUOUS)
+        return answer
 
     def _placed(self, said: Placed, reading: Reading, life: Life | None, stamp: Stamp) -> Attribution:
         """The record says where it was. Who it names is remembered to be there."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from annotator.addresses import Addresses
 from annotator.backend import SLACK_MS, HostProcess
 from annotator.identities import Identities
+from annotator.looks import IN_VAIN, Known
 from annotator.membership import Stay
-from annotator.model import NO_PID, Evidence, Flag, Ns, Reason, Session, Stamp
-from annotator.whereabouts import IN_VAIN, NOTHING, Answer, Known, answer, begun, evidence_of
+from annotator.model import NO_PID, Chain, Evidence, Flag, Netns, Ns, Reason, Session, Stamp
+from annotator.netns import seen_in
+from annotator.whereabouts import NOTHING, Answer, answer, begun, evidence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,12 +63,14 @@ class Sightings:
         self.processes = processes
         self.max_pids = max_pids
         self.asked = self.evicted = 0
+        self.addresses = Addresses()
         self._nodes: dict[bytes, dict[int, list[Known]]] = {}
 
     # --- in -----------------------------------------------------------------------------------------------------
 
     def forked(self, node: bytes, parent: int, child: int, ms: float) -> None:
         """`parent` bore `child`, both pids of the first namespace, at `ms`."""
+        self.addresses.gone(child, ms)  # whoever had the number before
         above = self._newest(node, parent)
         lives = self._lives(node, child)
         last = lives[-1] if lives else None
@@ -87,6 +92,7 @@ class Sightings:
 
     def exited(self, node: bytes, pid: int, ms: float) -> None:
         """The process is gone. Of one that was never seen nothing is kept."""
+        self.addresses.gone(pid, ms)
         known = self._newest(node, pid)
         if known is not None and known.ended_ms is None:
             known.ended_ms = ms
@@ -94,7 +100,7 @@ class Sightings:
     def observed(self, node: bytes, seen: HostProcess) -> None:
         """The host view read this process. Its birth tells which life of the pid it is."""
         lives = self._lives(node, seen.pid)
-        known = next((one for one in reversed(lives) if _is_of(one, seen)), None)
+        known = next((one for one in reversed(lives) if one.is_of(seen)), None)
         if known is None:
             known = Known(seen.pid, seen.start_ms or None, seen.ppid, self._newest(node, seen.ppid), guessed=True)
             if lives and lives[-1].ended_ms is None:
@@ -104,6 +110,7 @@ class Sightings:
         elif known.ended_ms is not None and known.ended_ms < seen.read_ms and seen.reason is not Reason.ZOMBIE:
             known.ended_ms = None  # only its first thread had ended
         known.take(seen)
+        self.addresses.seen(seen)
         if seen.evidence is Evidence.CONTID_FILE and seen.container is not None:
             self.identities.of(node, seen.container)  # what the trail states by number has its names from here
 
@@ -119,6 +126,7 @@ class Sightings:
                     last.above = last.above if last.above.ended_ms >= before_ms else None
             for pid in gone:
                 del pids[pid]
+        self.addresses.forget(before_ms)
 
     # --- who is known -------------------------------------------------------------------------------------------
 
@@ -193,7 +201,36 @@ class Sightings:
             self.note(life.node, seen)
         return self._finding(life.node, self._of(life, stamp, begins=begins), stamp)
 
+    def netns(self, life: Life, stamp: Stamp, exe: bytes) -> Netns | None:
+        """In which network namespace that process was then, while it ran `exe`; None where nobody saw it."""
+        if self.names is not None and life.node not in self.names:
+            return None
+        known = self._one(life, stamp)
+        told = self.processes is not None and self.processes.node(life.node).moves
+        seen = seen_in(known, life, stamp, exe, told=told) if isinstance(known, Known) else None
+        if seen is None or seen.netns is None or seen.own is None:
+            return None
+        return Netns(seen.netns, self.addresses.name(seen.netns, stamp.ms), not seen.own & Ns.NET)
+
+    def owners(self, node: bytes, address: str, stamp: Stamp) -> tuple[Chain, ...] | Reason:
+        """The containers that had that address then, on this machine; or why none can be said."""
+        if self.names is not None and node not in self.names:
+            return Reason.NOT_SEEN
+        found = self.addresses.at(address, stamp.ms)
+        return found if isinstance(found, Reason) else tuple(self.identities.known(node, one).chain() for one in found)
+
     def _of(self, life: Life, stamp: Stamp, *, begins: bool) -> Answer:
+        known = self._one(life, stamp)
+        if not isinstance(known, Known):
+            return known
+        program = known.program_of(life, stamp.ms, begins=begins)
+        if life.ran is None and program > life.programs:
+            life.programs = program  # the log has left out the beginnings of these
+        found = begun(known, program, stamp.ms) if begins else None
+        exe = b"" if begins else life.runs  # an execve shows the program that it begins
+        return found or answer(known, program, stamp.ms, life, self.processes, exe=exe)
+
+    def _one(self, life: Life, stamp: Stamp) -> Known | Answer:
         """As of a stamp, which may be early: of several that can have had the pid the one with the record's parent."""
         pids = self._nodes.get(life.node) or self._nodes.get(b"") or {}
         lives = [known for known in pids.get(life.pid, ()) if known.covers(stamp.ms)]
@@ -204,13 +241,7 @@ class Sightings:
             return NOTHING
         if len(lives) > 1:
             return Answer(None, reason=Reason.AMBIGUOUS)
-        known = lives[0]
-        program = known.program_of(life, stamp.ms, begins=begins)
-        if life.ran is None and program > life.programs:
-            life.programs = program  # the log has left out the beginnings of these
-        found = begun(known, program, stamp.ms) if begins else None
-        exe = b"" if begins else life.runs  # an execve shows the program that it begins
-        return found or answer(known, program, stamp.ms, life, self.processes, exe=exe)
+        return lives[0]
 
     def _finding(self, node: bytes, found: Answer, stamp: Stamp) -> Finding:
         """As a stay, which holds at least from the event on that asked."""
@@ -231,30 +262,12 @@ class Sightings:
         if seen.container is None:
             flags.append(Flag.ENTERED)
             evidence = Evidence.MNTNS
-            session = Session(
-                f"{seen.pid}@{seen.ticks}",
-                auid=seen.auid,
-                ses=seen.ses,
-                uid=seen.uid,
-                exe=seen.exe.decode("utf-8", "backslashreplace"),
-                pid=seen.pid,
-            )
+            exe = seen.exe.decode("utf-8", "backslashreplace")
+            who = f"{seen.pid}@{seen.ticks}"
+            session = Session(who, auid=seen.auid, ses=seen.ses, uid=seen.uid, exe=exe, pid=seen.pid)
         elif seen.place is not None and seen.place.id != seen.container.id:
             if not any(outer.id == seen.container.id for outer in seen.place.chain()):
                 flags.append(Flag.ESCAPED)
         elif seen.place is None and seen.own is not None and not seen.own & Ns.MNT:
             flags.append(Flag.CGROUP_ONLY)
         return Stay(since, self.identities.of(node, inside), evidence, session, tuple(flags))
-
-
-def _is_of(known: Known, seen: HostProcess) -> bool:
-    """Whether that was read of this life: its birth says so, in clock ticks if it was read before."""
-    ticks = next((one.seen.ticks for one in known.looks if one.seen.ticks), 0)
-    if ticks and seen.ticks and ticks != seen.ticks:
-        return False
-    if known.born_ms is not None and abs(known.born_ms - seen.start_ms) > SLACK_MS:
-        return False
-    orphan = known.above is None or known.above.ended_ms is not None
-    if known.parent != seen.ppid and not orphan:
-        return False
-    return known.ended_ms is None or seen.read_ms <= known.ended_ms or (ticks != 0 and ticks == seen.ticks)

@@ -21,13 +21,15 @@ ROWS = {
     "provenance": 4,
     "snapshot": 4,
     "journals": 4,
+    **dict.fromkeys(("looks", "spaces", "rounds"), 2),
+    **dict.fromkeys(("netns", "addresses"), 3),
     "whereabouts": 3,
     "identities": 3,
     "sightings": 4,
     "registrar": 4,
     "pipeline": 5,
     "outside": 5,
-    "live": 5,
+    **dict.fromkeys(("follower", "live"), 5),
     "choices": 6,
     **dict.fromkeys(("replay", "reports", "lookup"), 7),
     "plugin": 8,
@@ -40,7 +42,9 @@ ROWS = {
 """The modules and folders of the package, with their row: each may import from lower rows only."""
 
 BACKENDS = {"linux", "aix"}
-CHOOSERS = {"pipeline", "journals", "outside", "live", "lookup", "choices", "replay", "plugin", "oci", "admin", "cli"}
+CHOOSERS = frozenset(
+    ("pipeline", "journals", "outside", "follower", "lookup", "choices", "replay", "plugin", "oci", "admin", "cli")
+)
 """Only these know that there is more than one backend, and which they are."""
 
 DOORS = {

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.backend import NO_ENGINE, HostProcess
-from annotator.model import Actor, Container, ContId, Evidence, Executed, Moved, Ns, Reason, Stamp
+from annotator.backend import NO_ENGINE, HostNetwork, HostProcess
+from annotator.model import Actor, Container, ContId, Evidence, Executed, Moved, NetnsId, Ns, Reason, Stamp
 from annotator.processes import Life, Processes
 from annotator.registry import Registry, derive_contid
 from annotator.sightings import Sightings
@@ -202,6 +202,20 @@ def test_containers_around_are_one_and_the_same() -> None:
     assert inner is not None
     assert inner.container is not None
     assert inner.container.parent is outer.container
+
+
+def test_a_number_that_is_given_again_has_left_its_network() -> None:
+    """Also where nobody told of the end of the process that had it."""
+    sightings = Sightings(Registry())
+    pod = NetnsId(4, 7)
+    sightings.observed(b"", seen(5, 100, INSIDE, netns=pod, own=Ns.NET))
+    for ms in (100, 900):
+        sightings.addresses.read(HostNetwork(pod, ("10.0.0.2",), ms))
+    sightings.forked(b"", 1, 5, 500)
+    assert [bool(sightings.owners(b"", "10.0.0.2", Stamp(ms, 1)) is not Reason.NOT_SEEN) for ms in (400, 600)] == [
+        True,
+        False,
+    ]
 
 
 def test_what_is_kept_is_bounded() -> None:

@@ -156,7 +156,7 @@ def test_the_counts_of_each_run_add_up(lines: list[bytes], cut: int, tmp_path: P
 
 # --- the same state ---------------------------------------------------------------------------------------------------
 
-CACHES = {"self_answer", "token"}
+CACHES = {"net_answer", "self_answer", "token"}
 """What is rebuilt when it is asked for."""
 
 

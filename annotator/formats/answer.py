@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from annotator.model import UNSET_ID, Status
 
 if TYPE_CHECKING:
-    from annotator.model import Attribution, Chain, Container, NetnsId, ProcKey, Session, Target
+    from annotator.model import Attribution, Chain, Container, Netns, ProcKey, Session, Target
 
 MAX_KNOWN = 4096
 """Answers that are kept; when there are more, all are forgotten."""
@@ -109,11 +109,12 @@ def _session(session: Session) -> dict[str, Any]:
     return {"id": session.id, **_known(how=session.how, by=by)}
 
 
-def _netns(netns: NetnsId) -> dict[str, Any]:
-    found: dict[str, Any] = {"dev": netns.dev, "ino": netns.ino}
-    if netns.unique:
-        found["id"] = str(netns.unique)
-    return found
+def _netns(given: Netns) -> dict[str, Any]:
+    """The namespace; under which name it is mounted, and whether it is the host's own, only where that is so."""
+    found: dict[str, Any] = {"dev": given.id.dev, "ino": given.id.ino}
+    if given.id.unique:
+        found["id"] = str(given.id.unique)
+    return found | _known(name=given.name, host=given.host)
 
 
 def container_part(container: Container) -> dict[str, Any]:

@@ -62,11 +62,13 @@ def fields_of(answer: Attribution, *, mark_unknown: bool = False) -> list[bytes]
         found.append(b" cont_how=" + quoted(f"unknown:{answer.reason}"))
     if answer.targets and _elsewhere(answer):
         found.append(b" cont_target=" + targets_text(answer.targets))
-    if answer.src:
-        found.append(b" cont_src=" + list_text(answer.src))
-    if answer.dst:
-        found.append(b" cont_dst=" + list_text(answer.dst))
-    return found
+    return found + ends_of(answer)
+
+
+def ends_of(answer: Attribution) -> list[bytes]:
+    """Whose the addresses of a packet are; those of nobody that is known are absent."""
+    ends = ((b" cont_src=", answer.src), (b" cont_dst=", answer.dst))
+    return [name + list_text(chains) for name, chains in ends if chains]
 
 
 def _container(answer: Attribution) -> list[bytes]:

@@ -1,7 +1,8 @@
 """The record form: CONTAINER_ID records as the v11 patch writes them, for user space with contid support.
 
 The record stands before the one it speaks for, which gets ` record=N` at its end (SYSCALL, OBJ_PID, NETFILTER_PKT); a
-user-space record has it behind, without the link. Stock tools split or drop such events: never the default. Source:
+user-space record has it behind, without the link. A packet that is in no container gets the raw form's `cont_src` and
+`cont_dst`. Stock tools split or drop such events: never the default. Source:
 logs of a kernel with the v11 patches.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
-from annotator.formats.raw import MAX_LINE
+from annotator.formats.raw import MAX_LINE, ends_of, tail_start
 from annotator.formats.values import kernel_list
 from annotator.model import Attribution, Chain, Event, Status
 
@@ -59,25 +60,41 @@ class Record:
             place = self.backend.place(event)
             if place is not None:
                 edits.add(place, answer.chains, linked=self.backend.is_linked(event))
+        elif answer.src or answer.dst:
+            edits.end(self.backend.place(event), b"".join(ends_of(answer)))
         if answer.targets:
             places = self.backend.targets(event)
             if len(places) == len(answer.targets):  # else it cannot be told whose is whose
                 for target, place in zip(answer.targets, places, strict=True):
                     edits.add(place, target.chains, linked=True)
-        self.stats.annotated += edits.number
+        self.stats.annotated += edits.number + edits.ended
+        self.stats.already += edits.already
         self.stats.left_out_fields += edits.left_out
-        self.stats.passed += len(event.lines) - edits.number
+        self.stats.passed += len(event.lines) - edits.number - edits.ended - edits.already
 
 
 class _Edits:
-    """The records given to one event so far; `number` is that of the last."""
+    """The records given to one event so far; `number` is that of the last. `ended`: a packet got its ends."""
 
     def __init__(self, event: Event) -> None:
         self.event = event
         self.number = 0
-        self.left_out = 0
+        self.left_out = self.ended = self.already = 0
         self.head = b"node=" + event.node + b" " if event.node else b""
         self.head += b"type=CONTAINER_ID msg=audit(" + event.key.rpartition(b" ")[2] + b"): record="
+
+    def end(self, place: Place | None, fields: bytes) -> None:
+        """Say in the raw form's words whose a packet's addresses are: the patches have no record for that."""
+        if place is None:
+            return
+        line = self.event.lines[place.record]
+        if tail_start(line[: place.offset]) >= 0:
+            self.already = 1
+        elif len(line) + len(fields) >= MAX_LINE:
+            self.left_out += 1
+        else:
+            self.event.lines[place.record] = line[: place.offset] + fields + line[place.offset :]
+            self.ended = 1
 
     def add(self, place: Place, chains: tuple[Chain, ...], *, linked: bool) -> None:
         """One record, unless a container has no contid, or a line would become too long: without its link it lies."""

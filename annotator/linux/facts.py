@@ -49,11 +49,19 @@ _KINDS = {
     "pidfd_getfd": "target", "process_madvise": "target",
 }  # fmt: skip
 
+_SOCKETS = frozenset((
+    "socket", "bind", "connect", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg",
+    "recvmmsg", "getsockname", "getpeername", "setsockopt", "shutdown", "socketcall",
+))  # fmt: skip
+"""Calls that change nothing, but of which it is asked in which network namespace they were made."""
+
 _CALLS = {
-    f"arch={arch} syscall={number}".encode(): "clone2" if name == "clone" and machine in _FLAGS_SECOND else _KINDS[name]
+    f"arch={arch} syscall={number}".encode(): "clone2"
+    if name == "clone" and machine in _FLAGS_SECOND
+    else _KINDS.get(name, "socket")
     for arch, machine in ARCHES.items()
     for number, name in SYSCALLS.get(machine, {}).items()
-    if name in _KINDS
+    if name in _KINDS or name in _SOCKETS
 }
 
 _ACTOR = re.compile(
@@ -97,7 +105,7 @@ def _plain(event: Event, line: bytes) -> Reading:
     stop = line.find(b" key=", start)
     part = line[start : stop if stop > 0 else body_end(line, 0)]
     event.at = 0
-    if not known[1] and kind != "target":
+    if not known[1] and kind not in ("target", "socket"):
         kind = ""
     reading = _readings.get((kind, part))
     if reading is not None:
@@ -108,8 +116,8 @@ def _plain(event: Event, line: bytes) -> Reading:
     if kind == "target":
         return _targeted(event, actor)
     facts = _facts(kind, event, part, line, actor) if kind else _NOTHING
-    reading = Reading(actor, facts)
-    if kind in ("", "exit", "root"):
+    reading = Reading(actor, facts, network=kind == "socket")
+    if kind in ("", "socket", "exit", "root"):
         if len(_readings) >= LIMIT:
             _readings.clear()
         _readings[kind, part] = reading
@@ -174,6 +182,8 @@ def changed(kind: str, line: bytes, actor: Actor) -> tuple[Fact, ...]:
         return _forked(kind, line, actor)
     if kind == "root":
         return (Rooted(actor.pid),)
+    if kind == "socket":
+        return _NOTHING
     flags = hexadecimal(_argument(line, b" a1=" if kind == "setns" else b" a0="))
     if kind == "setns" and flags == 0:
         return (Moved(actor.pid, Ns.NONE, joined=True),)  # a kind the record hides
@@ -267,6 +277,7 @@ def _full(event: Event) -> Reading:
         kind, succeeded = call_of(line[start : line.find(b" a0=", start)])
         facts = _facts(kind, event, part, line, actor) if kind and kind != "target" and succeeded else _NOTHING
     else:
+        kind = ""
         actor, facts = user_reading(name, body)
     if actor is not None and actor.pid < 0:
         actor = None
@@ -275,7 +286,8 @@ def _full(event: Event) -> Reading:
     if any(each[1][:3] in _CONTID for each in records):
         facts += _operations(records, actor, body if name == b"SYSCALL" else b"")
     links = contid.link(records, reversed_order=event.reversed)
-    return _reading(actor, facts, records, names, links)
+    network = b"SOCKADDR" in names or kind == "socket"
+    return _reading(actor, facts, records, names, links, network=network)
 
 
 _CONTID = frozenset((b"op=", b"rec", b"con", b"ref", b"opi"))
@@ -287,6 +299,8 @@ def _reading(
     records: list[tuple[bytes, bytes]],
     names: list[bytes],
     links: contid.Links,
+    *,
+    network: bool,
 ) -> Reading:
     targets: list[int] = []
     stated: list[Stated] = []
@@ -309,7 +323,7 @@ def _reading(
             if isinstance(links.packet, tuple):
                 stated.append(Stated(NO_PID, _ids(links.packet)))
             break
-    return Reading(actor, facts, tuple(targets), tuple(stated), packet)
+    return Reading(actor, facts, tuple(targets), tuple(stated), packet, network=network)
 
 
 def _ids(chains: contid.Chains) -> tuple[tuple[ContId, ...], ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from annotator.backend import NO_ENGINE, HostProcess
+from annotator.backend import NO_ENGINE, HostNetwork, HostProcess
 from annotator.linux.cgroup import Role
 from annotator.linux.host_containers import Containers
 from annotator.linux.host_member import DEFAULT_OPTIONS, HostOptions, Member, Members, is_helper, is_maker
@@ -18,6 +18,7 @@ from annotator.linux.host_places import Places, Witness
 from annotator.linux.host_read import Look, Proc
 from annotator.linux.host_sandbox import Sandboxes
 from annotator.linux.namespaces import INITIAL, Space, own_of, parse_link
+from annotator.linux.netns import Names, addresses_of
 from annotator.model import Container, Evidence, NetnsId, Ns, Reason
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class LinuxHost:
         self.places = Places(self._lives)
         self._members = Members(self.proc, self._containers, root, options)
         self._sandboxes = Sandboxes(self.proc, self._containers, self.places, units=options.units)
+        self._names = Names(root, now)
         self._surveyed = -SURVEY_MS
         self._nobodys: dict[Space, int] = {}
         self.closed, self._members.reader_root = self._check()
@@ -129,6 +131,17 @@ class LinuxHost:
         for each in private:  # a sandbox found after it may own the namespace it is in
             answers[each[0].stat.pid] = self._answer(*each)
         return _parents_first(answers)
+
+    def network(self, pid: int) -> HostNetwork | None:
+        """The network namespace in which this process is now."""
+        found = addresses_of(self.proc, pid) if not self.closed else None
+        if found is None:
+            return None
+        space, addresses = found
+        netns = NetnsId(self._dev, space.ino, space.unique)
+        host = parse_link(self._host[2]) == (b"net", space.ino)
+        name = self._names.of(netns) if self.proc.live and not host else ""
+        return HostNetwork(netns, addresses, self._now(), pid, name, host)
 
     # --- who says what ------------------------------------------------------------------------------------------
 

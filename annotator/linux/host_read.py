@@ -102,7 +102,9 @@ class Proc:
             if not self.live and not modes.S_ISREG(os.fstat(fd).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", name)
             data = os.read(fd, limit)
-            if limit == MAX_MOUNTS:  # only this file has many records; the others come whole (single_open, seq_file.c)
+            if (
+                limit == MAX_MOUNTS
+            ):  # only long files have many records; the others come whole (single_open, seq_file.c)
                 while data and len(data) < limit and (more := os.read(fd, limit - len(data))):
                     data += more
             return data
@@ -158,10 +160,7 @@ class Proc:
         return sorted(int(name) for name in names if len(name) <= 7 and name.isdecimal() and 0 < int(name) < PID_MAX)
 
     def first(self) -> tuple[bytes, ...]:
-        """The host's own namespaces: those of pid 1; where it is closed to us, of the kernel's first thread.
-
-        From here on they are known, and not opened any more.
-        """
+        """The host's own namespaces, known from here on: those of pid 1, else of the kernel's first thread."""
         links = self.links(1)
         if not (links[0] and links[1]):
             stat = parse_stat(self.text(2, "stat"))
@@ -185,13 +184,14 @@ class Proc:
 
     def look(self, pid: int) -> Look | Reason:
         """All that is read of one process, or why it cannot be told."""
-        return self._with(pid, self._look)
+        return self.within(pid, self._look)
 
     def brief(self, pid: int) -> Brief | Reason:
         """Only what tells in whose mount namespace it is."""
-        return self._with(pid, self._brief)
+        return self.within(pid, self._brief)
 
-    def _with(self, pid: int, read: Callable[[int, int], T | Reason]) -> T | Reason:
+    def within(self, pid: int, read: Callable[[int, int], T | Reason]) -> T | Reason:
+        """What `read` makes of a process, by its pid and a descriptor of its directory; or why it cannot be told."""
         if not 0 < pid < PID_MAX:
             return Reason.NOT_SEEN
         try:
@@ -233,9 +233,8 @@ class Proc:
         zombie = (first.zombie or last.zombie) and not inner
         login = (UNSET_ID if auid is None else auid, UNSET_ID if ses is None else ses)
         number = None if contid is None else ContId(contid)
-        return Look(
-            last, cgroup, links, zombie, ids, *login, exe.removesuffix(b" (deleted)"), number, tags, *spaces
-        )  # fmt: skip
+        exe = exe.removesuffix(b" (deleted)")
+        return Look(last, cgroup, links, zombie, ids, *login, exe, number, tags, *spaces)
 
     def _thread(self, pid: int, fd: int) -> bytes:
         """The first thread ended before the others: one of those still shows where the process is."""
@@ -265,9 +264,8 @@ class Proc:
         parsed = parse_link(link)
         if parsed is None or parsed[0] != name:
             return None
-        if not self.live:
-            return Space(kind, parsed[1])
-        return Space(kind, parsed[1], self._unique(inner + _NS[at], fd, kind, parsed[1]))
+        unique = self._unique(inner + _NS[at], fd, kind, parsed[1]) if self.live else 0
+        return Space(kind, parsed[1], unique)
 
     @staticmethod
     def _unique(name: bytes, fd: int, kind: Ns, ino: int) -> int:
@@ -279,6 +277,10 @@ class Proc:
             return unique_id(ns, kind) if os.fstat(ns).st_ino == ino else 0
         finally:
             os.close(ns)
+
+    def net(self, fd: int) -> Space | None:
+        """The network namespace of the process whose directory this is."""
+        return self._space(2, self.link(_NS[2], fd), b"", fd)
 
     def _number(self, name: str, fd: int, limit: int) -> int | None:
         data = self._optional(name, fd, 32)
@@ -295,11 +297,9 @@ class Proc:
 
     def _has_contids(self) -> bool:
         """Whether this kernel has /proc/PID/audit_containerid: no ENOENT for our own, or (recorded) for the first."""
-        pids: list[int | str] = ["self"] if self.live else list(self.pids()[:1])
-        for pid in pids:
-            try:
-                os.stat(f"{pid}/audit_containerid", dir_fd=self._fd)
-            except OSError:
-                return False
-            return True
-        return False
+        pid: int | str = "self" if self.live else next(iter(self.pids()), 0)
+        try:
+            os.stat(f"{pid}/audit_containerid", dir_fd=self._fd)
+        except OSError:
+            return False
+        return True

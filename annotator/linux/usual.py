@@ -59,7 +59,7 @@ class Usual:
             end = record.find(b" a0=", body, shared)
         call = record[body : end + 1]
         kind, succeeded = calls.get(call) or call_of(call)
-        if not kind:
+        if not kind or kind == "socket":
             return signature, _NOTHING, 0
         if kind == "target":
             if record[-13:] != b"\ntype=OBJ_PID" or (

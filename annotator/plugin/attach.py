@@ -76,7 +76,8 @@ def attach(worker: Worker, link: socket.socket | None) -> Attached | None:
     tables = worker.tables
     sightings = Sightings(tables.registry, names=names_of(worker), processes=tables.processes)
     tables.provenance.sightings = sightings
-    attached = Attached(Live(sightings, host, journal=journal), Inbox(link) if link is not None else None, worker)
+    live = Live(sightings, host, journal=journal, networks=host)
+    attached = Attached(live, Inbox(link) if link is not None else None, worker)
     until = time.monotonic() + START_S
     while attached.inbox is not None and not attached.live.looks and time.monotonic() < until:
         attached.see()

@@ -20,8 +20,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from annotator.backend import HostProcess
-from annotator.live import SEEN, Follower, Op, subscribe
+from annotator.backend import HostNetwork, HostProcess
+from annotator.follower import NETWORK, SEEN, Follower, Op, subscribe
 from annotator.model import Container, ContId, Evidence, NetnsId, Ns, Reason
 from annotator.outside import live_host
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _SIZE = struct.Struct("=I")
 _FIELDS = tuple(one.name for one in dataclasses.fields(HostProcess))
+_READ = tuple(one.name for one in dataclasses.fields(HostNetwork) if one.name != "netns")
 _CONTAINER = ("id", "name", "image", "engine", "owner", "uuid", "pod", "pod_name", "namespace", "start_ms")
 FENCE_S = 0.1
 """How long the worker waits for the follower before it goes on without."""
@@ -76,7 +77,7 @@ def _run(link: socket.socket, node: bytes) -> None:
         out.put([], why)
         out.drain()
         return
-    follower = Follower(host, events, now=lambda: time.time_ns() // 1_000_000)
+    follower = Follower(host, events, now=lambda: time.time_ns() // 1_000_000, networks=host)
     out.put(follower.start(), "")
     link.setblocking(False)
     asked = 0
@@ -183,6 +184,9 @@ class Inbox:
         return found
 
     def _op(self, op: Op) -> Op:
+        if op[0] == NETWORK:
+            netns, *rest = op[1]
+            return (NETWORK, HostNetwork(NetnsId(*netns), *rest))
         if op[0] != SEEN:
             return op
         values = dict(zip(_FIELDS, op[1], strict=True))
@@ -212,6 +216,9 @@ class Inbox:
 
 
 def _plain(op: Op) -> Op:
+    if op[0] == NETWORK:
+        found: HostNetwork = op[1]
+        return (NETWORK, (tuple(found.netns), *(getattr(found, name) for name in _READ)))
     if op[0] != SEEN:
         return op
     seen: HostProcess = op[1]

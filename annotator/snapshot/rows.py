@@ -149,6 +149,7 @@ class Lived(NamedTuple):
     unknown_version: int = -1
     vouched: Stamp | None = None
     moved: Stamp | None = None
+    net_moved: Stamp | None = None
     ran: Stamp | None = None
     programs: int = 0
     runs: bytes = b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from annotator import model
-from annotator.backend import HostProcess
+from annotator.backend import HostNetwork, HostProcess
 from annotator.errors import EntryError, FormatError
 from annotator.nouns import Nouns, kind_of
 
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 OBSERVED = "observed"
 """The kind of a `HostProcess`."""
 
+NETWORK = "network"
+"""The kind of a `HostNetwork`."""
+
 _NOUNS = Nouns(
-    {kind_of(cls): cls for cls in get_args(model.Fact)} | {OBSERVED: HostProcess, "container": model.Container},
+    {kind_of(cls): cls for cls in get_args(model.Fact)}
+    | {OBSERVED: HostProcess, NETWORK: HostNetwork, "container": model.Container},
     vars(model),
 )
 
-Stored = model.Fact | HostProcess | model.Container
+Stored = model.Fact | HostProcess | HostNetwork | model.Container
 
 
 def encode_fact(fact: Stored) -> tuple[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ from annotator.model import (
     Event,
     Evidence,
     Flag,
+    Netns,
     NetnsId,
     ProcKey,
     Reason,
@@ -100,7 +101,8 @@ def test_a_container_event_in_full() -> None:
     found = made(
         Attribution(
             Status.CONTAINER, (inner().chain(),), (Evidence.CGROUP,), flags=(Flag.ENTERED,), session=entered,
-            netns=NetnsId(4, 4026531840, 2**63), vpid=7, key=ProcKey(b"web1", "b-1", 11, 99, True),
+            netns=Netns(NetnsId(4, 4026531840, 2**63), "web", host=True),
+            vpid=7, key=ProcKey(b"web1", "b-1", 11, 99, True),
         )
     )  # fmt: skip
     assert found["container"] == {
@@ -125,7 +127,7 @@ def test_a_container_event_in_full() -> None:
             "how": "docker exec",
             "by": {"auid": "1000", "ses": "5", "uid": "0", "tty": "pts0", "exe": "/usr/bin/runc"},
         },
-        "netns": {"dev": 4, "ino": 4026531840, "id": "9223372036854775808"},
+        "netns": {"dev": 4, "ino": 4026531840, "id": "9223372036854775808", "name": "web", "host": True},
     }
     assert found["process"] == {"pid": 11, "name": "sh", "vpid": 7, "entity_id": "web1/b-1/11@99t"}
 

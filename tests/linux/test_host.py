@@ -181,6 +181,19 @@ def test_pid_namespaces_never_make_a_member(machine: Machine) -> None:
     assert where(view(machine), 300) == (None, Reason.AMBIGUOUS)
 
 
+def test_an_engine_s_stage_owns_no_namespace(machine: Machine) -> None:
+    """An engine in a container: its stage is in the inner one's cgroup while it still sees the outer one's files."""
+    machine.add(200, cgroup=IN_A, ns=INSIDE_A, ticks=900)
+    inner = f"0::/system.slice/docker-{A}.scope/docker-{B}.scope\n"
+    sealed = "/memfd:runc_cloned:/proc/self/exe (deleted)"
+    machine.add(210, ppid=200, cgroup=inner, ns={"mnt": 77, "pid": 78}, comm="runc:[1:CHILD]", exe=sealed)
+    machine.add(220, cgroup=USER, ns={"mnt": 77})
+    host = view(machine)
+    host.processes()
+    found = answer(host, 220)
+    assert found.place is None or found.place.id != B
+
+
 def test_engine_helpers_are_host(machine: Machine) -> None:
     """Stages of runc, and conmon, are in the container's cgroup before, or without, being in the container."""
     machine.add(90, comm="containerd-shim")

@@ -1,4 +1,4 @@
-"""Rules of annotator.linux.netns and sockets: who is in a network namespace, and whose an address is."""
+"""Rules of annotator.linux.netns and sockets: what addresses a network namespace has, and under which name it is."""
 
 from __future__ import annotations
 
@@ -13,111 +13,142 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.errors import SourceError
+from annotator.linux import netns as module
 from annotator.linux import sockets
-from annotator.linux.netns import MAX_NETNS, NetnsTable, normal, open_netns, read_names
+from annotator.linux.host import LinuxHost
+from annotator.linux.netns import Names, local_ipv4, local_ipv6, open_netns, read_names
 from annotator.linux.procevents import ProcEvents
-from annotator.model import Container, ContId, NetnsId, Reason
+from annotator.model import NetnsId
+from annotator.registry import derive_contid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-HOST, POD, WEB = NetnsId(4, 4026531840), NetnsId(4, 4026532001), NetnsId(4, 4026532002, 77)
 ROOT = os.geteuid() == 0
 
+FIB_TRIE = b"""\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     +-- 10.77.3.0/24 2 0 2
+        +-- 10.77.3.0/30 2 0 2
+           |-- 10.77.3.0
+              /24 link UNICAST
+           |-- 10.77.3.2
+              /32 host LOCAL
+        |-- 10.77.3.255
+           /32 link BROADCAST
+     +-- 127.0.0.0/8 2 0 2
+        |-- 127.0.0.0
+           /8 host LOCAL
+        |-- 127.0.0.1
+           /32 host LOCAL
+     |-- 192.0.2.0
+        /24 host LOCAL
+     |-- 192.0.2.9
+        /25 link UNICAST
+        /32 universe LOCAL
+     |-- 192.0.2.10
+        /32 universe UNICAST
+Local:
+           |-- 10.77.3.2
+              /32 host LOCAL
+"""
+"""As 6.18 writes it of a veth end, with a route to a range of its own, an address that a route leads to as well, and a
+route to one of another."""
 
-def container(id_: str) -> Container:
-    """A container of that id."""
-    return Container(ContId(1), id_)
-
-
-def test_a_namespace_holds_a_set() -> None:
-    """A pod's containers share one; each is there once; the host's namespace holds nobody."""
-    table, one, two = NetnsTable(HOST), container("a"), container("b")
-    for each in (one, two, one):
-        table.joined(POD, each)
-    table.joined(HOST, one)
-    assert table.containers(POD) == (one, two)
-    assert table.containers(HOST) == ()
-    assert table.of(two) == (POD,)
-    table.left(POD, one)
-    assert table.containers(POD) == (two,)
-
-
-def test_what_ended_is_not_answered() -> None:
-    """An ended container leaves; with the last one the namespace is forgotten, unless it has a name."""
-    table, one, two = NetnsTable(HOST), container("a"), container("b")
-    table.joined(POD, one)
-    table.joined(WEB, two)
-    table.named({WEB: "cni-1"})
-    one.end_ms = 5
-    assert table.containers(POD) == ()
-    table.ended(one)
-    table.ended(two)
-    assert len(table) == 1
-    assert (table.name(WEB), table.name(POD)) == ("cni-1", "")
-    table.named({})
-    assert table.name(WEB) == ""
-
-
-def test_an_address_leads_to_containers_where_only_one_namespace_has_it() -> None:
-    """Two that have it are ambiguous, the host's own address is the host's, loopback is everybody's."""
-    table, one, two, web = NetnsTable(HOST), container("a"), container("b"), container("c")
-    table.joined(POD, one)
-    table.joined(POD, two)
-    table.joined(WEB, web)
-    table.has(HOST, ["192.0.2.1", "10.0.0.1"], 0)
-    table.has(POD, ["10.0.0.2", "fd00:0:0::2", "127.0.0.1"], 0)
-    table.has(WEB, ["10.0.0.3", "10.0.0.1", "::ffff:10.0.0.4"], 0)
-    assert table.at_address("10.0.0.2") == (one, two)
-    assert table.at_address("fd00::2") == (one, two)
-    assert table.at_address("10.0.0.4") == (web,)
-    assert table.at_address("192.0.2.1") == ()
-    assert table.at_address("10.0.0.1") is Reason.AMBIGUOUS
-    assert [table.at_address(text) for text in ("127.0.0.1", "10.9.9.9", "nonsense")] == [Reason.NOT_SEEN] * 3
-    table.has(WEB, ["10.0.0.2"], 1)
-    assert table.at_address("10.0.0.3") is Reason.NOT_SEEN
-    assert table.at_address("10.0.0.2") is Reason.AMBIGUOUS
-    web.end_ms = 2
-    table.ended(web)
-    assert table.at_address("10.0.0.2") == (one, two)
+IF_INET6 = b"""\
+00000000000000000000000000000001 01 80 10 80       lo
+fd77000000000000000000000000000a 02 40 00 c0     eth0
+fe800000000000003c31c3fffe291c4c 02 40 20 c0     eth0
+"""
 
 
-def test_addresses_are_asked_for_when_they_are_old() -> None:
-    """Once a minute of each namespace, of a process that was seen there; who does not answer is asked again later."""
-    table = NetnsTable(HOST)
-    table.joined(POD, container("a"), pid=10)
-    table.joined(WEB, container("b"), pid=20)
-    asked: list[int] = []
-
-    def ask(netns: NetnsId, pid: int) -> Iterable[str] | None:
-        asked.append(pid)
-        return ["10.0.0.2"] if netns == POD else None
-
-    table.refresh(0, ask)
-    table.refresh(59_000, ask)
-    assert asked == [10, 20]
-    table.refresh(60_000, ask)
-    assert sorted(asked) == [10, 10, 20, 20]
-    assert table.at_address("10.0.0.2") == table.containers(POD)
+def test_own_addresses_are_the_local_ones_of_one_host() -> None:
+    """Not those of the network, not broadcast, not where a route leads; each once."""
+    assert local_ipv4(FIB_TRIE) == ["10.77.3.2", "127.0.0.1", "192.0.2.9"]
+    assert local_ipv6(IF_INET6) == [
+        "0000:0000:0000:0000:0000:0000:0000:0001",
+        "fd77:0000:0000:0000:0000:0000:0000:000a",
+        "fe80:0000:0000:0000:3c31:c3ff:fe29:1c4c",
+    ]
 
 
-def test_the_table_is_bounded() -> None:
-    """Namespaces not heard of longest are forgotten, with their addresses."""
-    table = NetnsTable(HOST)
-    for ino in range(MAX_NETNS + 5):
-        netns = NetnsId(4, ino)
-        table.joined(netns, container(str(ino)))
-        if ino < 3:
-            table.has(netns, [f"10.0.0.{ino + 1}"], 0)
-    assert len(table) == MAX_NETNS
-    assert table.at_address("10.0.0.1") is Reason.NOT_SEEN
+@given(st.binary(max_size=300) | st.lists(st.sampled_from(FIB_TRIE.splitlines(keepends=True))).map(b"".join))
+def test_any_text_is_read(text: bytes) -> None:
+    """Whatever it is: addresses, as text, or none."""
+    assert all(isinstance(one, str) for one in (*local_ipv4(text), *local_ipv6(text)))
 
 
-@given(st.text(max_size=70) | st.ip_addresses().map(str))
-def test_any_text_is_an_address_or_none(text: str) -> None:
-    """And a normal one stays as it is."""
-    found = normal(text)
-    assert found is None or normal(found) == found
+def test_a_name_is_looked_for_again_soon_and_believed_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A namespace is there before its name."""
+    now, there, read = [1000], dict[NetnsId, str](), list[int]()
+
+    def names(_: Path) -> dict[NetnsId, str]:
+        read.append(now[0])
+        return dict(there)
+
+    monkeypatch.setattr(module, "read_names", names)
+    asked, web = Names(Path("/"), lambda: now[0]), NetnsId(4, 7)
+    assert asked.of(web) == ""
+    there[web] = "web"
+    for ms, name in ((1049, ""), (1050, "web"), (2049, "web")):
+        now[0] = ms
+        assert asked.of(web) == name
+    there.clear()
+    now[0] = 2050
+    assert asked.of(web) == ""
+    assert read == [1000, 1050, 2050]
+
+
+def tree(root: Path, *, fib: bytes = FIB_TRIE) -> LinuxHost:
+    """A recorded machine: pid 1 in the host's namespaces, 7 in a network namespace of its own."""
+    for pid, ino in ((1, 4026531833), (7, 4026532001)):
+        at = root / "proc" / str(pid)
+        (at / "ns").mkdir(parents=True)
+        (at / "net").mkdir()
+        (at / "stat").write_bytes(b"%d (sh) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99 0 0" % pid)
+        (at / "net/fib_trie").write_bytes(fib)
+        for kind, number in (("mnt", 4026531832), ("pid", 4026531836), ("net", ino)):
+            (at / "ns" / kind).symlink_to(f"{kind}:[{number}]")
+    (root / "proc/7/net/if_inet6").write_bytes(IF_INET6)
+    return LinuxHost(root, live=False, derive=derive_contid, now=lambda: 5000, offset_ms=0)
+
+
+def test_the_host_view_reads_the_namespace_of_a_process(tmp_path: Path) -> None:
+    """Its addresses, when, through whom, whether it is the host's; also where there is no IPv6; of nobody nothing."""
+    host = tree(tmp_path)
+    found = host.network(7)
+    assert found is not None
+    assert (found.netns, found.read_ms, found.pid, found.host) == (NetnsId(0, 4026532001), 5000, 7, False)
+    assert found.addresses == (*local_ipv4(FIB_TRIE), *local_ipv6(IF_INET6))
+    own = host.network(1)
+    assert own is not None
+    assert own.host
+    assert own.addresses == tuple(local_ipv4(FIB_TRIE))
+    assert host.network(8) is None
+
+
+def test_of_a_table_that_is_too_long_nothing_is_said(tmp_path: Path) -> None:
+    """The address that matters may be behind what was read."""
+    assert tree(tmp_path, fib=FIB_TRIE * 2000).network(7) is None
+
+
+def test_of_a_process_that_went_elsewhere_meanwhile_nothing_is_said(tmp_path: Path) -> None:
+    """Its files may be those of the one namespace or of the other."""
+    host = tree(tmp_path)
+    plain = host.proc.read
+    link = tmp_path / "proc/7/ns/net"
+
+    def read(name: str | bytes, dir_fd: int, limit: int = 0) -> bytes:
+        if name == "net/fib_trie":
+            link.unlink()
+            link.symlink_to("net:[4026532999]")
+        return plain(name, dir_fd, limit)
+
+    host.proc.read = read  # type: ignore[method-assign]
+    assert host.network(7) is None
 
 
 def test_names_of_a_machine_without_any(tmp_path: Path) -> None:

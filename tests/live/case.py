@@ -88,6 +88,10 @@ class Case:
         config["mounts"] = [one for one in config["mounts"] if one["destination"] not in taken] + mounts
         for kind in change.get("without", ()):
             config["linux"]["namespaces"] = [one for one in config["linux"]["namespaces"] if one["type"] != kind]
+        if change.get("net"):
+            for one in config["linux"]["namespaces"]:
+                if one["type"] == "network":
+                    one["path"] = change["net"]
         if change.get("caps"):
             for one in config["process"]["capabilities"]:
                 config["process"]["capabilities"][one] = change["caps"]

@@ -349,6 +349,7 @@ def scenario(lab: Lab, name: str, *, seconds: float = 120) -> dict[str, object]:
         "scenarios.py",
         "case.py",
         "engines.py",
+        "networks.py",
         "reuse.py",
     ):  # so that nothing of this tree's own place is in the log
         shutil.copy(HERE / part, lab.dir / part)

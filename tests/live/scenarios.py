@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(Path(__file__).parent))
 import engines
+import networks
 import reuse
 from case import LOOP, PATH, Case, work
 
@@ -194,10 +196,16 @@ def roots(case: Case) -> None:
             case.run("chroot", at, "/bin/sh", "-c", LOOP.format(count=2), "onhost=1")
 
 
+def network(case: Case) -> None:
+    """Packets and sockets: see `networks`."""
+    podman = shutil.which("podman") and Path("/usr/lib/cni/bridge").exists()
+    networks.network(case, engines.podman_command(case) if podman else None)
+
+
 SCENARIOS: tuple[Callable[[Case], None], ...] = (
     *(host, engines.runc, engines.crun, engines.podman, engines.pod, engines.rootless, engines.docker),
     *(engines.containerd, engines.lxc, engines.nspawn, engines.bubblewrap),
-    *(entered, roots, storm, forks, reused, nested, across, early, before),
+    *(entered, roots, storm, forks, reused, nested, across, early, before, network),
 )
 
 

@@ -1,0 +1,97 @@
+"""In which network namespace a process was at a time, from the looks at it and from its own calls: rules, and no state.
+
+No audit record names a network namespace, and a process changes it by a call that need not be recorded. So a look
+counts only for the program that it saw, or that this one ran by execve, and never across a setns or unshare that the
+log tells of. Of engines and their helpers nothing is said: their threads are in several at a time, and a record names
+the process, not the thread. What is not known is not said; the host's needs a look as any other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from annotator.backend import SLACK_MS
+from annotator.looks import EXEC_MS, moves
+from annotator.model import Ns
+
+if TYPE_CHECKING:
+    from annotator.backend import HostProcess
+    from annotator.looks import Known
+    from annotator.model import Stamp
+    from annotator.processes import Life
+
+HELPERS = frozenset(
+    b"ip tc bridge dhcp host-device host-local ipvlan loopback macvlan portmap ptp sbr static tuning vlan vrf firewall "
+    b"bandwidth flannel calico calico-ipam calico-node cilium-cni cilium-agent multus weave-net kube-router kubelet "
+    b"crio netavark aardvark-dns slirp4netns pasta pasta.avx2 passt rootlesskit firejail NetworkManager "
+    b"ovs-vswitchd".split()
+)
+"""Programs that go into others' network namespaces, beside the engines: ip(8), CNI's plugins, network daemons."""
+
+
+def wanders(exe: bytes) -> bool:
+    """Whether that program, or a thread of it, goes from one network namespace to another."""
+    return moves(exe) or exe.rpartition(b"/")[2] in HELPERS
+
+
+def seen_in(known: Known, life: Life, stamp: Stamp, exe: bytes, *, told: bool) -> HostProcess | None:
+    """A look that shows the network namespace in which this process was at that time; None when none does.
+
+    `exe` is the program as the record names it. `told`: the log tells of changes of namespaces.
+    """
+    if life.pid > 2 and wanders(exe):
+        return None
+    ms, moved = stamp.ms, life.net_moved
+    if moved is not None and stamp < moved:
+        return None  # a late record: which of its moves came before it, is not kept
+    program = known.program_of(life, ms)
+    if moved is not None and (life.ran is None or life.ran < moved):
+        return _after_move(known, program, ms, moved.ms)
+    own = [one.seen for one in known.looks if one.program == program and _tells(one.seen)]
+    before = next((one for one in reversed(own) if one.read_ms <= ms), None)
+    after = next((one for one in own if one.read_ms > ms), None)
+    if before is not None and after is not None:
+        return before if told or before.netns == after.netns else None  # if it went, that was after this event
+    if after is not None:
+        return after if after.read_ms - ms <= EXEC_MS else None  # it began a moment ago, or nobody looked for long
+    return before or _handed_on(known, life, program)
+
+
+def _tells(seen: HostProcess) -> bool:
+    """Whether a look shows a namespace that its process will not have left unseen."""
+    return seen.netns is not None and (seen.pid <= 2 or not wanders(seen.exe))
+
+
+def _after_move(known: Known, program: int, ms: int, moved_ms: int) -> HostProcess | None:
+    """It went elsewhere, and runs the same program still: where a look between then and now found it.
+
+    A call is stamped at its entry and may take long: a look that shows what was before it says nothing. Nor does it of
+    a thread that went alone.
+    """
+    looks = [one for one in known.looks if one.seen.netns is not None]
+    old = next((one for one in reversed(looks) if one.seen.read_ms <= moved_ms), None)
+    new = [one for one in looks if one.program == program and moved_ms + SLACK_MS < one.seen.read_ms <= ms]
+    if old is None or not new or any(one.seen.netns in (old.seen.netns, None) for one in new):
+        return None
+    return new[-1].seen if len({one.seen.netns for one in new}) == 1 else None
+
+
+def _handed_on(known: Known, life: Life, program: int) -> HostProcess | None:
+    """Nobody looked at this program: what the one before it was in, or its parent when it was born."""
+    last = next((one for one in reversed(known.looks) if one.seen.netns is not None and one.program < program), None)
+    if last is not None:
+        stayed = last.program == program - 1 and life.net_moved is None and _tells(last.seen)
+        return last.seen if stayed else None
+    above = known.above
+    if above is None or known.born_ms is None or program > 1:
+        return None
+    born_in = life.ns if life.bound else None  # as its fork record tells, if there is one, and does not hide it
+    if born_in is None or born_in & Ns.NET:
+        return None
+    parent = life.parent
+    looks = [one.seen for one in above.looks if one.program == known.above_ran and _tells(one.seen)]
+    before = next((one for one in reversed(looks) if one.read_ms <= known.born_ms), None)
+    if before is None or parent is None or parent.pid != above.pid:
+        return None
+    still = parent.net_moved is None or (parent.ran is not None and parent.net_moved < parent.ran)
+    return before if still else None
