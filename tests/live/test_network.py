@@ -81,7 +81,7 @@ def test_a_socket_s_namespace_is_that_of_its_process(run: Run) -> None:
     count = run.found.sockets
     assert count["right"] > 40
     assert count["absent"] <= 0.1 * count["right"]
-    assert sum(name.startswith("lab") for name in run.found.names) >= 3
+    assert sum(name.startswith("lab") for name in run.found.names) >= 2  # those of `a` and `b`, which live long
 
 
 def test_the_journal_gives_the_same_answers(run: Run) -> None:
