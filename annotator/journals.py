@@ -148,7 +148,11 @@ class Loaded:
                 entries.close()
                 raise
             looks = Reader()
+            skipped = 0
             for entry in entries:
+                if entries.skipped != skipped:
+                    looks.gap()  # it may have been a look
+                    skipped = entries.skipped
                 if entry.kind == WPARS:
                     listing = looks.listing(entry.realtime_ns, entry.body)
                     self.listings += [listing] if listing is not None else []

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from annotator.aix.inventory import MAX_CID, Sighting
 from annotator.aix.listing import Listing
 from annotator.aix.record import GLOBAL, wpar_name
+from annotator.codec import MAX_BYTES, frame
 from annotator.errors import FormatError
 from annotator.nouns import Nouns, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-MAX_NAMES = 65_536
-"""Sightings in one look: some 8192 WPARs, as many sources."""
+MAX_NAMES = 4096
+"""Sightings in one look: some 1000 WPARs by four sources. A larger one is written as a look that shows nothing."""
 
 
 class WparsSeen(NamedTuple):
@@ -30,6 +31,9 @@ class WparsSeen(NamedTuple):
     doubted: tuple[str, ...] = ()
     took_ms: int = 0
 
+
+ROOM = 4096
+"""Bytes of an entry beside its body."""
 
 KIND = kind_of(WparsSeen)
 _NOUNS = Nouns({KIND: WparsSeen}, {"Sighting": Sighting})
@@ -51,9 +55,14 @@ class Writer:
         whole = (tuple(look.sightings), tuple(sorted(look.complete)))
         if self._last != whole:
             self._last = whole
-            self._write(look, WparsSeen(*whole, look.doubted, look.took_ms))
+            self._whole(look, whole)
         elif self._write(look, WparsSeen(doubted=look.doubted, took_ms=look.took_ms)):
-            self._write(look, WparsSeen(*whole, look.doubted, look.took_ms))
+            self._whole(look, whole)
+
+    def _whole(self, look: Listing, whole: tuple[tuple[Sighting, ...], tuple[str, ...]]) -> None:
+        """What comes after will be `the same` as this: so something must stand there, even if it does not fit."""
+        seen = WparsSeen(*whole, look.doubted, look.took_ms)
+        self._write(look, seen if _fits(seen) else seen._replace(sightings=(), complete=()))
 
     def _write(self, look: Listing, seen: WparsSeen) -> bool:
         return self._append((look.at_ms or 0) * 1_000_000, *_NOUNS.plain(seen))
@@ -82,6 +91,15 @@ class Reader:
         self._last = found
         at_ms, took_ms = realtime_ns // 1_000_000, max(found.took_ms, 0)
         return Listing(found.sightings, at_ms, frozenset(found.complete), found.doubted, took_ms)
+
+
+def _fits(seen: WparsSeen) -> bool:
+    if len(seen.sightings or ()) > MAX_NAMES:
+        return False
+    try:
+        return len(frame(_NOUNS.plain(seen)[1])) < MAX_BYTES - ROOM
+    except FormatError:
+        return False
 
 
 def _restored(body: Mapping[str, Any]) -> WparsSeen | None:

@@ -311,6 +311,22 @@ def test_a_file_that_a_process_begins_has_a_whole_look_too(sim: Any, tmp_path: P
     assert len(loaded.listings) == recording.stream.looks.count
 
 
+@pytest.mark.parametrize("many", [1000, 4000, 20_000])
+def test_a_look_that_does_not_fit_is_not_the_one_before(tmp_path: Path, many: int) -> None:
+    """More WPARs than one entry can hold: what is the same as they is not the same as what was before them."""
+    path = tmp_path / "journal"
+    kept = Journaling(path, HEADER)
+    writer = Writer(kept.append)
+    crowd = tuple(Sighting("lswpar", f"w{n}", cid=n % 65000 + 1, uuid=UUID, hostname="h" * 255) for n in range(many))
+    for at_ms, seen in ((1000, (Sighting("perfstat", "web", cid=3),)), (2000, crowd), (3000, crowd)):
+        writer.note(Listing(seen, at_ms))
+    kept.close()
+    loaded = Loaded(Sightings(Registry()), Stats())
+    loaded.load(path, b"host1")
+    assert [one.at_ms for one in loaded.listings] == [1000, 2000, 3000]
+    assert [one.sightings for one in loaded.listings[1:]] == [crowd if many == 1000 else ()] * 2
+
+
 def test_a_journal_with_damage_gives_what_is_sound(tmp_path: Path) -> None:
     """What is not used is counted."""
     path = tmp_path / "journal"
