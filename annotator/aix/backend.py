@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from datetime import UTC, tzinfo
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotator.aix import tails
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from annotator.aix.record import Record
     from annotator.model import Event, Fact
     from annotator.stats import Stats
+
+AHEAD = 64
+"""Listings that are asked whether a life went on; as a rule the next one says."""
 
 HINTS = 256
 """Commands that are remembered, since a listing may be of the very second of one."""
@@ -197,7 +201,7 @@ class Aix:
 
         Without such a listing what was seen is believed (`HOLDS_MS`).
         """
-        for one in self._coming:
+        for one in islice(self._coming, AHEAD):
             shown = one.shows(life)
             if shown is not None:
                 life.seen_ms = max(life.seen_ms, one.at_ms or 0) if shown else life.seen_ms
