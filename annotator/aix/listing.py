@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.aix import inventory
-from annotator.aix.lives import rank
+from annotator.aix.lives import HOLDS_MS, rank
 from annotator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,8 +54,10 @@ class Listing(NamedTuple):
             lacks = life.source in sources or (not own and "lswpar" in self.complete)
             return False if lacks or any(seen.state is not None and seen.state in "DB" for seen in own) else None
         starts = [seen.start_ms for seen in own if seen.cid == first.cid and seen.start_ms is not None]
-        another = life.init_ms is not None and starts[:1] not in ([], [life.init_ms])
-        return first.cid == life.cid and not another
+        if first.cid != life.cid or (life.init_ms is not None and starts[:1] not in ([], [life.init_ms])):
+            return False
+        soon = (self.at_ms or 0) - life.seen_ms <= HOLDS_MS  # later it may be the same number of another life
+        return True if soon or (starts and life.init_ms is not None) else None
 
 
 def read(data: bytes, origin: str, at_ms: int | None = None) -> Listing:

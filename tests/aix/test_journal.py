@@ -236,6 +236,28 @@ def test_a_look_takes_its_time(sim: Any, tmp_path: Path) -> None:
     assert "cid" not in documents[-1]["provenance"].get("aix", {})
 
 
+@pytest.mark.parametrize(("starts", "known"), [((None, None), False), ((500, 500), True), ((500, 900), False)])
+def test_the_same_cid_hours_later(sim: Any, tmp_path: Path, starts: tuple[int | None, int | None], known: bool) -> None:
+    """Between two looks with hours in between only the start of its init shows that it is the same life."""
+    machine = sim.Machine()
+    machine.make("web")
+    pid = machine.start("web", 7)
+    machine.records.clear()
+    kept = Journaling(tmp_path / "journal", HEADER)
+    writer = Writer(kept.append)
+    for at, start in enumerate(starts):
+        start_ms = None if start is None else start * 1000
+        seen = (Sighting("perfstat", "web", cid=7, start_ms=start_ms),)
+        writer.note(Listing(seen, (machine.seconds + at * 20_000) * 1000, frozenset(("perfstat",))))
+    kept.close()
+    machine.tick(30)
+    machine.record(pid, "FS_Chdir", "/")
+    machine.tick(9000)
+    machine.record(pid, "FS_Chdir", "/")
+    documents, _ = replayed(machine.auditpr("elrRtpPTcW"), Options(format="json", journals=(tmp_path / "journal",)))
+    assert ("cid" in documents[1]["provenance"].get("aix", {})) is known
+
+
 def test_a_journal_of_another_kind_is_refused(sim: Any, tmp_path: Path) -> None:
     """One without a look for a trail; one of an AIX machine for a Linux log."""
     linux, aix = tmp_path / "linux", tmp_path / "aix"
