@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from annotator.aix.inventory import MAX_CID, Sighting
 from annotator.aix.listing import Listing
 from annotator.aix.record import GLOBAL, wpar_name
-from annotator.codec import MAX_BYTES, frame
 from annotator.errors import FormatError
 from annotator.nouns import Nouns, kind_of
 
@@ -94,6 +93,8 @@ class Reader:
 
 
 def _fits(seen: WparsSeen) -> bool:
+    from annotator.codec import MAX_BYTES, frame  # msgpack: only who keeps a journal needs it
+
     if len(seen.sightings or ()) > MAX_NAMES:
         return False
     try:
