@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -232,9 +234,9 @@ def rootless(case: Case) -> None:
     (at / "containers.conf").write_text(CALM)
     run = Path(f"/run/user/{uid}")
     for folder in (at / "home", run):
-        folder.mkdir(parents=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.chown(folder, uid, uid)
-    case.undo.append(lambda: shutil.rmtree(run, ignore_errors=True))
+    case.undo.append(lambda: (end_pause(run), shutil.rmtree(run, ignore_errors=True)))
     root = case.root()
     for one in (root, *root.rglob("*")):
         os.chown(one, uid, uid, follow_symlinks=False)
@@ -254,6 +256,13 @@ def rootless(case: Case) -> None:
     case.run(*command, "run", "-d", "--network", "none", "--name", name, "--rootfs", root, *asleep, env=env)
     for _ in range(3):
         case.run(*command, "exec", name, *work(name, 5), env=env)
+
+
+def end_pause(run: Path) -> None:
+    """Podman leaves a process that keeps a user's namespaces; it was started for this user only."""
+    for file in run.glob("**/pause.pid"):
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int(file.read_text()), signal.SIGKILL)
 
 
 def open_to_all(folder: Path) -> None:
