@@ -139,16 +139,37 @@ def test_file_sink_refuses_what_is_not_ours_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "target").exists()
 
 
-def test_file_sink_starts_on_a_line_of_its_own(tmp_path: Path) -> None:
-    """What a killed process left of a line is ended before the next is written."""
+@pytest.mark.parametrize("before", [b"", b"one\n", b"x" * 2_000_000 + b"\n"])
+def test_file_sink_takes_half_a_line_back(tmp_path: Path, before: bytes) -> None:
+    """What a killed process left of a line goes before the next is written."""
     path = tmp_path / "out"
-    path.write_bytes(b"ha")
+    path.write_bytes(before + b"ha")
     path.chmod(0o600)
     sink = FileSink(path)
     sink.write(b"a\n")
     sink.write(b"b\n")
     sink.close()
-    assert path.read_bytes() == b"ha\na\nb\n"
+    assert path.read_bytes() == before + b"a\nb\n"
+    assert sink.written == 4
+
+
+@pytest.mark.parametrize("why", ["append-only", "endless"])
+def test_file_sink_starts_on_a_line_of_its_own(tmp_path: Path, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it cannot be taken back, or where it begins cannot be seen, it is ended instead."""
+    path = tmp_path / "out"
+    half = b"ha" if why == "append-only" else b"x" * 2_000_000
+    path.write_bytes(half)
+    path.chmod(0o600)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    sink = FileSink(path)
+    sink.write(b"a\n")
+    sink.write(b"b\n")
+    sink.close()
+    assert path.read_bytes() == half + b"\na\nb\n"
     assert sink.written == 4
 
 

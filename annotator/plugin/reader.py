@@ -236,6 +236,8 @@ class Reader:
             self.upkeep.kill()
 
     def _leave(self) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # Python's end takes our handlers away before the process is gone
         unfinished = list(self._sent)
         left = self.backlog.waiting + sum(map(len, unfinished))
         lost = self.backlog.keep(unfinished)

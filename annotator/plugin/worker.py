@@ -8,10 +8,8 @@ Budget: the whole life of the process, from its start to its last line, is on on
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import json
-import os
 import select
 import socket
 import time
@@ -20,20 +18,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator import config as configuration
-from annotator.errors import AnnotatorError, SourceError, StoreError, UsageError
-from annotator.events import Grouper
+from annotator.errors import AnnotatorError, SourceError, UsageError
 from annotator.linux.backend import Linux
 from annotator.pipeline import Tables
 from annotator.plugin import rights, wire
 from annotator.plugin.fanout import Fanout
-from annotator.plugin.machine import header
+from annotator.plugin.memory import Memory
 from annotator.plugin.notes import Notes
 from annotator.plugin.outlets import Outlets
 from annotator.plugin.progress import Progress
 from annotator.plugin.startup import settle
 from annotator.plugin.truncation import ADVICE, ENOUGH, count_cut
 from annotator.plugin.upkeep import CONFIG_CODE, RELOAD_CODE
-from annotator.snapshot import restore, save
 from annotator.sources import Cutter
 from annotator.stats import Stats
 
@@ -74,7 +70,7 @@ def run(path: str, link: socket.socket) -> int:
         return CONFIG_CODE
     try:
         worker.ready()
-        worker.learn()
+        worker.memory.learn(worker.tables, worker.pipeline.grouper)
         worker.follow(follower)
         worker.questions = listen(worker, Registrations(worker))
         if worker.questions is not None:
@@ -106,11 +102,11 @@ class Worker:
         self.told: dict[str, float] = {}
         self.cut_lines = 0
         backend = Linux()
+        self.memory = Memory(config, self.node, notes)  # before the outputs: see there
         self.outlets = Outlets(config, self.node, backend, self.stats, notes)
         self.outputs, self.lines = self.outlets.outputs, self.outlets.lines
         self.pipeline = Fanout(backend, self.outlets.fan, self.stats, self.tables, config.process.event_timeout_ms)
         self.watched: dict[int, Callable[[], None]] = {link.fileno(): self._hear}
-        self._state = Path(config.state.directory) / "state" if config.state.directory else None
         self._inbox = wire.Inbox()
         self._cutter = Cutter("auditd")
         self._came = time.monotonic()
@@ -137,32 +133,6 @@ class Worker:
             "caps": rights.mask(rights.needed_by_reader(config)),
         }
         self._tell(wire.READY, json.dumps(message).encode())
-
-    def learn(self) -> None:
-        """What an earlier run knew. One that is still ending, since its reader was killed, is given 3 s for it."""
-        if self._state is None:
-            return
-        try:
-            lock = os.open(self._state.with_name("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            until = time.monotonic() + 3
-            while not _locked(lock):
-                if time.monotonic() > until:
-                    self.notes.warning("state-unused", why="another plugin uses it", path=self._state)
-                    self._state = None
-                    return
-                time.sleep(0.02)
-            restore(
-                self._state,
-                header(self.node),
-                self.tables,
-                self.pipeline.grouper,
-                tell=lambda text: self.notes.info("state", what=text),
-            )
-        except OSError as err:
-            self.notes.warning("state-unused", why=err.strerror, path=self._state)
-            self._state = None
-        except StoreError as err:
-            self.notes.warning("state-unused", why=err.what, advice=err.advice)
 
     def follow(self, follower: socket.socket | None) -> None:
         """This machine's own processes, from now on."""
@@ -287,27 +257,11 @@ class Worker:
         self.code = code
 
     def save(self) -> None:
-        """Keep what is known. Lines that wait are not part of it: the reader has them until they have left."""
-        if self._state is None:
-            return
-        grouper = self.pipeline.grouper
-        kept = Grouper(grouper.completes, Stats(), ordered=True)
-        kept.clock, kept.serials = grouper.clock, grouper.serials
-        try:
-            save(self._state, header(self.node), self.tables, kept, None)
-        except StoreError as err:
-            self.notes.error("state-not-saved", what=err.what, advice=err.advice)
+        """Keep what is known."""
+        self.memory.save(self.tables, self.pipeline.grouper)
 
     def _tell(self, kind: bytes, payload: bytes) -> None:
         try:
             self.link.sendall(wire.pack(kind, payload))
         except OSError:
             return  # the reader is gone; the next read says so
-
-
-def _locked(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

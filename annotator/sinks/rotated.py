@@ -137,8 +137,9 @@ class FileSink:
         self._fd = fd
         self._size = status.st_size
         self._limit = self._max_bytes
-        # Whoever wrote it last may have died within a line.
-        self._torn = self._lines and self._size > 0 and self._last_byte() != b"\n"
+        self._torn = False
+        if self._lines and self._size:
+            self._take_back(self._half())  # whoever wrote it last was killed within a line
 
     def _opened(self) -> int:
         try:
@@ -148,16 +149,21 @@ class FileSink:
         _finish(fd, self._mode, self._dress)
         return fd
 
-    def _last_byte(self) -> bytes:
-        r"""The last byte of the file, b"\n" where it may not be read (then nothing is known to be wrong)."""
+    def _half(self) -> int:
+        """Bytes after the last newline; 0, and a line of its own for what follows, where that cannot be seen."""
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
-            return b"\n"
+            return 0
+        start = max(0, self._size - _COPY)
         try:
-            return os.pread(fd, 1, self._size - 1)
+            found = os.pread(fd, self._size - start, start).rfind(b"\n")
         finally:
             os.close(fd)
+        if found < 0 < start:
+            self._torn = True
+            return 0
+        return self._size - start - (found + 1)
 
     def _append(self, data: bytes) -> int:
         """How many bytes were written before the disk was full."""

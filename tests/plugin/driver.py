@@ -31,6 +31,7 @@ live = false
 syslog = ""
 stderr = true
 report_interval_s = 0.2
+{control}
 {more}
 [[output]]
 name = "main"
@@ -43,7 +44,8 @@ path = "{directory}/out.log"
 def configure(directory: Path, more: str = "", output: str = "", after: str = "") -> Path:
     """A configuration with one file, and what else is wanted."""
     path = directory / "annotator.toml"
-    path.write_text(CONFIG.format(directory=directory, more=more, output=output) + after, "utf-8")
+    control = "" if "[control]" in more else '[control]\nsocket = ""'  # the machine's own is for its own plugin
+    path.write_text(CONFIG.format(directory=directory, more=more, control=control, output=output) + after, "utf-8")
     path.chmod(0o600)
     return path
 

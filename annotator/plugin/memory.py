@@ -1,0 +1,85 @@
+"""What a worker knows, kept over its end: the state file, and the lock that only one worker holds at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from annotator.errors import StoreError
+from annotator.events import Grouper
+from annotator.plugin.machine import header
+from annotator.snapshot import restore, save
+from annotator.stats import Stats
+
+if TYPE_CHECKING:
+    from annotator.config import Config
+    from annotator.pipeline import Tables
+    from annotator.plugin.notes import Notes
+
+PATIENCE_S = 3.0
+"""How long a worker that is still ending is given, beside its `process.drain_s`."""
+
+
+class Memory:
+    """Nothing is kept where there is no `state.directory`, or where another plugin uses it.
+
+    A worker whose reader was killed goes on until its outputs have what it holds, while auditd starts the next plugin.
+    That one waits here before it opens an output, so that no two write one file at the same time.
+    """
+
+    def __init__(self, config: Config, node: str, notes: Notes) -> None:
+        self.node, self.notes = node, notes
+        self._path = Path(config.state.directory) / "state" if config.state.directory else None
+        self._lock = -1
+        if self._path is None:
+            return
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._lock = os.open(self._path.with_name("lock"), flags, 0o600)
+            until = time.monotonic() + config.process.drain_s + PATIENCE_S
+            while not _locked(self._lock):
+                if time.monotonic() > until:
+                    self._give_up("another plugin uses it")
+                    return
+                time.sleep(0.02)
+        except OSError as err:
+            self._give_up(err.strerror)
+
+    def learn(self, tables: Tables, grouper: Grouper) -> None:
+        """What an earlier run knew."""
+        if self._path is None:
+            return
+        try:
+            restore(
+                self._path, header(self.node), tables, grouper, tell=lambda text: self.notes.info("state", what=text)
+            )
+        except OSError as err:
+            self._give_up(err.strerror)
+        except StoreError as err:
+            self.notes.warning("state-unused", why=err.what, advice=err.advice)
+
+    def save(self, tables: Tables, grouper: Grouper) -> None:
+        """Keep what is known. Lines that wait are not part of it: the reader has them until they have left."""
+        if self._path is None:
+            return
+        kept = Grouper(grouper.completes, Stats(), ordered=True)
+        kept.clock, kept.serials = grouper.clock, grouper.serials
+        try:
+            save(self._path, header(self.node), tables, kept, None)
+        except StoreError as err:
+            self.notes.error("state-not-saved", what=err.what, advice=err.advice)
+
+    def _give_up(self, why: object) -> None:
+        self.notes.warning("state-unused", why=why, path=self._path)
+        self._path = None
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
