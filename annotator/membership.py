@@ -478,7 +478,7 @@ class Membership:
 
         So it says something only of a caller in the first one: not from inside a container, nor of unknown birth.
         """
-        if intent.inside is not None or not life.init_ns:
+        if intent.inside is not None or not life.tells_pids:
             return None
         target = self.processes.at(life.node, intent.command.target, stamp)
         stay = self.where(target, stamp) if target is not None else None
@@ -559,7 +559,7 @@ class Membership:
         if newest is None or (life is not None and newest.stamp <= life.seen):
             return life
         above = newest.parent
-        if life is not None and above.pid != fact.by and not above.init_ns:
+        if life is not None and above.pid != fact.by and not above.tells_pids:
             return life  # perhaps a number of some other pid namespace
         parent = above.ppid if newest.sibling else above.pid
         return self.processes.see(node, Actor(fact.pid, parent, above.auid, above.uid, above.ses), stamp)

@@ -35,9 +35,9 @@ class Life:
 
     __slots__ = (
         "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "changed", "end",
-        "epoch", "exe", "hinted", "init_ns", "intent", "key_boot", "moved", "net_answer", "net_moved", "node", "ns",
-        "parent", "pid", "ppid", "programs", "ran", "runs", "seen", "self_answer", "ses", "sibling", "stays",
-        "support", "ticks", "token", "uid", "unknown_version", "vouched",
+        "epoch", "exe", "hinted", "init_ns", "intent", "key_boot", "matched", "moved", "net_answer", "net_moved", "node",
+        "ns", "parent", "pid", "ppid", "programs", "ran", "runs", "seen", "self_answer", "ses", "sibling", "stays",
+        "strange", "support", "ticks", "token", "uid", "unknown_version", "vouched",
     )  # fmt: skip
 
     def __init__(self, node: bytes, pid: int, born: Stamp) -> None:
@@ -66,6 +66,7 @@ class Life:
         self.ticks: int | None = None
         self.key_boot = ""
         self.init_ns = False
+        self.matched = self.strange = 0  # children whose own record its fork records named, and others
         self.token: object = None
         self.vouched: Stamp | None = None
         # membership's: its answers with their intervals, what supports them, what an engine's command line announced,
@@ -79,6 +80,15 @@ class Life:
         self.self_answer: tuple[Attribution, Attribution] | None = None
         self.net_answer: tuple[Attribution, Attribution] | None = None
         self.unknown_version = -1
+
+    @property
+    def tells_pids(self) -> bool:
+        """Whether the numbers of its children are the first pid namespace's.
+
+        One that fits is no proof: in a busy container the number of one child is, sooner or later, that which another
+        one has on the host. There most children show numbers that no fork record named.
+        """
+        return self.init_ns and self.matched >= self.strange
 
     @property
     def key(self) -> ProcKey:
@@ -196,6 +206,8 @@ class Processes:
         life = Life(name, actor.pid, stamp)
         life.key_boot = node.boot
         node.now[actor.pid] = life
+        if hint is None and node.forks and (parent := node.now.get(actor.ppid)) is not None:
+            parent.strange += 1
         self._update(node, life, actor, stamp, hint)
         if actor.pid not in node.hints:
             life.token = object()
@@ -257,8 +269,7 @@ class Processes:
             hint = hints[at]
             if hint.stamp.ms > stamp.ms + SLACK_MS:
                 continue
-            orphan = hint.parent.end is not None and hint.parent.init_ns and actor.ppid in self._reapers(hint.parent)
-            if hint.fits(actor.ppid) or orphan:
+            if hint.fits(actor.ppid) or self._orphaned(hint.parent, actor, life):
                 if life is not None and life.bound and hint.stamp <= life.born:
                     break
                 del hints[: at + 1]
@@ -270,8 +281,15 @@ class Processes:
         return None
 
     @staticmethod
-    def _reapers(parent: Life) -> set[int]:
-        return {1, *(older.pid for older in parent.ancestors())}
+    def _orphaned(parent: Life, actor: Actor, life: Life | None) -> bool:
+        """Whether this can be a child of one that has ended: not who was born of whom it shows, and lives on."""
+        if parent.end is None or not parent.tells_pids:
+            return False
+        if life is not None and life.end is None and (life.ppid, life.ses, life.auid) == (
+            actor.ppid, actor.ses, actor.auid
+        ):  # fmt: skip
+            return False
+        return actor.ppid == 1 or any(actor.ppid == older.pid for older in parent.ancestors())
 
     def _bind(self, life: Life, hint: Hint) -> bool:
         """A fork record is now proven to be this life's birth; or not (False), where nothing true can say so."""
@@ -283,8 +301,9 @@ class Processes:
         life.parent = parent
         life.bound = True
         life.ns = hint.ns
-        parent.init_ns = True  # its numbers are the first namespace's, as the child's own record shows
-        life.init_ns = hint.ns is None or not hint.ns & Ns.PID
+        parent.init_ns = True  # its numbers may be the first namespace's, as the child's own record shows
+        parent.matched += 1
+        life.init_ns = parent.tells_pids and (hint.ns is None or not hint.ns & Ns.PID)
         life.hinted = hint.stamp
         life.birth_epoch = hint.epoch  # what was lost since then may have moved it
         life.unknown_version = -1
@@ -309,6 +328,7 @@ class Processes:
             if life.end is not None and life.end < stamp:
                 continue
             if hint.fits(life.ppid) and self._bind(life, hint):
+                parent.strange = max(0, parent.strange - 1)  # it was only late
                 return life
         hints = node.hints.setdefault(child, [])
         hints.append(hint)

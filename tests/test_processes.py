@@ -91,6 +91,58 @@ def test_an_orphan_of_one_whose_numbers_are_not_known_binds_not() -> None:
     assert not trail.see(20, 1, 200).bound
 
 
+def busy(trail: Trail, shell: Life) -> None:
+    """A shell in a pid namespace of its own with many children, one of which has the number of a fork of another."""
+    for number in range(20):
+        trail.fork(shell, 40 + number, 100 + 10 * number)  # as the container counts
+        trail.see(46 if number == 10 else 500 + number, shell.pid, 105 + 10 * number)  # as the host does
+
+
+@pytest.mark.parametrize("reaper", [1, 5])
+def test_a_number_that_fits_once_does_not_prove_a_pid_namespace(reaper: int) -> None:
+    """In a busy container the number of one child is that of another on the host; so no host process is its orphan."""
+    trail = Trail()
+    shell = trail.see(10, 5, 0)
+    trail.see(5, 1, 1)
+    shell.parent = trail.see(5, 1, 2)
+    busy(trail, shell)
+    assert shell.matched
+    assert shell.init_ns
+    trail.fork(shell, 900, 400)
+    trail.exit(shell, 500)
+    assert not trail.see(900, reaper, 600).bound
+    assert not shell.tells_pids
+
+
+def test_who_lives_on_as_it_was_is_nobodys_orphan() -> None:
+    """A living process that still shows its parent and session is not born again by another's fork record."""
+    trail = Trail()
+    caller = trail.see(5, 1, 0)
+    trail.fork(caller, 20, 5)
+    command = trail.see(20, 5, 10)
+    trail.fork(caller, 10, 20)
+    shell = trail.see(10, 5, 30)
+    trail.fork(shell, 20, 40)
+    trail.exit(shell, 50)
+    assert trail.see(20, 5, 100) is command
+    assert command.parent is caller
+
+
+def test_late_fork_records_are_no_strangers() -> None:
+    """On the host too a child may be heard of before its fork record: that it fits then is what counts."""
+    trail = Trail()
+    parent = trail.see(10, 1, 0)
+    trail.fork(parent, 11, 5)
+    trail.see(11, 10, 6)
+    for number in range(20, 30):
+        trail.see(number, 10, 10 * number)
+        assert trail.fork(parent, number, 10 * number) is not None
+    assert parent.tells_pids
+    trail.fork(parent, 99, 500)
+    trail.exit(parent, 510)
+    assert trail.see(99, 1, 600).parent is parent
+
+
 def test_a_process_goes_on_under_another_parent_when_its_own_has_ended() -> None:
     """Reparenting changes ppid and nothing else."""
     trail = Trail()

@@ -23,7 +23,10 @@ WORDS: Final = {
         "Read auditd's audispd_events socket at this path instead of standard input. Empty: standard input."
     ),
     "input.node": "The name of this host in the output, for records without node=. Empty: the host's own name.",
-    "queue.memory_mib": "How much may wait in memory between reading and annotating.",
+    "queue.memory_mib": (
+        "How much may wait between reading and annotating. It waits in a file below state.directory, where the next "
+        "plugin finds it when this one is killed; without that, or when the disk is full, in memory."
+    ),
     "queue.when_full": (
         "block: stop reading, so that auditd's own queue fills and its overflow_action decides; spill: write "
         "to disk, below state.directory; pass: let records out without looking at them."

@@ -2,7 +2,7 @@
 
     auditd ──stdin──> reader ──socketpair──> worker ──queues──> one thread for each output
                         │                      │
-                   backlog (memory, disk)   pipeline, state, metrics
+                   backlog (a file)         pipeline, state, metrics
 
 Two processes, since a thread of the same interpreter can be starved by the worker: measured, a reading thread held up
 476 of 80,000 writes by more than 1 ms at Python's own switch interval, a reading process none. The reader imports

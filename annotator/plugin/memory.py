@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from annotator.pipeline import Tables
     from annotator.plugin.notes import Notes
 
+ENDED = b"ended\n"
+
 PATIENCE_S = 3.0
 """How long a worker that is still ending is given, beside its `process.drain_s`."""
 
 
 class Memory:
     """Nothing is kept where there is no `state.directory`, or where another plugin uses it.
+
+    `clean`: the worker before ended well, so that all it was given has left; it says so in the lock's file.
 
     A worker whose reader was killed goes on until its outputs have what it holds, while auditd starts the next plugin.
     That one waits here before it opens an output, so that no two write one file at the same time.
@@ -34,6 +38,7 @@ class Memory:
         self.node, self.notes = node, notes
         self._path = Path(config.state.directory) / "state" if config.state.directory else None
         self._lock = -1
+        self.clean = True
         if self._path is None:
             return
         try:
@@ -45,8 +50,18 @@ class Memory:
                     self._give_up("another plugin uses it")
                     return
                 time.sleep(0.02)
+            self.clean = os.pread(self._lock, len(ENDED), 0) == ENDED
+            os.ftruncate(self._lock, 0)
         except OSError as err:
             self._give_up(err.strerror)
+
+    def close(self) -> None:
+        """All that we were given has left."""
+        if self._path is not None:
+            try:
+                os.pwrite(self._lock, ENDED, 0)
+            except OSError:
+                return  # a full disk: the next one repeats some lines
 
     def learn(self, tables: Tables, grouper: Grouper) -> None:
         """What an earlier run knew."""

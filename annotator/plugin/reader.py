@@ -22,7 +22,7 @@ from annotator.plugin import wire
 from annotator.plugin.backlog import Backlog
 from annotator.plugin.intake import Intake
 from annotator.plugin.notes import Notes
-from annotator.plugin.upkeep import Settings, Upkeep, set_oom_score
+from annotator.plugin.upkeep import Settings, Upkeep, take_back
 
 if TYPE_CHECKING:
     import socket
@@ -62,7 +62,7 @@ class Reader:
         self._reload = self._paused = False  # asked for; and sent, and not answered
         self._sent: deque[bytes] = deque()  # has not left the worker yet
         self._sent_size = 0
-        self._out: deque[memoryview] = deque()
+        self._out: deque[tuple[memoryview, bool]] = deque()  # messages that go to it, and whether it is a chunk
         self._full_since = 0.0
         self._told = (0.0, "")
         self.times_full = self.resent = self.lost = 0
@@ -72,7 +72,7 @@ class Reader:
 
     def run(self) -> int:
         """Until the input ends, or we are told to stop."""
-        wake = _take_back()
+        wake = take_back()
         self._spawn(wake)
         while not self.upkeep.over:
             self._poll(wake, time.monotonic())
@@ -132,7 +132,7 @@ class Reader:
             return
         if self._reload and not self._until:
             self._reload, self._paused = False, True
-            self._out.append(memoryview(wire.pack(wire.RELOAD)))
+            self._say(wire.RELOAD)
             return
         while self.upkeep.given - self.upkeep.read < WINDOW and (batch := self.backlog.take()) is not None:
             self._send(batch[0], passed=batch[1])
@@ -143,22 +143,28 @@ class Reader:
         self.upkeep.given += 1
         self._sent.append(chunk)
         self._sent_size += len(chunk)
-        self._out.append(memoryview(wire.pack(wire.PASS if passed else wire.LINES, chunk)))
+        self._say(wire.PASS if passed else wire.LINES, chunk)
+
+    def _say(self, kind: bytes, payload: bytes = b"") -> None:
+        self._out.append((memoryview(wire.pack(kind, payload)), kind in (wire.PASS, wire.LINES)))
 
     def _end(self) -> None:
         self._tell(force=True)
         self._ended = True
-        self._out.append(memoryview(wire.pack(wire.END)))
+        self._say(wire.END)
 
     def _exchange(self, worker: socket.socket) -> None:
         """Send what goes, take what came; a worker that is gone is seen here."""
         try:
             while self._out:
-                done = worker.send(self._out[0])
-                if done < len(self._out[0]):
-                    self._out[0] = self._out[0][done:]
+                message, is_chunk = self._out[0]
+                done = worker.send(message)
+                if done < len(message):
+                    self._out[0] = (message[done:], is_chunk)
                     break
                 self._out.popleft()
+                if is_chunk:
+                    self.backlog.hand()
         except BlockingIOError:
             pass
         except OSError:
@@ -169,6 +175,7 @@ class Reader:
             elif kind == wire.DONE and len(payload) == wire.COUNTS.size:
                 for _ in range(self.upkeep.progress(*wire.COUNTS.unpack(payload))):
                     self._sent_size -= len(self._sent.popleft())
+                    self.backlog.leave()
         if self.upkeep.channel is None:
             self._out.clear()
             self._paused = self._ended = False
@@ -189,7 +196,8 @@ class Reader:
         if self.settings.caps is not None:
             self.upkeep.limit_once(self.settings.caps, self.settings.oom_score_adj)
         settings = self.settings
-        self.backlog.configure(settings.limit, settings.policy, settings.spill_max, settings.directory)
+        size, more = settings.limit, settings.spill_max
+        self.backlog.configure(size, settings.policy, more, settings.directory, clean=settings.clean)
         for why in self.backlog.refused:
             self.notes.warning("backlog-refused", why=why)
         self.backlog.refused.clear()
@@ -201,10 +209,12 @@ class Reader:
         chunks = list(self._sent)
         self._sent.clear()
         self._sent_size = 0
+        self.backlog.again()
         for at, chunk in enumerate(chunks):
             if at == 0 and self.upkeep.deaths >= 4:
                 self.lost += chunk.count(b"\n") or 1
                 self.notes.error("lines-lost", bytes=len(chunk), why="every worker dies of them", start=chunk[:200])
+                self.backlog.leave()
                 continue
             self.resent += chunk.count(b"\n") or 1
             self._send(chunk, passed=at == 0 and self.upkeep.deaths >= 2)
@@ -279,17 +289,5 @@ class Reader:
 
         text = json.dumps(self._counts())
         if text != self._told[1]:
-            self._out.append(memoryview(wire.pack(wire.TELL, text.encode())))
+            self._say(wire.TELL, text.encode())
         self._told = (now, text)
-
-
-def _take_back() -> int:
-    """Take back what auditd left ignored, blocked and preferred; returns a descriptor that gives signals' numbers."""
-    os.umask(0o077)
-    wake, wakened = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(number, lambda *_: None)  # the number comes through the pipe
-    signal.set_wakeup_fd(wakened, warn_on_full_buffer=False)
-    signal.pthread_sigmask(signal.SIG_SETMASK, set())
-    set_oom_score(0)  # auditd's own, -1000, is not for its plugins
-    return wake

@@ -32,6 +32,7 @@ class Settings:
         self.drain_s = 2.0
         self.syslog, self.level, self.stderr = "/dev/log", "info", False
         self.oom_score_adj = 0
+        self.clean = True
         self.caps: int | None = None
 
     def take(self, payload: bytes) -> bool:
@@ -150,6 +151,18 @@ class Upkeep:
         self._limited = True
         if failed := limit(caps):
             self.notes.warning("rights-kept", why=failed)
+
+
+def take_back() -> int:
+    """Take back what auditd left ignored, blocked and preferred; returns a descriptor that gives signals' numbers."""
+    os.umask(0o077)
+    wake, wakened = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)  # the number comes through the pipe
+    signal.set_wakeup_fd(wakened, warn_on_full_buffer=False)
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+    set_oom_score(0)  # auditd's own, -1000, is not for its plugins
+    return wake
 
 
 def set_oom_score(value: int) -> None:

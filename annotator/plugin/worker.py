@@ -122,6 +122,7 @@ class Worker:
             "socket": config.input.socket,
             "format": config.input.format,
             "directory": config.state.directory,
+            "clean": self.memory.clean,
             "limit": config.queue.memory_mib << 20,
             "policy": config.queue.when_full,
             "spill_max": config.queue.spill_max_mib << 20,
@@ -251,6 +252,7 @@ class Worker:
         self.outlets.close(until)
         self._tell(wire.DONE, wire.COUNTS.pack(self._progress.read, self._progress.left))
         self.save()
+        self.memory.close()
         for one in (self.questions, self.live):
             if one is not None:
                 one.close()

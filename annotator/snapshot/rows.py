@@ -154,6 +154,8 @@ class Lived(NamedTuple):
     programs: int = 0
     runs: bytes = b""
     support: tuple[Evidence, ...] = ()
+    matched: int = 0
+    strange: int = 0
 
 
 class Machine(NamedTuple):

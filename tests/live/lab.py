@@ -53,7 +53,7 @@ disk_full_action = IGNORE
 disk_error_action = IGNORE
 q_depth = 99999
 overflow_action = IGNORE
-max_restarts = 3
+max_restarts = 100
 plugin_dir = {dir}/etc/plugins.d
 end_of_event_timeout = 2
 """
@@ -81,6 +81,17 @@ max_mib = 0
 queue_mib = 1024
 when_full = "wait"
 """
+
+RAW = """\
+[[output]]
+name = "raw"
+type = "file"
+path = "{dir}/ours.raw"
+max_mib = 0
+queue_mib = 1024
+when_full = "wait"
+"""
+"""Beside the JSON, where what goes in is held against what comes out."""
 
 LAUREL = """\
 directory = "{dir}/laurel"
@@ -124,9 +135,10 @@ def until(what: str, true: Callable[[], object], seconds: float = 20) -> None:
 class Lab:
     """Use it in `with`: then all is started, and at the end all is stopped and put back."""
 
-    def __init__(self, folder: Path, *, laurel: bool = True, calls: str = CALLS) -> None:
+    def __init__(self, folder: Path, *, laurel: bool = True, calls: str = CALLS, raw: bool = False) -> None:
         self.dir = folder
         self.calls = calls
+        self.config = OURS + (RAW if raw else "")
         self.laurel = laurel and shutil.which("laurel") is not None
         self._status: dict[str, str] = {}
         self._lock = -1
@@ -180,7 +192,7 @@ class Lab:
         plugins.mkdir(parents=True, mode=0o750)
         self.dir.chmod(0o700)
         write(self.dir / "etc/auditd.conf", AUDITD.format(dir=self.dir))
-        write(self.dir / "annotator.toml", OURS.format(dir=self.dir))
+        write(self.dir / "annotator.toml", self.config.format(dir=self.dir))
         start = self.dir / "plugin"
         code = "from annotator.plugin import main; raise SystemExit(main())"
         write(start, f'#!/bin/sh\nexec {sys.executable} -c "{code}" "$@" 2>>{self.dir}/plugin.err\n', 0o750)
@@ -193,14 +205,38 @@ class Lab:
             write(plugins / "laurel.conf", PLUGIN.format(path=begin, args=f"--config {self.dir}/laurel.toml"))
 
     def _begin_auditd(self) -> None:
-        with (self.dir / "auditd.out").open("wb") as out:
+        scanned = text(self.dir / "plugin.err").count("event=processes-scanned")
+        with (self.dir / "auditd.out").open("ab") as out:
             self._auditd = subprocess.Popen(
                 ["auditd", "-n", "-c", self.dir / "etc"], stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
         until("auditd", lambda: status()["pid"] == str(self._auditd.pid if self._auditd else -1))
-        until("our plugin", lambda: "event=processes-scanned" in text(self.dir / "plugin.err"))
+        until("our plugin", lambda: text(self.dir / "plugin.err").count("event=processes-scanned") > scanned)
         sh("auditctl", "-b", "65536")
         sh("auditctl", "-f", "1")
+
+    def restart(self) -> None:
+        """Stop auditd, and start it again, as an update of it does."""
+        assert self._auditd is not None
+        end(self._auditd)
+        self._begin_auditd()
+
+    def reload(self) -> None:
+        """SIGHUP: auditd reads its configuration again, and tells its plugins to."""
+        assert self._auditd is not None
+        self._auditd.send_signal(signal.SIGHUP)
+
+    def reader(self) -> int:
+        """The plugin's process that auditd started, 0 while there is none."""
+        if self._auditd is None:
+            return 0
+        for pid in children_of(self.dir):
+            with contextlib.suppress(OSError, IndexError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                ours = "laurel" not in Path(f"/proc/{pid}/cmdline").read_text()
+                if ours and fields[0] != "Z" and int(fields[1]) == self._auditd.pid:
+                    return pid
+        return 0
 
     def _load_rules(self) -> None:
         only = ("-F", "arch=b64", "-F", f"auid={AUID}")
@@ -234,6 +270,16 @@ class Lab:
             sh("auditctl", "-e", self._status["enabled"], check=False)
 
     # --- at work ------------------------------------------------------------------------------------------------
+
+    def caught_up(self, seconds: float = 60) -> bool:
+        """Wait until the last record of auditd's log is in our raw output; whether it came."""
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            last = (tail(self.dir / "audit.log").splitlines() or [""])[-1]
+            if last.partition("\x1d")[0] in tail(self.dir / "ours.raw"):
+                return True
+            time.sleep(0.2)
+        return False
 
     def settle(self, seconds: float = 60) -> None:
         """Wait until what is in the log by now has been answered, by us and by laurel."""
@@ -336,11 +382,15 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def scenario(lab: Lab, name: str, *, seconds: float = 120) -> dict[str, object]:
-    """Run one scenario as its own audited login; says when, and what it did."""
+def scenario(lab: Lab, name: str, *, seconds: float = 120, lasting: float = 0) -> dict[str, object]:
+    """Run one scenario as its own audited login; says when, and what it did.
+
+    `lasting`: for so many seconds; then what comes of it is not waited for, since not everything may.
+    """
     began = time.time()
     folder = lab.dir / "cases" / name
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "seconds").write_text(str(lasting))
 
     def login() -> None:
         Path("/proc/self/loginuid").write_text(str(AUID))
@@ -366,7 +416,7 @@ def scenario(lab: Lab, name: str, *, seconds: float = 120) -> dict[str, object]:
             check=False,
         )
     ended = time.time()
-    if lab.is_at_work:
+    if lab.is_at_work and not lasting:
         lab.settle()
     said = [json.loads(line) for line in text(folder / "notes.jsonl").splitlines()]
     found = {"name": name, "began": began, "ended": ended, "settled": time.time(), "code": done.returncode}

@@ -54,6 +54,24 @@ def storm(case: Case) -> None:
         child.wait(120)
 
 
+def siege(case: Case) -> None:
+    """Three containers and the host, for as long as FOLDER/seconds says: processes that end at once, at full speed."""
+    over = time.monotonic() + float((case.folder / "seconds").read_text())
+    loop = "while [ ! -e {} ]; do /bin/busybox true $0; (:); done"
+    children = []
+    for turn in range(3):
+        name = case.name(f"g{turn}")
+        case.runc(name)
+        command = ["runc", "exec", name, "/bin/sh", "-c", loop.format("/tmp/over"), f"mark={name}"]
+        children.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
+    children.append(subprocess.Popen(["busybox", "sh", "-c", loop.format(case.folder / "over")]))
+    time.sleep(max(0.0, over - time.monotonic()))
+    for folder in (case.folder, *(root / "tmp" for root in case.folder.glob("root*"))):
+        (folder / "over").touch()
+    for child in children:
+        child.wait(60)
+
+
 def forks(case: Case) -> None:
     """Ten thousand forks, in a container and on the host."""
     name = case.name("f")
@@ -205,7 +223,7 @@ def network(case: Case) -> None:
 SCENARIOS: tuple[Callable[[Case], None], ...] = (
     *(host, engines.runc, engines.crun, engines.podman, engines.pod, engines.rootless, engines.docker),
     *(engines.containerd, engines.lxc, engines.nspawn, engines.bubblewrap),
-    *(entered, roots, storm, forks, reused, nested, across, early, before, network),
+    *(entered, roots, storm, siege, forks, reused, nested, across, early, before, network),
 )
 
 

@@ -1,0 +1,117 @@
+"""A queue of chunks in a file, which a kill does not empty: what the plugin that is killed had not handed on, waits.
+
+The head says, as places in the file: `left`, before which all has left the outputs; `handed`, before which all is with
+the worker; and the end. Behind a worker that ended well the next plugin goes on at `handed`, else at `left`: then some
+lines may come twice, and none is missing. When all has left the file starts anew, so that in quiet times the same few
+pages are used again and again, and hardly ever written to the disk. Nothing is forced to the disk: a crash of the
+machine may lose it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+
+MAGIC = b"\xa5CONTQ2\n"
+_HEAD = struct.Struct("!8sQQQ")
+_SIZE = struct.Struct("!I")
+_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+BATCH = 256 * 1024
+"""Bytes that are handed on together, when so many wait."""
+ROOM = 1 << 20
+"""Bytes that an empty file keeps."""
+
+
+class Spool:
+    """One file. `clean`: who used it before ended well. Raises OSError."""
+
+    def __init__(self, path: str, *, create: bool, clean: bool = True) -> None:
+        self.path = path
+        flags = os.O_RDWR | _OPEN | (os.O_CREAT | os.O_EXCL if create else 0)
+        self._fd = os.open(path, flags, 0o600)
+        info = os.fstat(self._fd)
+        head = os.pread(self._fd, _HEAD.size, 0)
+        self._left = self._handed = self._end = _HEAD.size
+        if not create:
+            foreign = info.st_uid not in (0, os.geteuid()) or info.st_mode & 0o022 or not stat.S_ISREG(info.st_mode)
+            if foreign or len(head) < _HEAD.size or not head.startswith(MAGIC):
+                os.close(self._fd)
+                raise OSError(0, "others may write it, or it is no backlog")
+            _, left, handed, end = _HEAD.unpack(head)
+            self._end = max(_HEAD.size, min(end, info.st_size))
+            self._left = self._handed = min(self._end, max(_HEAD.size, handed if clean else left))
+        self._at: int = self._left
+        self._note()
+
+    @property
+    def size(self) -> int:
+        """Bytes not taken yet."""
+        return self._end - self._at
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all has left."""
+        return self._left >= self._end
+
+    def put(self, chunk: bytes) -> None:
+        """Append; on OSError (disk full) nothing was."""
+        data = _SIZE.pack(len(chunk)) + chunk
+        done = 0
+        while done < len(data):
+            done += os.pwrite(self._fd, memoryview(data)[done:], self._end + done)
+        self._end += len(data)
+        self._note()
+
+    def take(self, most: int = BATCH) -> tuple[bytes, int] | None:
+        """The oldest chunks, as many as fit, and the place behind them; or None. A damaged end is none."""
+        if self._at >= self._end:
+            return None
+        data = os.pread(self._fd, min(self._end - self._at, most + _SIZE.size), self._at)
+        found: list[bytes] = []
+        at = 0
+        while len(data) - at >= _SIZE.size:
+            stop = at + _SIZE.size + _SIZE.unpack_from(data, at)[0]
+            if stop > len(data):
+                break
+            found.append(data[at + _SIZE.size : stop])
+            at = stop
+        if not found:
+            return self._take_long(data)
+        self._at += at
+        return b"".join(found), self._at
+
+    def _take_long(self, data: bytes) -> tuple[bytes, int] | None:
+        length = _SIZE.unpack_from(data)[0] if len(data) >= _SIZE.size else 0
+        if not length or self._at + _SIZE.size + length > self._end:
+            self._at = self._end
+            self.leave(self._end)
+            return None
+        chunk = os.pread(self._fd, length, self._at + _SIZE.size)
+        self._at += _SIZE.size + length
+        return chunk, self._at
+
+    def hand(self, place: int) -> None:
+        """What was taken before this place is with the worker."""
+        if place > self._handed:
+            self._handed = place
+            self._note()
+
+    def leave(self, place: int) -> None:
+        """What was taken before this place has left. When that is all, the file starts anew."""
+        self._left = max(self._left, place)
+        self._handed = max(self._handed, self._left)
+        if self.is_empty:
+            if self._end > ROOM:
+                os.ftruncate(self._fd, ROOM)
+            self._at = self._left = self._handed = self._end = _HEAD.size
+        self._note()
+
+    def close(self) -> None:
+        """Let go; a file from which all has left is removed."""
+        os.close(self._fd)
+        if self.is_empty:
+            os.unlink(self.path)  # noqa: PTH108  (pathlib would double what the reader imports)
+
+    def _note(self) -> None:
+        os.pwrite(self._fd, _HEAD.pack(MAGIC, self._left, self._handed, self._end), 0)

@@ -1,0 +1,182 @@
+"""The plugin killed, reloaded and restarted while events storm: what is lost, and that nothing else goes wrong.
+
+What auditd wrote to its own log is held against our raw output, line by line; the answers are held against the witness.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from annotator.formats.raw import tail_start
+from tests.live import judge
+from tests.live.lab import Lab, Refused, scenario, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+OUTSIDE = os.geteuid() == 0 and os.readlink("/proc/self/ns/pid") == "pid:[4026531836]"  # noqa: PTH115
+TOOLS = ("auditd", "auditctl", "runc", "busybox")
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(not OUTSIDE, reason="needs root in the first pid namespace"),
+    pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason="scripts/setup --dev installs what this needs"),
+]
+
+SERIAL = re.compile(rb"msg=audit\((\d+)\.(\d{3}):(\d+)\)")
+OWN = (b"type=EOE ", b"type=DAEMON_")
+"""Records that auditd keeps from its own log, or writes there alone."""
+
+
+class Held(NamedTuple):
+    """Our raw output against auditd's log, as counts of lines. `foreign`: not, as a whole line, in auditd's log."""
+
+    wanted: int
+    missing: list[bytes]
+    foreign: list[bytes]
+    twice: int
+
+    @property
+    def events(self) -> set[bytes]:
+        """The events that a line is missing of."""
+        return {found[0] for line in self.missing if (found := SERIAL.search(line))}
+
+
+def stripped(line: bytes) -> bytes:
+    """A record without the fields that we add before the first 0x1D."""
+    body, mark, rest = line.partition(b"\x1d")
+    at = tail_start(body)
+    return (body[:at] if at >= 0 else body) + mark + rest
+
+
+def held(folder: Path) -> Held:
+    """Compare."""
+    disk = [line for line in (folder / "audit.log").read_bytes().splitlines() if not line.startswith(OWN)]
+    raw = (folder / "ours.raw").read_bytes()
+    assert raw.endswith(b"\n")
+    out = [stripped(line) for line in raw.splitlines() if not line.startswith(OWN)]
+    wanted, found = set(disk), set(out)
+    return Held(
+        len(disk),
+        [line for line in disk if line not in found],
+        [line for line in out if line not in wanted],
+        len(out) - len(found),
+    )
+
+
+class Siege:
+    """A laboratory in which something is done to the plugin again and again while containers storm."""
+
+    def __init__(self, folder: Path, seconds: float, every_s: float, act: Callable[[Lab], None]) -> None:
+        self.folder = folder
+        self.times: list[float] = []
+        over = threading.Event()
+        with Lab(folder, laurel=False, raw=True) as lab:
+
+            def acting() -> None:
+                while not over.wait(every_s):
+                    with contextlib.suppress(ProcessLookupError):
+                        act(lab)
+                        self.times.append(time.time())
+
+            thread = threading.Thread(target=acting)
+            thread.start()
+            try:
+                self.run = scenario(lab, "siege", lasting=seconds)
+            finally:
+                over.set()
+                thread.join()
+            self.caught_up = lab.caught_up()
+            self.run["settled"] = time.time()
+            self.lost = lab.lost()
+        self.notes = text(folder / "plugin.err")
+        self.held = held(folder)
+        self.judge = judge.Judge(folder, [self.run])
+        self.score = self.judge.score(judge.ours(folder / "ours.json"))["siege"]
+
+    def report(self, what: str) -> str:
+        """For people."""
+        log = (self.folder / "audit.log").read_bytes()
+        events, gone, count = set(SERIAL.findall(log)), self.held.events, self.score
+        each = f", {len(gone) / len(self.times):.1f} each" if self.times else ""
+        return (
+            f"\n{what}: {len(self.times)} times; {len(events)} events ({self.held.wanted} records) in auditd's log, "
+            f"{len(gone)} not in ours{each}; {len(self.held.foreign)} torn, {self.held.twice} twice; "
+            f"kernel lost {self.lost}; we said {self.possible_loss()} may be; answers "
+            f"right {count['right'] + count['host']}, wrong {judge.wrong(count)}, unknown {judge.unknown(count)}\n"
+        )
+
+    def possible_loss(self) -> int:
+        """Events that the plugins themselves said may be missing, in all their lives."""
+        return sum(map(int, re.findall(r"possible_loss=(\d+)", self.notes)))
+
+
+def besieged(folder: Path, seconds: float, every_s: float, act: Callable[[Lab], None], what: str) -> Siege:
+    """Run it, and print what it gave."""
+    try:
+        found = Siege(folder, seconds, every_s, act)
+    except Refused as why:
+        pytest.skip(f"this machine's audit cannot be used: {why}")
+    if sys.__stdout__ is not None:
+        sys.__stdout__.write(found.report(what))
+    assert found.run["code"] == 0, found.run["out"]
+    assert found.caught_up, found.notes[-3000:]
+    return found
+
+
+def kill(lab: Lab) -> None:
+    """Kill -9 of what auditd started."""
+    if pid := lab.reader():
+        os.kill(pid, signal.SIGKILL)
+
+
+def check(siege: Siege) -> None:
+    """Whatever was done to it: no torn line, none twice, no untrue answer."""
+    assert siege.held.foreign == [], siege.held.foreign[:3]
+    assert siege.held.twice == 0
+    examples = {k: v for k, v in siege.judge.examples.items() if k[1].split()[1] in ("wrong", "false", "claimed")}
+    assert judge.wrong(siege.score) == 0, examples
+    assert siege.score["right"] > 20
+
+
+SPANS = pytest.mark.parametrize(
+    ("seconds", "every_s"), [pytest.param(7, 2.5, id="short"), pytest.param(60, 4, id="long", marks=pytest.mark.slow)]
+)
+
+
+@SPANS
+def test_a_plugin_that_is_killed_again_and_again(tmp_path: Path, seconds: float, every_s: float) -> None:
+    """Kill -9 in a storm: auditd starts it anew each time; only what was on its way is lost, and that is counted."""
+    siege = besieged(tmp_path, seconds, every_s, kill, "kill -9")
+    check(siege)
+    assert len(siege.times) >= 2
+    assert siege.notes.count("event=processes-scanned") > len(siege.times)
+    assert "state-unused" not in siege.notes
+    assert "counts-do-not-add-up" not in siege.notes
+
+
+@SPANS
+def test_a_plugin_that_is_reloaded_again_and_again(tmp_path: Path, seconds: float, every_s: float) -> None:
+    """SIGHUP in a storm: not one line is lost."""
+    siege = besieged(tmp_path, seconds, every_s, Lab.reload, "SIGHUP")
+    check(siege)
+    assert siege.notes.count("event=reloaded") >= 1
+    assert siege.held.missing == []
+
+
+@SPANS
+def test_an_auditd_that_is_restarted_again_and_again(tmp_path: Path, seconds: float, every_s: float) -> None:
+    """Stop and start of auditd in a storm: what it wrote to its own log went through us too."""
+    siege = besieged(tmp_path, seconds, every_s, Lab.restart, "restart of auditd")
+    check(siege)
+    assert siege.held.missing == []
