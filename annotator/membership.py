@@ -49,8 +49,10 @@ if TYPE_CHECKING:
     from annotator.processes import Life, Processes
 
 
-VOUCHED_MS = 30_000
-"""How long after it was vouched for a process may register: the kernel holds each sender up to 15 s when it is busy."""
+VOUCHED_MS = 1000
+"""How long after it was vouched for a process may register, which follows at once. A pid may be another's soon: where
+there are 32,768 of them, in the seconds that a container needs to fork so often. A kernel that is so busy that it holds
+the sender for longer leaves the registration unproven."""
 
 
 class Stay(NamedTuple):
@@ -383,6 +385,7 @@ class Membership:
         return stay
 
     def _executed(self, fact: Executed, life: Life, stamp: Stamp) -> None:
+        life.vouched = None  # for what it did before
         stay = self.where(life, stamp)
         if stay is not None and stay.container is not None:
             found = self.inside.get(stay.container)
@@ -400,6 +403,7 @@ class Membership:
         life.runs = fact.exe or life.runs
 
     def _exited(self, life: Life, stamp: Stamp) -> None:
+        life.vouched = None
         self.processes.exited(life.node, life, stamp)
         stay = self.where(life, stamp)
         if stay is not None and stay.container is not None:

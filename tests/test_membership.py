@@ -476,7 +476,8 @@ def test_a_user_record_may_give_a_number_that_is_free() -> None:
     [
         ("unknown", 0, 0, 1, "web"),
         ("unknown", 1000, 0, 1, "unknown"),
-        ("unknown", 0, 31_000, 1, "unknown"),
+        ("unknown", 0, 900, 1, "web"),
+        ("unknown", 0, 1100, 1, "unknown"),
         ("inside", 0, 0, 1, "unknown"),
         ("unknown", 0, 0, 2, "web"),
     ],

@@ -65,14 +65,17 @@ def of_nobody(records: list[tuple[bytes, bytes]]) -> tuple[Fact, ...]:
     return ()
 
 
-_TTY_SET = re.compile(rb" op=tty_set [^'\x1d]*\bres=1(?:[ \x1d]|$)")
+_TTY_SET = re.compile(
+    rb" op=tty_set old-enabled=([01]) new-enabled=\1 old-log_passwd=([01]) new-log_passwd=(?!\2)[01] res=1(?:[ \x1d]|$)"
+)
 
 
 def vouched(records: list[tuple[bytes, bytes]], actor: Actor) -> tuple[Fact, ...]:
-    """The kernel's record that a process set its own tty auditing, which only a registrar's rights allow.
+    """The kernel's record that a process set its own tty auditing as `usermsg.vouch` does.
 
-    AUDIT_TTY_SET needs CAP_AUDIT_CONTROL and the first user and pid namespaces (kernel/audit.c, audit_netlink_ok), and
-    no user-space message can have the type CONFIG_CHANGE.
+    Only a registrar's rights allow it: AUDIT_TTY_SET needs CAP_AUDIT_CONTROL and the first user and pid namespaces
+    (kernel/audit.c, audit_netlink_ok), and no user-space message can have the type CONFIG_CHANGE. Not every tty_set is
+    one: where pam_tty_audit is in use each login leaves one, with a pid that a container's process may have next.
     """
     for name, body in records:
         if name == b"CONFIG_CHANGE" and _TTY_SET.search(body):

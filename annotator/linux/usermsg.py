@@ -4,9 +4,11 @@
         exe="…" hostname=? addr=? terminal=? res=success'
 
 A container may be allowed to send such a message, and all inside the quotes is what it likes. So the sender does, just
-before, what no container is: it sets its own tty auditing to what it is (nothing changes). The kernel wants
-CAP_AUDIT_CONTROL and the first user and pid namespaces for this, and writes a CONFIG_CHANGE with the sender's pid, a
-type that no user message can have. With that the log alone says who may be believed.
+before, what no container is: it sets its own tty auditing. The kernel wants CAP_AUDIT_CONTROL and the first user and
+pid namespaces for this, and writes a CONFIG_CHANGE with the sender's pid, a type that no user message can have. With
+that the log alone says who may be believed. What is set is `log_passwd`, turned round, with `enabled` as it is: the
+sender reads no terminal, so nothing comes of it, and no other program does that. pam_tty_audit sets `enabled`, for
+processes whose pids anybody may have soon.
 
 Sources: kernel/audit.c (audit_netlink_ok, audit_receive_msg), uapi/linux/audit.h, libvirt's audit log page.
 """
@@ -77,12 +79,12 @@ def _bytes(value: str) -> bytes:
 
 
 def send(said: Said) -> str:
-    """Vouch, then say it. Returns "" or what went wrong, in words."""
+    """Vouch, then say it; a refusal needs nobody's belief. Returns "" or what went wrong, in words."""
     try:
         import audit
     except ImportError:
         return "the audit binding (python3-audit) is not installed"
-    failed = vouch()
+    failed = "" if said.refused else vouch()
     try:
         fd = audit.audit_open()
         if fd < 0:
@@ -101,7 +103,8 @@ def vouch() -> str:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_AUDIT) as sock:
             sock.settimeout(1)
             status = _exchange(sock, AUDIT_TTY_GET, b"", 1)
-            _exchange(sock, AUDIT_TTY_SET, status[:8].ljust(8, b"\0"), 2)
+            enabled, passwords = struct.unpack("=II", status[:8].ljust(8, b"\0"))
+            _exchange(sock, AUDIT_TTY_SET, struct.pack("=II", enabled, 1 - min(passwords, 1)), 2)
     except OSError as err:
         return f"the kernel does not vouch for this process: {err.strerror or err}"
     return ""

@@ -44,29 +44,46 @@ class Backlog:
         self._given: deque[Given] = deque()
         self._handed = 0  # of those, how many are with the worker
         self._directory = ""
+        self._inherited = False
         self._next = 1000
         self._passing = False
 
-    def configure(self, limit: int, policy: str, spill_max: int, directory: str, *, clean: bool = True) -> None:
-        """Take the settings, and (the first time) what an earlier run left in `directory`. `clean`: see `Spool`."""
+    def configure(self, limit: int, policy: str, spill_max: int, directory: str) -> None:
+        """Take the settings; what waits goes to a file in `directory`, the first one that is given."""
         self.limit, self.policy, self.spill_max = limit, policy, spill_max
         if not directory or self._directory:
             return
         self._directory = directory
-        try:
-            numbers = sorted(int(name[8:]) for name in os.listdir(directory) if _is_ours(name))  # noqa: PTH208
-        except OSError as err:
-            self.refused.append(f"{directory}: {err.strerror}")
-            return
-        for number in numbers:
-            try:
-                self._old.append(Spool(self._path(number), create=False, clean=clean))
-            except OSError as err:
-                self.refused.append(f"{self._path(number)}: {err.strerror}")
-        self._next = (numbers[-1] if numbers else 1000) + 1
+        self._next = max(self._numbers(), default=1000) + 1
         came, self._memory, self._memory_size = self._memory, deque(), 0
         for chunk in came:
             self._keep(chunk)
+
+    def inherit(self, *, clean: bool) -> None:
+        """Take, once, what earlier runs left. `clean`: see `Spool`. What another plugin still uses is its own."""
+        if self._inherited or not self._directory:
+            return
+        self._inherited = True
+        for number in self._numbers():
+            if number < self._next:
+                try:
+                    self._old.append(Spool(self._path(number), create=False, clean=clean))
+                except BlockingIOError:
+                    continue
+                except OSError as err:
+                    self.refused.append(f"{self._path(number)}: {err.strerror}")
+
+    def _numbers(self) -> list[int]:
+        try:
+            return sorted(int(name[8:]) for name in os.listdir(self._directory) if _is_ours(name))  # noqa: PTH208
+        except OSError as err:
+            self.refused.append(f"{self._directory}: {err.strerror}")
+            return []
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """Of its files, which a worker must not hold open: the locks would be its own too."""
+        return tuple(one.fd for one in (*self._old, *([self._file] if self._file is not None else [])))
 
     @property
     def size(self) -> int:
@@ -146,7 +163,7 @@ class Backlog:
             return self.waiting + sum(map(len, unfinished))
         loose = [chunk for chunk, given in zip(unfinished, self._given, strict=False) if given.spool is None]
         first = min([int(one.path.rpartition("-")[2]) for one in self._old], default=self._next) - 1
-        lost = self._write(first, loose) + self._write(self._next + 2, list(self._memory))
+        lost = self._write(first, loose) + self._write(self._next + 1, list(self._memory))
         for one in (*self._old, *([self._file] if self._file is not None else [])):
             one.close()
         return lost
@@ -156,7 +173,7 @@ class Backlog:
         if self._directory and not self._memory:
             try:
                 if self._file is None:
-                    self._file = Spool(self._path(self._next + 1), create=True)
+                    self._file = Spool(self._path(self._next), create=True)
                 self._file.put(chunk)
             except OSError:
                 self.spill_failures += 1

@@ -84,7 +84,7 @@ class Reader:
         return self._leave()
 
     def _spawn(self, wake: int) -> None:
-        self.upkeep.spawn(close=(wake, *self.intake.connected))
+        self.upkeep.spawn(close=(wake, *self.intake.connected, *self.backlog.descriptors))
 
     def _poll(self, wake: int, now: float) -> None:
         poll = select.poll()
@@ -170,7 +170,9 @@ class Reader:
         except OSError:
             self._out.clear()  # it is dying: what it said last is still to be read
         for kind, payload in self.upkeep.receive():
-            if kind == wire.READY:
+            if kind == wire.SETTLED:
+                self._settle(payload)
+            elif kind == wire.READY:
                 self._ready(payload)
             elif kind == wire.DONE and len(payload) == wire.COUNTS.size:
                 for _ in range(self.upkeep.progress(*wire.COUNTS.unpack(payload))):
@@ -181,28 +183,33 @@ class Reader:
             self._paused = self._ended = False
             self.upkeep.gone(stopping=bool(self._until), left=bool(self._sent or self.backlog.waiting))
 
+    def _settle(self, payload: bytes) -> bool:
+        """A worker has its configuration: from now on what is read is kept where it says."""
+        settings = self.settings
+        if not settings.take(payload):
+            self.notes.error("bad-message")
+            return False
+        self.notes.syslog, self.notes.level = settings.syslog, settings.level
+        self.notes.stderr = self.notes.stderr or settings.stderr
+        self.backlog.configure(settings.limit, settings.policy, settings.spill_max, settings.directory)
+        return True
+
     def _ready(self, payload: bytes) -> None:
-        """A worker has its configuration: a new one, or one that could not reload and goes on."""
+        """A new worker takes records, or one that could not reload goes on."""
         first = not self.upkeep.ready
-        if not self.settings.take(payload):
-            self.notes.error("bad-message", kind="ready")
+        if not self._settle(payload):
             return
-        self._paused = False
-        self.notes.syslog, self.notes.level = self.settings.syslog, self.settings.level
-        self.notes.stderr = self.notes.stderr or self.settings.stderr
-        self.upkeep.ready = True
+        self._paused, self.upkeep.ready = False, True
         if not first:
             return
         if self.settings.caps is not None:
             self.upkeep.limit_once(self.settings.caps, self.settings.oom_score_adj)
-        settings = self.settings
-        size, more = settings.limit, settings.spill_max
-        self.backlog.configure(size, settings.policy, more, settings.directory, clean=settings.clean)
+        if self.settings.inherit:
+            self.backlog.inherit(clean=self.settings.clean)
         for why in self.backlog.refused:
             self.notes.warning("backlog-refused", why=why)
         self.backlog.refused.clear()
         self._resend()
-        self._keep(b"")
 
     def _resend(self) -> None:
         """Give a new worker what the one before had not finished; what kills every worker is not looked at again."""

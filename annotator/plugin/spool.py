@@ -9,6 +9,7 @@ machine may lose it.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import struct
@@ -24,19 +25,24 @@ ROOM = 1 << 20
 
 
 class Spool:
-    """One file. `clean`: who used it before ended well. Raises OSError."""
+    """One file, locked. `clean`: who used it before ended well. Raises OSError; BlockingIOError: it is in use."""
 
     def __init__(self, path: str, *, create: bool, clean: bool = True) -> None:
         self.path = path
         flags = os.O_RDWR | _OPEN | (os.O_CREAT | os.O_EXCL if create else 0)
-        self._fd = os.open(path, flags, 0o600)
-        info = os.fstat(self._fd)
-        head = os.pread(self._fd, _HEAD.size, 0)
+        self.fd = os.open(path, flags, 0o600)
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self.fd)
+            raise
+        info = os.fstat(self.fd)
+        head = os.pread(self.fd, _HEAD.size, 0)
         self._left = self._handed = self._end = _HEAD.size
         if not create:
             foreign = info.st_uid not in (0, os.geteuid()) or info.st_mode & 0o022 or not stat.S_ISREG(info.st_mode)
             if foreign or len(head) < _HEAD.size or not head.startswith(MAGIC):
-                os.close(self._fd)
+                os.close(self.fd)
                 raise OSError(0, "others may write it, or it is no backlog")
             _, left, handed, end = _HEAD.unpack(head)
             self._end = max(_HEAD.size, min(end, info.st_size))
@@ -59,7 +65,7 @@ class Spool:
         data = _SIZE.pack(len(chunk)) + chunk
         done = 0
         while done < len(data):
-            done += os.pwrite(self._fd, memoryview(data)[done:], self._end + done)
+            done += os.pwrite(self.fd, memoryview(data)[done:], self._end + done)
         self._end += len(data)
         self._note()
 
@@ -67,7 +73,7 @@ class Spool:
         """The oldest chunks, as many as fit, and the place behind them; or None. A damaged end is none."""
         if self._at >= self._end:
             return None
-        data = os.pread(self._fd, min(self._end - self._at, most + _SIZE.size), self._at)
+        data = os.pread(self.fd, min(self._end - self._at, most + _SIZE.size), self._at)
         found: list[bytes] = []
         at = 0
         while len(data) - at >= _SIZE.size:
@@ -87,7 +93,7 @@ class Spool:
             self._at = self._end
             self.leave(self._end)
             return None
-        chunk = os.pread(self._fd, length, self._at + _SIZE.size)
+        chunk = os.pread(self.fd, length, self._at + _SIZE.size)
         self._at += _SIZE.size + length
         return chunk, self._at
 
@@ -103,15 +109,15 @@ class Spool:
         self._handed = max(self._handed, self._left)
         if self.is_empty:
             if self._end > ROOM:
-                os.ftruncate(self._fd, ROOM)
+                os.ftruncate(self.fd, ROOM)
             self._at = self._left = self._handed = self._end = _HEAD.size
         self._note()
 
     def close(self) -> None:
         """Let go; a file from which all has left is removed."""
-        os.close(self._fd)
+        os.close(self.fd)
         if self.is_empty:
             os.unlink(self.path)  # noqa: PTH108  (pathlib would double what the reader imports)
 
     def _note(self) -> None:
-        os.pwrite(self._fd, _HEAD.pack(MAGIC, self._left, self._handed, self._end), 0)
+        os.pwrite(self.fd, _HEAD.pack(MAGIC, self._left, self._handed, self._end), 0)

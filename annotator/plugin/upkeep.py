@@ -32,7 +32,7 @@ class Settings:
         self.drain_s = 2.0
         self.syslog, self.level, self.stderr = "/dev/log", "info", False
         self.oom_score_adj = 0
-        self.clean = True
+        self.inherit, self.clean = False, True
         self.caps: int | None = None
 
     def take(self, payload: bytes) -> bool:

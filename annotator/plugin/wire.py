@@ -1,6 +1,6 @@
 """What reader and worker say to each other over their socketpair: kind (1 byte), length (u32), payload.
 
-Reader to worker: lines to annotate, lines to pass, reload, end. Worker to reader: ready (JSON; also when a
+Reader to worker: lines to annotate, lines to pass, reload, end. Worker to reader: settled, ready (JSON; also when a
 reload came to nothing), and the counts of chunks done. Each side believes the other's lengths only up to `LARGEST`.
 """
 
@@ -19,6 +19,8 @@ TELL = b"T"
 """The reader's counts, as JSON."""
 RELOAD = b"H"
 END = b"E"
+SETTLED = b"S"
+"""The settings (JSON), as soon as they are known: what is read can be kept where it belongs."""
 READY = b"R"
 DONE = b"D"
 """Of the chunks since this worker started: how many were read, and how many have left whole for the outputs."""

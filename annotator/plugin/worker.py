@@ -23,7 +23,7 @@ from annotator.linux.backend import Linux
 from annotator.pipeline import Tables
 from annotator.plugin import rights, wire
 from annotator.plugin.fanout import Fanout
-from annotator.plugin.memory import Memory
+from annotator.plugin.memory import Memory, Orphaned
 from annotator.plugin.notes import Notes
 from annotator.plugin.outlets import Outlets
 from annotator.plugin.progress import Progress
@@ -52,8 +52,6 @@ def run(path: str, link: socket.socket) -> int:
     """Be the worker until the reader says that it is over; returns the exit code."""
     from annotator.plugin.follow import begin
     from annotator.plugin.periodic import Periodic
-    from annotator.plugin.questions import listen
-    from annotator.plugin.registrations import Registrations
 
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)  # as in cli: events hold no cycles
@@ -65,6 +63,8 @@ def run(path: str, link: socket.socket) -> int:
         followed = config.host.live and config.host.processes
         follower = begin(node.encode(), link.fileno()) if followed else None  # before any thread is there
         worker = Worker(config, Path(path) if path else None, link, notes)
+    except Orphaned:
+        return 0
     except UsageError as err:
         Notes(stderr=True, part="worker").error("bad-configuration", what=err.what, advice=err.advice)
         return CONFIG_CODE
@@ -72,9 +72,7 @@ def run(path: str, link: socket.socket) -> int:
         worker.ready()
         worker.memory.learn(worker.tables, worker.pipeline.grouper)
         worker.follow(follower)
-        worker.questions = listen(worker, Registrations(worker))
-        if worker.questions is not None:
-            worker.watched[worker.questions.fileno()] = worker.questions.serve
+        worker.listen()
         periodic = Periodic(worker, time.monotonic())
         while worker.code is None:
             periodic.tick(time.monotonic())  # before, since after the last step all is closed
@@ -102,7 +100,8 @@ class Worker:
         self.told: dict[str, float] = {}
         self.cut_lines = 0
         backend = Linux()
-        self.memory = Memory(config, self.node, notes)  # before the outputs: see there
+        self._tell(wire.SETTLED, json.dumps(self._settings()).encode())
+        self.memory = Memory(config, self.node, notes, link)  # before the outputs: see there
         self.outlets = Outlets(config, self.node, backend, self.stats, notes)
         self.outputs, self.lines = self.outlets.outputs, self.outlets.lines
         self.pipeline = Fanout(backend, self.outlets.fan, self.stats, self.tables, config.process.event_timeout_ms)
@@ -116,13 +115,17 @@ class Worker:
         self.questions: Questions | None = None
 
     def ready(self) -> None:
-        """Tell the reader what it must know."""
+        """Tell the reader that records may come, and what it may take of those that an earlier run left."""
+        memory = {"inherit": self.memory.ours, "clean": self.memory.clean}
+        self._tell(wire.READY, json.dumps(self._settings() | memory).encode())
+
+    def _settings(self) -> dict[str, object]:
+        """What the reader must know of the configuration."""
         config = self.config
-        message = {
+        return {
             "socket": config.input.socket,
             "format": config.input.format,
             "directory": config.state.directory,
-            "clean": self.memory.clean,
             "limit": config.queue.memory_mib << 20,
             "policy": config.queue.when_full,
             "spill_max": config.queue.spill_max_mib << 20,
@@ -133,7 +136,6 @@ class Worker:
             "stderr": config.log.stderr,
             "caps": rights.mask(rights.needed_by_reader(config)),
         }
-        self._tell(wire.READY, json.dumps(message).encode())
 
     def follow(self, follower: socket.socket | None) -> None:
         """This machine's own processes, from now on."""
@@ -146,6 +148,15 @@ class Worker:
             return
         if self.live is not None and self.live.fileno() >= 0:
             self.watched = {self.live.fileno(): self.see, **self.watched}
+
+    def listen(self) -> None:
+        """Answer questions and registrations from now on."""
+        from annotator.plugin.questions import listen
+        from annotator.plugin.registrations import Registrations
+
+        self.questions = listen(self, Registrations(self))
+        if self.questions is not None:
+            self.watched[self.questions.fileno()] = self.questions.serve
 
     def see(self, *, fence: bool = False) -> None:
         """Take what this machine has told; with `fence` all that happened until now."""
@@ -251,8 +262,8 @@ class Worker:
         self._progress.finish()
         self.outlets.close(until)
         self._tell(wire.DONE, wire.COUNTS.pack(self._progress.read, self._progress.left))
+        self.memory.close()  # before the state, which can be large: the reader does not wait for ever
         self.save()
-        self.memory.close()
         for one in (self.questions, self.live):
             if one is not None:
                 one.close()

@@ -74,7 +74,7 @@ def test_a_refusal_is_said_and_registers_nothing() -> None:
 
 VOUCHED = """\
 type=CONFIG_CHANGE msg=audit(1795310386.311:18002): pid=9893 uid=0 auid=4294967295 ses=4294967295 op=tty_set \
-old-enabled=0 new-enabled=0 old-log_passwd=0 new-log_passwd=0 res=1
+old-enabled=0 new-enabled=0 old-log_passwd=0 new-log_passwd=1 res=1
 type=SYSCALL msg=audit(1795310386.311:18002): arch=c000003e syscall=44 success=yes exit=24 a0=3 a1=7fef5815b390 a2=18 \
 a3=0 items=0 ppid=9880 pid=9893 auid=4294967295 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) \
 ses=4294967295 comm="python3" exe="/usr/bin/python3.11" key=(null)
@@ -100,6 +100,10 @@ ses=4294967295 comm="mkdir" exe="/bin/busybox" key=(null)
         (MESSAGE + INSIDE, False),
         (VOUCHED.replace("res=1", "res=0") + MESSAGE + INSIDE, False),
         (VOUCHED.replace("tty_set", "set") + MESSAGE + INSIDE, False),
+        (VOUCHED.replace("log_passwd=1", "log_passwd=0") + MESSAGE + INSIDE, False),
+        (VOUCHED.replace("new-enabled=0", "new-enabled=1") + MESSAGE + INSIDE, False),
+        (VOUCHED + MESSAGE.replace("386.311", "387.400") + INSIDE.replace("386.402", "387.402"), False),
+        (VOUCHED + VOUCHED.replace(":18002", ":18003").replace("syscall=44", "syscall=231") + MESSAGE + INSIDE, False),
         (VOUCHED.replace("CONFIG_CHANGE", "USER_MGMT") + MESSAGE + INSIDE, False),
         (VOUCHED + MESSAGE.replace("pid=9893 uid=0", "pid=9894 uid=0") + INSIDE, False),
         (VOUCHED + MESSAGE.replace("pid=9893 uid=0", "pid=9893 uid=7") + INSIDE, False),
@@ -107,7 +111,10 @@ ses=4294967295 comm="mkdir" exe="/bin/busybox" key=(null)
     ],
 )  # fmt: skip
 def test_a_bare_log_proves_a_registration_that_the_kernel_vouched_for(tmp_path: Path, log: str, known: bool) -> None:
-    """Recorded on Linux 6.18: of the sender only what stands outside the quotes counts, and once."""
+    """Recorded on Linux 6.18: of the sender only what stands outside the quotes counts, and once.
+
+    Not believed: what pam_tty_audit sets, a message that comes later than at once, and of who has ended meanwhile.
+    """
     path = tmp_path / "audit.log"
     path.write_text(log, "ascii")
     run = Replay(Options(format="json"))

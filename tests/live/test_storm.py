@@ -156,11 +156,16 @@ SPANS = pytest.mark.parametrize(
 
 @SPANS
 def test_a_plugin_that_is_killed_again_and_again(tmp_path: Path, seconds: float, every_s: float) -> None:
-    """Kill -9 in a storm: auditd starts it anew each time; only what was on its way is lost, and that is counted."""
+    """Kill -9 in a storm: auditd starts it anew. Lost is what the socket between them held, and it is counted.
+
+    That holds some 170 records; what the plugin had read from it is not lost.
+    """
     siege = besieged(tmp_path, seconds, every_s, kill, "kill -9")
     check(siege)
     assert len(siege.times) >= 2
-    assert siege.notes.count("event=processes-scanned") > len(siege.times)
+    assert siege.notes.count("event=processes-scanned") >= 2
+    assert len(siege.held.missing) <= 400 * len(siege.times)
+    assert siege.possible_loss() >= len(siege.held.events)
     assert "state-unused" not in siege.notes
     assert "counts-do-not-add-up" not in siege.notes
 

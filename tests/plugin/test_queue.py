@@ -57,6 +57,7 @@ def test_what_goes_in_comes_out_in_its_order(
     assert backlog.keep([]) == 0
     later = Backlog()
     later.configure(1000, policy, 5000, str(directory))
+    later.inherit(clean=True)
     assert went + drained(later) == came
     assert later.waiting == 0
 
@@ -64,8 +65,15 @@ def test_what_goes_in_comes_out_in_its_order(
 def opened(directory: Path, *, clean: bool = True) -> Backlog:
     """The backlog of a run that starts."""
     one = Backlog()
-    one.configure(1000, "block", 0, str(directory), clean=clean)
+    one.configure(1000, "block", 0, str(directory))
+    one.inherit(clean=clean)
     return one
+
+
+def killed(one: Backlog) -> None:
+    """Without any farewell: only its files are closed."""
+    for fd in one.descriptors:
+        os.close(fd)
 
 
 def test_what_was_unfinished_comes_before_what_waited(tmp_path: Path) -> None:
@@ -100,6 +108,8 @@ def test_a_killed_reader_leaves_what_was_not_handed_on(tmp_path: Path, clean: bo
         if at < 2:
             one.hand()
     one.leave()
+    assert drained(opened(tmp_path)) == b"", "it is in use"
+    killed(one)
     two = opened(tmp_path, clean=clean)
     two.put(b"d\n")
     assert drained(two) == rest + b"d\n"
@@ -111,6 +121,7 @@ def test_what_came_before_the_directory_was_known_is_kept_too(tmp_path: Path) ->
     one.put(b"a\n")
     one.configure(1000, "block", 0, str(tmp_path))
     one.put(b"b\n")
+    killed(one)
     assert drained(opened(tmp_path)) == b"a\nb\n"
 
 
@@ -126,6 +137,7 @@ def test_another_worker_is_given_the_same_again(tmp_path: Path) -> None:
     one.again()
     one.hand()
     one.leave()
+    killed(one)
     assert drained(opened(tmp_path, clean=False)) == b"b\n"
 
 
@@ -162,6 +174,7 @@ def test_a_backlog_others_may_write_or_that_is_none_is_refused(tmp_path: Path) -
     (tmp_path / "backlog-x").mkdir()
     backlog = Backlog()
     backlog.configure(1000, "block", 0, str(tmp_path))
+    backlog.inherit(clean=True)
     assert len(backlog.refused) == 4
     assert drained(backlog) == b""
     assert len(list(tmp_path.iterdir())) == 5
@@ -178,6 +191,7 @@ def test_a_damaged_file_gives_chunks_or_nothing(
     path = tmp_path_factory.mktemp("x") / "backlog-1"
     file = Spool(str(path), create=True)
     file.put(b"whole\n")
+    os.close(file.fd)
     size = path.stat().st_size
     with path.open("r+b") as end:
         end.write(MAGIC + struct.pack("!QQQ", size - 10, size - 10, size + claimed))
