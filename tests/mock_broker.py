@@ -9,6 +9,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ def text(value: str) -> bytes:
 
 
 class MockBroker:
-    """`batches` are the message sets that were produced, as they came."""
+    """`batches` are the message sets that were produced, as they came; each is answered `slow_s` seconds later."""
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
+        self.slow_s = 0.0
         self.batches: list[bytes] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listener.getsockname()[1]
@@ -69,6 +71,7 @@ class MockBroker:
         at = 2 + max(struct.unpack_from(">h", body)[0], 0) + 2 + 4 + 4
         at += 2 + struct.unpack_from(">h", body, at)[0] + 4
         index, size = struct.unpack_from(">ii", body, at)
+        time.sleep(self.slow_s)
         self.batches.append(body[at + 8 : at + 8 + size])
         return (
             struct.pack(">i", 1) + text(self.topic) + struct.pack(">iihqq", 1, index, 0, len(self.batches), -1)

@@ -48,7 +48,13 @@ class Spool:
             self._end = max(_HEAD.size, min(end, info.st_size))
             self._left = self._handed = min(self._end, max(_HEAD.size, handed if clean else left))
         self._at: int = self._left
-        self._note()
+        try:
+            self._note()
+        except OSError:  # a full disk
+            os.close(self.fd)
+            if create:
+                os.unlink(path)  # noqa: PTH108
+            raise
 
     @property
     def size(self) -> int:

@@ -185,3 +185,19 @@ def test_an_auditd_that_is_restarted_again_and_again(tmp_path: Path, seconds: fl
     siege = besieged(tmp_path, seconds, every_s, Lab.restart, "restart of auditd")
     check(siege)
     assert siege.held.missing == []
+
+
+def test_a_host_without_any_container(tmp_path: Path) -> None:
+    """Nothing is named, nothing is a container: every answer is the host, or unknown, and that seldom."""
+    try:
+        with Lab(tmp_path, laurel=False, raw=True) as lab:
+            run = scenario(lab, "host")
+    except Refused as why:
+        pytest.skip(f"this machine's audit cannot be used: {why}")
+    assert run["code"] == 0
+    found = judge.Judge(tmp_path, [run]).score(judge.ours(tmp_path / "ours.json"))["host"]
+    assert found["events"] > 20
+    assert judge.wrong(found) == found["right"] == 0
+    assert judge.unknown(found) <= 0.1 * found["events"] + 1
+    assert held(tmp_path).missing == held(tmp_path).foreign == []
+    assert b" contid=" not in (tmp_path / "ours.raw").read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -188,6 +189,30 @@ def test_a_full_disk_is_survived_and_recovered_from(tmp_path: Path) -> None:
     assert set(found.splitlines()) <= set((data + more).splitlines())
 
 
+@pytest.mark.live
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+def test_a_full_disk_below_the_state_is_survived_and_recovered_from(tmp_path: Path) -> None:
+    """What is read waits in memory then, and every line leaves; it is said, and with room again the state is saved."""
+    with small_disk(tmp_path / "state") as disk:
+        (disk / "ballast").write_bytes(b"x" * (1 << 20))
+        config = configure(tmp_path, more=f'[metrics]\nfile = "{tmp_path}/m.prom"\ninterval_s = 0.2')
+        config.write_text(config.read_text("utf-8").replace("[host]", "save_interval_s = 1\n[host]"), "utf-8")
+        with plugin(config) as one:
+            data = records(1, 3000)
+            one.send(data)
+            until("all of it is out", 15, lambda: content(tmp_path / "out.log") == data)
+            one.wait_for("event=state-not-saved")
+            failures = "annotator_plugin_spill_failures_total "
+            until("it is counted", 10, lambda: re.search(failures + "[1-9]", content(tmp_path / "m.prom").decode()))
+            (disk / "ballast").unlink()
+            one.send(records(3001, 500))
+            until("the state is saved", 10, lambda: (disk / "state").exists() and (disk / "state").stat().st_size)
+            assert one.stop_3() == 0
+        assert "lost_bytes=0" in one.log()
+        assert list(disk.glob("backlog-*")) == []
+    assert content(tmp_path / "out.log") == records(1, 3500)
+
+
 def test_an_output_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
     """A directory that is not there yet is no reason to stop; the lines wait for it."""
     after = f'[[output]]\ntype = "file"\nname = "late"\npath = "{tmp_path}/late/x.log"\n'
@@ -286,3 +311,33 @@ def test_kafka_gets_each_line_as_a_message(tmp_path: Path) -> None:
         got = b"".join(broker.batches)
     assert [got.count(b'"sequence":%d}' % at) + got.count(b'"sequence":%d,' % at) for at in range(1, 51)] == [1] * 50
     assert "output-failed" not in one.log()
+
+
+def test_a_slow_kafka_holds_nobody_up(tmp_path: Path) -> None:
+    """A broker that answers late: the file has everything at once, what the bus missed is counted, the rest arrives."""
+    pytest.importorskip("kafka")
+    with mock_broker("audit") as broker:
+        broker.slow_s = 0.3
+        after = (
+            f'[[output]]\ntype = "kafka"\nname = "bus"\nbrokers = ["127.0.0.1:{broker.port}"]\n'
+            'topic = "audit"\nqueue_mib = 1\n'
+        )
+        data = records(1, 6000)
+        with plugin(configure(tmp_path, after=after)) as one:
+            one.send(data)
+            until("the file has it all", 15, lambda: content(tmp_path / "out.log") == data)
+            assert "output=bus" in one.wait_for("event=output-dropped")
+            broker.slow_s = 0.0
+            serials = iter(range(10_000, 11_000))
+
+            def arrives() -> bool:
+                """Whether an event that is sent now comes through the bus."""
+                serial = next(serials)
+                one.send(records(serial, 1))
+                time.sleep(0.3)
+                return b":%d)" % serial in b"".join(broker.batches)
+
+            until("it is as fast again", 30, arrives)
+            assert one.stop_3(20) == 0
+        dropped = sum(map(int, re.findall(r"output=bus queue_dropped_lines=(\d+)", one.log())))
+    assert 0 < dropped < data.count(b"\n")
