@@ -221,10 +221,14 @@ class Lab:
         end(self._auditd)
         self._begin_auditd()
 
+    def signal(self, number: int) -> None:
+        """To auditd."""
+        assert self._auditd is not None
+        self._auditd.send_signal(number)
+
     def reload(self) -> None:
         """SIGHUP: auditd reads its configuration again, and tells its plugins to."""
-        assert self._auditd is not None
-        self._auditd.send_signal(signal.SIGHUP)
+        self.signal(signal.SIGHUP)
 
     def reader(self) -> int:
         """The plugin's process that auditd started, 0 while there is none."""
@@ -382,15 +386,16 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def scenario(lab: Lab, name: str, *, seconds: float = 120, lasting: float = 0) -> dict[str, object]:
+def scenario(lab: Lab, name: str, *, seconds: float = 120, lasting: float = 0, pause: float = 0) -> dict[str, object]:
     """Run one scenario as its own audited login; says when, and what it did.
 
-    `lasting`: for so many seconds; then what comes of it is not waited for, since not everything may.
+    `lasting`: for so many seconds, with so long a `pause` again and again; then what comes of it is not waited for,
+    since not everything may.
     """
     began = time.time()
     folder = lab.dir / "cases" / name
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "seconds").write_text(str(lasting))
+    (folder / "seconds").write_text(f"{lasting} {pause}")
 
     def login() -> None:
         Path("/proc/self/loginuid").write_text(str(AUID))

@@ -55,9 +55,13 @@ def storm(case: Case) -> None:
 
 
 def siege(case: Case) -> None:
-    """Three containers and the host, for as long as FOLDER/seconds says: processes that end at once, at full speed."""
-    over = time.monotonic() + float((case.folder / "seconds").read_text())
-    loop = "while [ ! -e {} ]; do /bin/busybox true $0; (:); done"
+    """Three containers and the host, for as long as FOLDER/seconds says: processes that end at once.
+
+    The second number there is the pause between two of them; 0 is full speed.
+    """
+    lasting, pause = map(float, (case.folder / "seconds").read_text().split())
+    over = time.monotonic() + lasting
+    loop = "while [ ! -e {} ]; do /bin/busybox true $0; (:); " + (f"sleep {pause}; " if pause else "") + "done"
     children = []
     for turn in range(3):
         name = case.name(f"g{turn}")
