@@ -10,6 +10,7 @@ Budget: questions and facts are rules over the same few tables; apart, neither c
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.backend import SLACK_MS
@@ -306,11 +307,19 @@ class Membership:
             if found is None:
                 if len(self.inside) >= self.registry.max_containers:
                     self.inside.pop(next(iter(self.inside)))
+                self._let_go()
                 found = self.inside[one] = Inside()
             found.members.append(life)
             if len(found.members) > found.limit:
                 found.members = [each for each in dict.fromkeys(found.members) if self._lives(each)]
                 found.limit = 2 * len(found.members) + 32
+
+    def _let_go(self) -> None:
+        """Of two containers in turn the ended members: not every end is told, and what is kept must not grow."""
+        for container in list(islice(self.inside, 2)):
+            found = self.inside[container] = self.inside.pop(container)
+            found.members = [each for each in dict.fromkeys(found.members) if self._lives(each)]
+            found.limit = 2 * len(found.members) + 32
 
     def _lives(self, life: Life) -> bool:
         return life.end is None and self.processes.node(life.node).now.get(life.pid) is life

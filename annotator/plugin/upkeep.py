@@ -91,7 +91,7 @@ class Upkeep:
             return []
         found: list[tuple[bytes, bytes]] = []
         try:
-            while data := channel.recv(65536):
+            while data := _received(channel):
                 found += self._inbox.feed(data)
         except BlockingIOError:
             return found
@@ -151,6 +151,14 @@ class Upkeep:
         self._limited = True
         if failed := limit(caps):
             self.notes.warning("rights-kept", why=failed)
+
+
+def _received(channel: socket.socket) -> bytes:
+    """What has come; b"" at the end, also of a worker that had not read all: that is told once, and is no error."""
+    try:
+        return channel.recv(65536)
+    except ConnectionResetError:
+        return channel.recv(65536)
 
 
 def take_back() -> int:
