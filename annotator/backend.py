@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from annotator.model import Container, Event, Evidence, NetnsId, Ns, Reading, Reason
 
@@ -27,6 +27,56 @@ class Place(NamedTuple):
 
     record: int
     offset: int
+
+
+class Encoder(Protocol):
+    """A form with objects, for those who write parts of one ahead: each piece is made once and put together often.
+
+    An item is a name with its value. In a map the first item stands alone, and `comma` before each other one; so it is
+    in a list with its elements. `end` closes a map, `end_list` a list.
+    """
+
+    comma: bytes
+    end: bytes
+    end_list: bytes
+
+    def value(self, value: Any) -> bytes:
+        """Any plain value."""
+        ...
+
+    def name(self, name: str) -> bytes:
+        """A name, before its value."""
+        ...
+
+    def item(self, name: str, value: Any) -> bytes:
+        """A name and any plain value."""
+        ...
+
+    def items(self, values: dict[str, Any]) -> bytes:
+        """All items of a map."""
+        ...
+
+    def opening(self, name: str, *, of_list: bool = False) -> tuple[bytes, ...]:
+        """The name and the beginning of a map, or a list, by the number of what is in it. "" for a map without one."""
+        ...
+
+    def texts(self, *names: str) -> Callable[[tuple[bytes, ...]], bytes]:
+        """What makes items of these names out of values that are ASCII without anything to escape."""
+        ...
+
+
+class Written(NamedTuple):
+    """The parts of a usual event as an `Encoder` has them written: items and how many these are.
+
+    The items of `event` and of `process` may be followed by others; `rest` are whole items: what follows `process`.
+    """
+
+    events: int
+    event: bytes
+    processes: int
+    process: bytes
+    rests: int
+    rest: bytes
 
 
 class Backend(Protocol):

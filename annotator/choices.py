@@ -10,8 +10,9 @@ from annotator.aix.backend import Aix
 from annotator.aix.grouping import RecordEvent
 from annotator.aix.interpret import interpret as aix_parts
 from annotator.errors import UsageError
-from annotator.formats import json, msgpack
+from annotator.formats import encoders, json, msgpack
 from annotator.formats.documents import Documents, Nothing
+from annotator.formats.frame import Frame
 from annotator.formats.raw import Raw, tail_start
 from annotator.formats.record import Record
 from annotator.linux.backend import Linux
@@ -86,8 +87,21 @@ def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
         return Record(backend, stats)
     else:
         parts = backend.interpreter(resolve_users=options.resolve_users)
-    render = json.render if options.format == "json" else msgpack.render
-    return Documents(render, parts, node=options.node, original=options.original, fields=options.fields)
+    is_json = options.format == "json"
+    frame = writer = None
+    if isinstance(backend, Linux) and not options.original and options.fields is None and not options.resolve_users:
+        encoder = encoders.Json() if is_json else encoders.Msgpack()
+        frame = Frame(encoder, node=options.node, after=b"\n" if is_json else b"")
+        writer = backend.writer(encoder)
+    return Documents(
+        json.render if is_json else msgpack.render,
+        parts,
+        node=options.node,
+        original=options.original,
+        fields=options.fields,
+        frame=frame,
+        writer=writer,
+    )
 
 
 def aix_of(options: Options, listings: Iterable[Listing] = (), node: str = "") -> Aix:

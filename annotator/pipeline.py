@@ -24,10 +24,12 @@ from annotator.provenance import Provenance
 from annotator.registry import Registry
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterable, Sequence
 
     from annotator.backend import Backend
-    from annotator.model import Fact, Signature
+    from annotator.events.stretch import Usual
+    from annotator.model import Fact, Signature, Stamp
     from annotator.stats import Stats
 
 
@@ -44,12 +46,14 @@ class Form(Protocol):
 class Reader(Protocol):
     """Reads usual events out of their text; `shape` tells the grouper which those are (see `events.Grouper`)."""
 
-    shape: tuple[bytes, bytes, frozenset[bytes]]
+    shape: re.Pattern[bytes]
 
-    def read(
-        self, pieces: list[bytes], start: int, at: int, stop: int
-    ) -> tuple[Signature | None, tuple[Fact, ...], int]:
+    def read(self, run: re.Match[bytes], /) -> tuple[Signature | None, tuple[Fact, ...], int]:
         """Whose event it is, its facts, and the pid it is aimed at (0: none); no signature where it says more."""
+        ...
+
+    def place(self, run: re.Match[bytes], /) -> int:
+        """Where the annotated record takes fields."""
         ...
 
 
@@ -59,6 +63,14 @@ class Quick(Protocol):
 
     def usual(self) -> Reader:
         """What reads them, for one run."""
+        ...
+
+
+class Direct(Protocol):
+    """How a form writes a usual event out of its text; None when it would rather have the event."""
+
+    def __call__(self, run: re.Match[bytes], stamp: Stamp, answer: Attribution, /) -> bytes | None:
+        """Its bytes."""
         ...
 
 
@@ -126,8 +138,10 @@ class Pipeline:
         self.tables = tables or Tables()
         self.keep = keep
         self.watch = watch
-        self._raw = form if isinstance(form, Raw) and keep is None and watch is None and grouper is None else None
-        self._usual = backend.usual() if self._raw is not None and isinstance(backend, Quick) else None
+        quick = keep is None and watch is None and grouper is None
+        self._usual = backend.usual() if quick and isinstance(backend, Quick) else None
+        self._direct: Direct | None = getattr(form, "usual", None)
+        self._suffix = form.suffix if isinstance(form, Raw) and not form.mark_unknown else None
         self.grouper = grouper or Grouper(
             backend.completes,
             stats,
@@ -139,8 +153,7 @@ class Pipeline:
         )
         self._pieces: list[bytes] = []
         self._lates: dict[int, tuple[Event, bytes]] = {}
-        self._answered: Counter[Status] = Counter()
-        self._unanswered: Counter[Reason] = Counter()
+        self._answered: Counter[Status | Reason] = Counter()
 
     def feed(self, lines: list[bytes]) -> bytes:
         """Take lines without their newline; returns what may leave now."""
@@ -209,14 +222,8 @@ class Pipeline:
             event.lines = []
             event.dropped = True
         else:
-            piece = self.form.write(event, answer)
-            if piece is not None:
-                self._pieces.append(piece)
-                self.stats.passed += len(event.lines)
-        if answer.reason is None:
-            self._answered[answer.status] += 1
-        else:
-            self._unanswered[answer.reason] += 1
+            self._write(event, answer)
+        self._answered[answer.reason or answer.status] += 1
         if answer.flags:
             for flag in answer.flags:
                 self.stats.flags[flag] += 1
@@ -231,29 +238,22 @@ class Pipeline:
         Budget: the hot loop. What it asks of lives and answers itself is what `Processes.see` and `Provenance.of` ask
         first; as soon as the answer is no, they are asked.
         """
-        tables, form, pieces = self.tables, self._raw, stretch.pieces
-        if form is None or self._usual is None:
+        if self._usual is None:
             return
-        membership, see, of, apply = (
-            tables.membership,
-            tables.processes.see,
-            tables.provenance.of,
-            tables.membership.apply,
-        )
+        tables, text, parts, at = self.tables, stretch.text, stretch.parts, stretch.start
+        membership, see, of = tables.membership, tables.processes.see, tables.provenance.of
         itself, attribute, begun = tables.provenance.itself, tables.provenance.attribute, tables.provenance.begun
-        read = self._usual.read
-        node = tables.processes.node(b"")
-        epoch = node.epoch
-        container = Status.CONTAINER
+        read, place, apply = self._usual.read, self._usual.place, tables.membership.apply
+        epoch = tables.processes.node(b"").epoch
+        container, looks = Status.CONTAINER, tables.provenance.sightings is not None
+        suffix_of = self._suffix if text.find(b" cont", at, stretch.stop) < 0 else None
         tally: list[Status | Reason] = []
-        passed = stretch.stop - stretch.start
-        for stamp, chief, parts in stretch.events:
-            signature, facts, target = read(pieces, parts[0][0], chief, parts[0][1])
-            if signature is None or (len(parts) > 1 and target):
-                event = stretch.event(stamp, parts)
-                passed -= len(event.lines)
-                self._decide(event)
-                stretch.put(event, parts)
+        annotated = 0
+        for usual in stretch.events:
+            stamp, run = usual
+            signature, facts, target = read(run)
+            if signature is None:
+                at = self._take_out(stretch, usual, at, None)
                 continue
             life = signature.life
             if life is not None and life.token is signature.token and stamp >= life.born and life.epoch == epoch:
@@ -270,7 +270,7 @@ class Pipeline:
                 != (membership.version if answer.status is not container else answer.chains[0][0].version)
             ):
                 answer = of(life, stamp)
-            if facts and type(facts[0]) is Executed and (facts[0].marks or life.support):
+            if facts and type(facts[0]) is Executed and (looks or facts[0].marks or life.support):
                 answer = begun(life, facts[0].marks, stamp)
             if target:
                 if target != life.pid:
@@ -278,31 +278,18 @@ class Pipeline:
                 else:
                     known = life.self_answer
                     answer = known[1] if known is not None and known[0] is answer else itself(life, stamp)
-            record = pieces[chief]
-            if target and target != life.pid:
-                suffix = form.suffix(answer)
-            elif answer.status is not container:
-                suffix = b""
-            elif answer is signature.answer:
+            suffix = b""
+            if suffix_of is not None and (target or answer.status is container):
+                if answer is not signature.answer:
+                    signature.answer, signature.suffix = answer, suffix_of(answer)
                 suffix = signature.suffix
-            else:
-                suffix = signature.suffix = form.suffix(answer)
-                signature.answer = answer
-            if b" cont" in record or len(record) + len(suffix) > MAX_LINE - 64 or form.mark_unknown:
-                event = stretch.event(stamp, parts)
-                event.at = chief - parts[0][0]
-                passed -= len(event.lines)
-                form.write(event, answer)
-                stretch.put(event, parts)
+            if suffix_of is None or (suffix and run.end() - run.start() + len(suffix) > MAX_LINE):
+                at = self._take_out(stretch, usual, at, answer)
             elif suffix:
-                end = record.find(b"\x1d")
-                if end < 0:
-                    end = record.find(b"\n")
-                    if record[end - 1] == 13:
-                        end -= 1
-                pieces[chief] = record[:end] + suffix + record[end:]
-                passed -= 1
-                self.stats.annotated += 1
+                end = place(run)
+                parts += (text[at:end], suffix)
+                at = end
+                annotated += 1
             tally.append(answer.reason or answer.status)
             if answer.flags:
                 for flag in answer.flags:
@@ -310,27 +297,52 @@ class Pipeline:
             if facts:
                 for fact in facts:
                     apply(fact, life, signature.actor, b"", stamp)
-        self.stats.passed += passed
-        for one in tally:
-            if isinstance(one, Reason):
-                self._unanswered[one] += 1
-            else:
-                self._answered[one] += 1
+        if parts:
+            parts.append(text[at : stretch.stop])
+        self._answered.update(tally)
+        self.stats.annotated += annotated
+        body = text[stretch.start : stretch.stop]
+        self.stats.passed += len(body) - len(body.replace(b"\n", b"")) - annotated
+
+    def _take_out(self, stretch: Stretch, usual: Usual, at: int, answer: Attribution | None) -> int:
+        """Write one event that needs its lines; without an answer, decide it too. Returns where the rest goes on."""
+        stamp, run = usual
+        if self._direct is not None and answer is not None:
+            piece = self._direct(run, stamp, answer)
+            if piece is not None:
+                self._pieces.append(piece)
+                return at
+        event = stretch.event(usual)
+        start, stop = run.span()
+        self.stats.passed -= len(event.lines)
+        if answer is None:
+            self._decide(event)
+        else:
+            self._write(event, answer)
+        if not self.form.ordered:
+            return at
+        stretch.parts += (stretch.text[at:start], b"\n", b"\n".join(event.lines))
+        return stop
+
+    def _write(self, event: Event, answer: Attribution) -> None:
+        piece = self.form.write(event, answer)
+        if piece is not None:
+            self._pieces.append(piece)
+            self.stats.passed += len(event.lines)
 
     def _count(self) -> None:
         """Bring the answers of one block into the counters."""
         stats = self.stats
-        answered, unanswered = self._answered, self._unanswered
+        answered = self._answered
         stats.container += answered[Status.CONTAINER]
         stats.host += answered[Status.HOST]
-        stats.events += sum(answered.values()) + sum(unanswered.values())
-        for reason, count in unanswered.items():
-            if reason is Reason.NO_SUBJECT:
-                stats.none += count
-            else:
+        stats.none += answered[Reason.NO_SUBJECT]
+        stats.events += sum(answered.values())
+        for reason, count in answered.items():
+            if isinstance(reason, Reason) and reason is not Reason.NO_SUBJECT:
                 stats.unknown += count
                 stats.reasons[reason] += count
-        self._answered, self._unanswered = Counter(), Counter()
+        answered.clear()
 
     def _late(self, event: Event, line: bytes) -> bytes | None:
         """A record of an event that closed before: what becomes of it is known once the event is decided."""

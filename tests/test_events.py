@@ -448,6 +448,14 @@ def test_auditd_s_own_serials_are_not_counted() -> None:
     assert (joined.gaps, joined.stats.possible_loss) == ([], 0)
 
 
+@pytest.mark.parametrize("lost", [2, 98, 256, 400])
+def test_records_lost_together_are_one_gap(lost: int) -> None:
+    """Many serials in a row are told once: a gap takes certainty, and what is known again keeps it."""
+    joined = feed_serials([1, *range(lost + 2, lost + 1000)])
+    assert joined.gaps == [(b"", lost)]
+    assert joined.stats.possible_loss == lost
+
+
 def test_a_gap_is_told_before_the_input_ends() -> None:
     """Lives are doubted soon after, not only at the end."""
     joined = Joined()

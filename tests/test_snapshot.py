@@ -229,7 +229,7 @@ SAVED: dict[type, set[str]] = {
     | {"_key", "_append", "_held"}  # follow from others
     | {"_closed"}  # empty between two calls
     | {"completes", "stats", "timeout_ms", "max_open", "max_records", "max_lines"}
-    | {"ordered", "reversed_records", "is_lost", "on_gap", "on_late", "first", "last", "leads"},
+    | {"ordered", "reversed_records", "is_lost", "on_gap", "on_late", "usual"},
 }
 """What has been thought of, by the classes that hold state."""
 

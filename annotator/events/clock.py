@@ -43,7 +43,8 @@ class StreamClock:
 class Serials:
     """Which serials of one node are missing: a sign of loss, not a proof (filters make gaps too).
 
-    Serials come a little out of order; one is missed when the stream is `PATIENCE` past it.
+    Serials come a little out of order; one is missed when the stream is `PATIENCE` past it, and the serials right
+    behind it with it: records that were lost together are one loss, told once.
     """
 
     PATIENCE = 256
@@ -61,20 +62,21 @@ class Serials:
             lost = self.finish()  # the first, or a new boot's count
             self.highest = serial
         elif ahead > 0:
-            skipped = ahead - 1
-            kept = min(skipped, self.PATIENCE)
-            for at in range(serial - kept, serial):
-                self._gaps[at] = None
+            if ahead > self.PATIENCE:
+                lost = ahead - 1
+            else:
+                self._gaps.update(dict.fromkeys(range(self.highest + 1, serial)))
             self.highest = serial
-            lost = skipped - kept
         else:
             self._gaps.pop(serial, None)
         while self._gaps:
             oldest = next(iter(self._gaps))
             if oldest > self.highest - self.PATIENCE:
                 break
-            del self._gaps[oldest]
-            lost += 1
+            while oldest in self._gaps:
+                del self._gaps[oldest]
+                oldest += 1
+                lost += 1
         return lost
 
     @property

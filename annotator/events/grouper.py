@@ -19,11 +19,10 @@ from __future__ import annotations
 import re
 from collections import deque
 from itertools import islice
-from operator import contains
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.events.clock import Serials, StreamClock
-from annotator.events.stretch import AHEAD, BETWEEN, MILLIS, TYPES, Spread, Stretch, Usual, text_of
+from annotator.events.stretch import Stretch, Usual
 from annotator.model import Event, Stamp
 
 if TYPE_CHECKING:
@@ -55,6 +54,15 @@ class Missing(NamedTuple):
     serials: int
 
 
+_HEADED = re.compile(rb"type=[^ \n]{1,64} msg=audit\((\d{10}\.\d{3}:\d{1,20})\):")
+
+
+def _is_another(text: bytes, at: int, key: bytes) -> bool:
+    """Whether the line at `at` is a record of another event than `key`. Of what is no record it cannot be told."""
+    found = _HEADED.match(text, at)
+    return found is not None and found[1] != key
+
+
 Closed = Event | Stretch | Missing
 """What a grouper gives, in the order to decide it."""
 
@@ -82,7 +90,7 @@ class Grouper:
         max_lines: int = 65_536,
         ordered: bool = True,
         reversed_records: bool = False,
-        usual: tuple[bytes, bytes, frozenset[bytes]] | None = None,
+        usual: re.Pattern[bytes] | None = None,
         is_lost: Callable[[bytes], bool] | None = None,
         on_gap: Callable[[bytes, int], None] | None = None,
         on_late: Callable[[Event, bytes], bytes | None] | None = None,
@@ -97,9 +105,7 @@ class Grouper:
         self.max_lines = max_lines
         self.ordered = ordered
         self.reversed_records = reversed_records
-        first, last, leads = usual or (b"", b"", frozenset())
-        self.first, self.last = (b"\ntype=" + first if first else b""), b"\ntype=" + last
-        self.leads = frozenset(b"type=" + name for name in leads)
+        self.usual = usual
         self.is_lost = is_lost
         self.on_gap = on_gap
         self.on_late = on_late
@@ -133,141 +139,69 @@ class Grouper:
         Budget: the hot loop. Of an event of the usual shape, which is whole and stands alone, nothing is made but its
         stamp. Whatever is otherwise goes line by line.
         """
-        pieces = text.split(BETWEEN)
-        lines = len(text) - len(text.replace(b"\n", b"")) + 1
-        self.stats.lines += lines
-        # as many newlines as pieces, and a type behind each: no line that is no record, no node, and no copy of a stamp
-        clean = lines == len(pieces) - 1 == sum(map(contains, pieces, TYPES)) + 1
-        clean = clean and text[:5] == b"type=" and b"\n" not in pieces[0] and b"\n" not in pieces[-1]
-        if not clean or not self.first or self.reversed_records:
-            self._lines(text.split(b"\n"))
-            self._pause()
-            return self._take()
-        first, last = self.first, self.last
-        first_size, last_size = -len(first), -len(last)
-        recent, opened, clock, waiting = self.recent, self.open, self.clock, self._next
-        second, base, seen_ms = b"", 0, self._ms
-        leads = self.leads
-        usual: list[Usual] = []
-        spread: dict[bytes, Spread] = {}
-        key, size, start, chief, begun, waits = b"none", 0, 0, 0, 1, False
-        rest = iter(pieces)
-        next(rest)
-        for at, piece in enumerate(rest, 1):
-            if piece[:size] == key:
-                continue
-            if start:
-                name = key[:-1]
-                if not chief and at - start > 1 and pieces[start][first_size:] == first:
-                    lead = pieces[start - 1]
-                    if lead[lead.rfind(b"\n") + 1 :] in leads:
-                        chief = start + 1
-                if name in spread:
-                    if self._current is not None:
-                        self._finish(self._current)
-                    usual += spread[name].goes_on(start, at)
-                    if spread[name].stop <= at:
-                        del spread[name]
-                        recent[name] = None
-                    else:
-                        waits = True
-                    start = 0
-                elif (
-                    chief and name not in recent and name not in opened and (self._current is None or self._key != name)
-                ):
-                    end = at - 2 if pieces[at - 2][-9:] != b"\ntype=EOE" else at - 3
-                    stop = (
-                        at if pieces[end][last_size:] == last and end >= start else self._comes(pieces, key, start, at)
-                    )
-                    if key[:10] != second and key[:10].isdigit():
-                        second = key[:10]
-                        base = int(second) * 1000
-                    serial = key[15:-1]
-                    millis = MILLIS.get(key[10:15], -1)
-                    if stop and key[:10] == second and millis >= 0 and serial.isdigit() and size <= 36:
-                        if self._current is not None:
-                            self._finish(self._current)
-                        ms = base + millis
-                        if ms != seen_ms:
-                            seen_ms = ms
-                            clock.observe(ms)
-                        number = int(serial)
-                        if number == waiting:
-                            waiting += 1
-                        else:
-                            self._next = waiting
-                            told = len(self._closed)
-                            self._count_serial(b"", number)
-                            waiting = self._next
-                            if len(self._closed) > told:  # a gap: what came before it is answered before it
-                                missing = self._closed.pop()
-                                if begun < start:
-                                    self._stretch(pieces, usual, begun, start, seen_ms, waiting)
-                                    usual, begun = [], start
-                                self._closed.append(missing)
-                        stamp = new_stamp(Stamp, (ms, number))
-                        if stop == at:
-                            recent[name] = None
-                            usual.append((stamp, chief, ((start, at),)))
-                            waits = bool(opened)
-                        else:
-                            spread[name] = Spread(stamp, chief, start, at, stop)
-                            waits = True
-                        start = 0
-                if not start:
-                    if len(recent) > 2 * REMEMBERED:
-                        recent = self.recent = dict(islice(recent.items(), REMEMBERED, None))
+        text = b"\n" + text  # the pattern begins with it: it is found fast, and never in the middle of a line
+        limit = len(text)
+        self.stats.lines += limit - len(text.replace(b"\n", b""))
+        usual = self.usual if not self.reversed_records else None
+        runs = usual.finditer(text, 0, text.rfind(b"\n")) if usual is not None else iter(())
+        run = next(runs, None)
+        begun = start = run.start() if run is not None else limit
+        if begun:
+            self._lines(text[1:begun].split(b"\n"))
+        whole: list[Usual] = []
+        while run is not None:
+            after = next(runs, None)
+            stop = after.start() if after is not None else limit
+            key = run[1]
+            end = run.end()
+            if (
+                (end != stop and not _is_another(text, end + 1, key))
+                or key in self.recent
+                or key in self.open
+                or key == self._key
+            ):
+                end = start
+            else:
+                if self._current is not None:
+                    self._finish(self._current)
+                if key[:14] != self._second:
+                    self._second, self._ms = key[:14], int(key[:10] + key[11:14])
+                    self.clock.observe(self._ms)
+                number = int(key[15:])
+                if number == self._next:
+                    self._next = number + 1
                 else:
-                    if begun < start:
-                        self._stretch(pieces, usual, begun, start, seen_ms, waiting)
-                        usual = []
-                    self._lines(text_of(pieces, start, at).split(b"\n"))
-                    recent, waiting, seen_ms = self.recent, self._next, self._ms
-                    begun = at
-                if waits:
-                    waits = False
-                    if self._is_time():
-                        if opened:
-                            self._stretch(pieces, usual, begun, at, seen_ms, waiting)
-                            usual, begun = [], at
-                        self._age()
-                        recent = self.recent
-            chief = at if pieces[at - 1][first_size:] == first else 0
-            size = piece.find(b")") + 1
-            key = piece[:size]
-            start = at
-        if begun < start:
-            self._stretch(pieces, usual, begun, start, seen_ms, waiting)
-        self._lines(text_of(pieces, start, len(pieces)).split(b"\n"))
+                    told = len(self._closed)
+                    self._count_serial(b"", number)
+                    if len(self._closed) > told:  # a gap: what came before it is answered before it
+                        missing = self._closed.pop()
+                        self._stretch(text, begun, start, whole)
+                        whole, begun = [], start
+                        self._closed.append(missing)
+                whole.append((new_stamp(Stamp, (self._ms, number)), run))
+                self.recent[key] = None
+                if len(self.recent) > 2 * REMEMBERED:
+                    self.recent = dict(islice(self.recent.items(), REMEMBERED, None))
+                if self.open and self._is_time():
+                    self._stretch(text, begun, end, whole)
+                    whole, begun = [], end
+                    self._age()
+            if end != stop:
+                self._stretch(text, begun, end, whole)
+                self._lines(text[end + 1 : stop].split(b"\n"))
+                whole, begun = [], stop
+            run, start = after, stop
         self._pause()
         return self._take()
 
-    def _comes(self, pieces: list[bytes], key: bytes, start: int, at: int) -> int:
-        """Where an event ends whose lines others interrupt, if that is near in lines and time; else 0."""
-        size = len(key)
-        for index in range(start, min(at + AHEAD, len(pieces) - 1) if self.timeout_ms >= 1000 else start):
-            piece = pieces[index]
-            if piece[:10] != key[:10]:
-                return 0
-            if piece[:size] == key:
-                lead = pieces[index - 1]
-                kind = lead[lead.rfind(b"\n") :]
-                if kind == self.last:
-                    return index + 1 if pieces[index + 1][:size] != key else 0
-                if self.completes.get(kind[6:], False):
-                    return 0
-        return 0
-
-    def _stretch(self, pieces: list[bytes], usual: list[Usual], start: int, stop: int, ms: int, waiting: int) -> None:
-        """Whole events are closed at once; what the loop held in its own hands is put down."""
-        self._next = waiting
-        self._ms = ms
-        self._second = b"%d.%03d" % divmod(ms, 1000)
-        stretch = Stretch(pieces, start, stop, usual)
-        self._closed.append(stretch)
-        self.stats.closed += len(usual)
-        if self.ordered:
-            self.runs.append(stretch)
+    def _stretch(self, text: bytes, start: int, stop: int, usual: list[Usual]) -> None:
+        """Whole events are closed at once."""
+        if usual:
+            stretch = Stretch(text, start, stop, usual)
+            self._closed.append(stretch)
+            self.stats.closed += len(usual)
+            if self.ordered:
+                self.runs.append(stretch)
 
     def _lines(self, lines: list[bytes]) -> None:
         """Line by line.
@@ -560,7 +494,7 @@ class Grouper:
         while runs:
             run = runs[0]
             if isinstance(run, Stretch):
-                out.append(run.text())
+                out.append(run.lines())
             elif isinstance(run, Event):
                 if not run.closed:
                     break

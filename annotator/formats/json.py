@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from annotator.formats.answer import Answers, entity_id
+from annotator.formats.values import writable
 
 if TYPE_CHECKING:
     from annotator.model import Attribution, Event
@@ -23,7 +24,7 @@ _LAST_SECOND = 253402300799
 """9999-12-31T23:59:59Z: RFC 3339 has no later year."""
 
 _answers = Answers()
-_entity = lru_cache(maxsize=8192)(entity_id)
+entity = lru_cache(maxsize=8192)(entity_id)
 
 
 @lru_cache(maxsize=1024)
@@ -67,7 +68,7 @@ def document(
         if attribution.vpid is not None:
             process["vpid"] = attribution.vpid
         if attribution.key is not None:
-            process["entity_id"] = _entity(attribution.key)
+            process["entity_id"] = entity(attribution.key)
     if answer.container is not None:
         found["container"] = answer.container
     if answer.orchestrator is not None:
@@ -90,19 +91,6 @@ def render(
         return orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:  # half a surrogate in a name out of a state file, a number beyond 64 bits
         return orjson.dumps(writable(found), option=orjson.OPT_APPEND_NEWLINE)
-
-
-def writable(value: Any) -> Any:
-    """The same with text that UTF-8 can hold, and with numbers beyond 64 bits as text."""
-    if isinstance(value, dict):
-        return {writable(name): writable(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [writable(inner) for inner in value]
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return str(value)
-    return value
 
 
 _Tree = dict[str, Any]

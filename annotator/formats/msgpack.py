@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from annotator import codec
 from annotator.errors import FormatError
-from annotator.formats.json import document, writable
+from annotator.formats.json import document
+from annotator.formats.values import writable
 
 if TYPE_CHECKING:
     from annotator.model import Attribution, Event

@@ -7,7 +7,7 @@ upper-case hex; never bare, because a bare `AB12` reads as hex (auparse decodes 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from annotator.model import Chain, Container, Status, Target
 
@@ -61,3 +61,16 @@ def targets_text(targets: Iterable[Target]) -> bytes:
 
 def _number(container: Container) -> bytes:
     return UNKNOWN if container.contid is None else b"%d" % container.contid
+
+
+def writable(value: Any) -> Any:
+    """The same with text that UTF-8 can hold, and with numbers beyond 64 bits as text."""
+    if isinstance(value, dict):
+        return {writable(name): writable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [writable(inner) for inner in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
+    return value

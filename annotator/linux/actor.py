@@ -10,8 +10,33 @@ from annotator.linux.decode import shown
 if TYPE_CHECKING:
     from annotator.model import Event
 
-Record = dict[str, Any]
-"""`{"type": …, "fields": {…}}`. Shared between events: never change one."""
+
+class Record:
+    """One record, read. Shared between events: never change one.
+
+    `leads`: it says what its event is, even beside a SYSCALL record. `args` are those of an EXECVE record, `title` is
+    that of a PROCTITLE record. `path` is the nametype of a PATH record; all three are None for others. `written` and
+    `command` (how many items it adds to `process`, and these) are what one form makes of it.
+    """
+
+    __slots__ = ("args", "command", "fields", "leads", "path", "title", "type", "written")
+
+    def __init__(self, kind: str, fields: Fields, *, leads: bool = False) -> None:
+        self.type = kind
+        self.fields = fields
+        self.leads = leads
+        self.args: list[Any] | None = None
+        self.path: str | None = None
+        self.title: str | None = None
+        self.written = b""
+        self.command = (0, b"")
+        if kind == "PATH":
+            self.path = str(fields.get("nametype", ""))
+        elif kind == "PROCTITLE":
+            title = fields.get("proctitle")
+            self.title = title if isinstance(title, str) else "(null)"
+        elif kind == "EXECVE":
+            self.args = [value for name, value in fields.items() if name != "argc"]
 
 
 class Front(NamedTuple):
@@ -38,8 +63,13 @@ class Tail(NamedTuple):
     how: str
 
 
-Call = tuple[Front, Tail, Record]
-"""A SYSCALL record, read."""
+class Call(NamedTuple):
+    """A SYSCALL record, read, and the numbers of its process."""
+
+    front: Front
+    tail: Tail
+    record: Record
+    process: dict[str, Any]
 
 
 def numbers(pid: Any, ppid: Any) -> dict[str, Any]:
@@ -56,22 +86,19 @@ def numbers(pid: Any, ppid: Any) -> dict[str, Any]:
 
 def arguments(process: dict[str, Any], found: list[Record], event: Event) -> None:
     """Arguments and command_line, out of the EXECVE records; the title of the process is the second best."""
-    executed = [record for record in found if record["type"] == "EXECVE"]
-    if len(executed) == 1:
-        args = [value for name, value in executed[0]["fields"].items() if name != "argc"]
-    elif executed:
-        lines = [line.partition(b"): ")[2] for line in event.in_order() if b"type=EXECVE " in line[:300]]
-        args = [shown(value) for _, value in sorted(argument_bytes([text_of(line) for line in lines]).items())]
-    else:
-        args = []
-    if args:
-        process["args"], process["command_line"] = args, " ".join(args)
-        return
-    last = found[-1]
-    if last["type"] != "PROCTITLE":
-        last = next((record for record in found if record["type"] == "PROCTITLE"), last)
-    title = last["fields"].get("proctitle")
-    if title.__class__ is str and title != "(null)":
+    executed = [record.args for record in found if record.args is not None]
+    if executed:
+        args = executed[0]
+        if len(executed) > 1:
+            lines = [line.partition(b"): ")[2] for line in event.in_order() if b"type=EXECVE " in line[:300]]
+            args = [shown(value) for _, value in sorted(argument_bytes([text_of(line) for line in lines]).items())]
+        if args:
+            process["args"], process["command_line"] = args, " ".join(args)
+            return
+    title = found[-1].title
+    if title is None:
+        title = next((record.title for record in found if record.title is not None), "(null)")
+    if title != "(null)":
         process["command_line"] = title
 
 

@@ -7,11 +7,12 @@ the log has it (log_format = ENRICHED) or a look-up was handed in: a number mean
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from annotator.linux import contid_records, records
 from annotator.linux.actor import Call, Front, Record, Tail, arguments, front_of, numbers, tail_of
-from annotator.linux.bodies import fields_of, text_of, yes
+from annotator.linux.bodies import fields_of, yes
 from annotator.linux.decode import shown
 from annotator.linux.ecs import Meaning, leads, meaning
 from annotator.linux.objects import summary
@@ -25,9 +26,10 @@ MAX_KNOWN = 8192
 """Entries of each table; a full one is emptied."""
 MAX_BODY = 1024
 """Bytes of a body that is remembered."""
-MAX_KINDS = 1024
 
-_MIDDLE = ["a0", "a1", "a2", "a3", "items", "ppid", "pid"]
+_MIDDLE = re.compile(
+    rb" a0=([0-9a-f]+) a1=([0-9a-f]+) a2=([0-9a-f]+) a3=([0-9a-f]+) items=(\d+) ppid=(\d{1,10}) pid=(\d{1,10})"
+)
 
 _CONTID_TYPES = {
     "ContainerOp": "CONTAINER_OP",
@@ -37,30 +39,20 @@ _CONTID_TYPES = {
 """The body decides: the numbers of these records mean something else on a mainline kernel."""
 
 
-class _Kind:
-    """A record type, and its bodies seen lately."""
-
-    __slots__ = ("call", "known", "leads", "name")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.call = name == "SYSCALL"
-        self.leads = leads(name)
-        self.known: dict[bytes, Record] = {}
-
-
 class Interpreter:
-    """Reads events; holds what it has read, so make one and keep it. `names` gives the name of a uid, or None."""
+    """Reads events; holds what it has read, so make one and keep it. `names` gives the name of a uid, or None.
 
-    __slots__ = ("_fronts", "_kinds", "_meanings", "_names", "_remembered", "_tails")
+    `known` are the records read, by their lines without the stamp.
+    """
+
+    __slots__ = ("_fronts", "_meanings", "_names", "_tails", "known")
 
     def __init__(self, names: Callable[[int], str | None] | None = None) -> None:
         self._names = names
-        self._kinds: dict[bytes, _Kind] = {}
+        self.known: dict[bytes, Record | None] = {}
         self._fronts: dict[bytes, Front] = {}
         self._tails: dict[bytes, Tail] = {}
         self._meanings: dict[tuple[str, str, str | None], Meaning] = {}
-        self._remembered = 0
 
     def interpret(self, event: Event) -> dict[str, Any]:
         """The parts of the JSON form. Any bytes have an answer; what the records do not say is absent.
@@ -70,85 +62,102 @@ class Interpreter:
         found: list[Record] = []
         call: Call | None = None
         lead: Record | None = None
-        for line in event.in_order():
-            head, _, body = line.partition(b"): ")
-            kind = self._kinds.get(head[: head.find(b" msg=audit(")]) or self._kind(line)
-            if kind is None:
+        known = self.known
+        for line in self._bare(event):
+            if call is None and line[:13] == b"type=SYSCALL ":
+                call = self._call(line[13:])
+                found.append(call.record)
                 continue
-            if kind.call and call is None:
-                call = self._call(body)
-                found.append(call[2])
-                continue
-            record = kind.known.get(body) or self._record(kind, body)
+            record = known.get(line)
+            if record is None:
+                if line in known:
+                    continue
+                record = self.record(line)
+                if record is None:
+                    continue
+            if call is None and record.type == "SYSCALL":  # with other text before it
+                call = self._call(line.partition(b"type=SYSCALL ")[2])
+                record = call.record
             found.append(record)
-            if lead is None and kind.leads and record["type"] == kind.name:
+            if record.leads and lead is None:
                 lead = record
         if call is not None:
             return self._of_call(call, lead, found, event)
         return self._simple(lead, found, event)
 
-    def _kind(self, line: bytes) -> _Kind | None:
-        """A type not seen before; None for EOE, which says nothing, and for a line that is no record."""
-        name, _ = records.head(line)
-        if not name or name == b"EOE":
-            return None
-        kind = _Kind(shown(name))
-        start = line[: line.find(b" msg=audit(")]
-        if len(self._kinds) < MAX_KINDS and start.endswith(b"type=" + name) and len(start) < 256:
-            self._kinds[start] = kind
-        return kind
+    @staticmethod
+    def _bare(event: Event) -> list[bytes]:
+        """The lines as `type=TYPE BODY`, so that what repeats is the same."""
+        lines = event.in_order()
+        if event.node:
+            node = b"node=" + event.node + b" "
+            lines = [line.removeprefix(node) for line in lines]
+        stamp = b" msg=audit(" + event.key[event.key.rfind(b" ") + 1 :] + b"): "
+        text = b"\n".join(lines)
+        bare = text.replace(stamp, b" ")
+        if len(text) - len(bare) == len(lines) * (len(stamp) - 1):
+            return bare.split(b"\n")
+        named = ((records.head(line)[0], line.partition(b"): ")[2]) for line in lines)
+        return [b"type=" + name + b" " + body if name else b"" for name, body in named]
 
-    def _record(self, kind: _Kind, body: bytes) -> Record:
-        """Read a body, and remember it."""
-        name = kind.name
-        told = contid_records.read(name.encode(), body.partition(b"\x1d")[0].rstrip())
-        if told is not None:
-            name = _CONTID_TYPES.get(type(told).__name__, name)
-        record = {"type": name, "fields": fields_of(name, body)}
-        if len(body) <= MAX_BODY:
-            if self._remembered >= MAX_KNOWN:
-                self._remembered = 0
-                for each in self._kinds.values():
-                    each.known.clear()
-            self._remembered += 1
-            kind.known[body] = record
+    def record(self, line: bytes) -> Record | None:
+        """Read a line without its stamp, and remember it. None for EOE, which says nothing, and for no record."""
+        _, _, rest = line.partition(b"type=")
+        type_, blank, body = rest.partition(b" ")
+        record: Record | None = None
+        if blank and type_ != b"EOE":
+            name = shown(type_)
+            told = contid_records.read(type_, body.partition(b"\x1d")[0].rstrip())
+            kind = name if told is None else _CONTID_TYPES.get(type(told).__name__, name)
+            fields = fields_of(kind, body)
+            record = Record(kind, fields, leads=kind == name and leads(name))
+        if len(line) <= MAX_BODY:
+            if len(self.known) >= MAX_KNOWN:
+                self.known.clear()
+            self.known[line] = record
         return record
 
     def _call(self, body: bytes) -> Call:
         """A SYSCALL record: its beginning and end out of the tables, its middle read."""
         first, last = body.find(b" a0="), body.find(b" auid=")
-        if 0 < first < last:
-            parts = text_of(body[first + 1 : last]).replace(" ", "=").split("=")
-            if parts[::2] == _MIDDLE and len(parts) == 14:
-                front = self._fronts.get(body[:first]) or self._front(body[:first])
-                tail = self._tails.get(body[last:]) or self._tail(body[last:])
-                _, a0, _, a1, _, a2, _, a3, _, items, _, ppid, _, pid = parts
-                fields = {
-                    **front.fields,
-                    "a0": a0, "a1": a1, "a2": a2, "a3": a3, "items": items, "ppid": ppid, "pid": pid,
-                    **tail.fields,
-                }  # fmt: skip
-                return front, tail, {"type": "SYSCALL", "fields": fields}
-        fields = fields_of("SYSCALL", body)
-        return front_of(fields), tail_of(fields), {"type": "SYSCALL", "fields": fields}
+        middle = _MIDDLE.fullmatch(body, first, last) if 0 < first < last else None
+        if middle is None:
+            fields = fields_of("SYSCALL", body)
+            process = numbers(fields.get("pid"), fields.get("ppid"))
+            return Call(front_of(fields), tail_of(fields), Record("SYSCALL", fields), process)
+        front, tail = self.front(body[:first]), self.tail(body[last:])
+        a0, a1, a2, a3, items, ppid, pid = map(bytes.decode, middle.groups())
+        fields = {
+            **front.fields,
+            "a0": a0, "a1": a1, "a2": a2, "a3": a3, "items": items, "ppid": ppid, "pid": pid,
+            **tail.fields,
+        }  # fmt: skip
+        return Call(front, tail, Record("SYSCALL", fields), {"pid": int(pid), "parent": {"pid": int(ppid)}})
 
-    def _front(self, body: bytes) -> Front:
-        front = front_of(fields_of("SYSCALL", body))
-        if len(self._fronts) >= MAX_KNOWN:
-            self._fronts.clear()
-        if len(body) <= MAX_BODY:
-            self._fronts[body] = front
+    def front(self, body: bytes) -> Front:
+        """The beginning of a SYSCALL record's body, up to a0=."""
+        front = self._fronts.get(body)
+        if front is None:
+            front = front_of(fields_of("SYSCALL", body))
+            if len(self._fronts) >= MAX_KNOWN:
+                self._fronts.clear()
+            if len(body) <= MAX_BODY:
+                self._fronts[body] = front
         return front
 
-    def _tail(self, body: bytes) -> Tail:
-        tail = tail_of(fields_of("SYSCALL", body[1:]))
-        if len(self._tails) >= MAX_KNOWN:
-            self._tails.clear()
-        if len(body) <= MAX_BODY:
-            self._tails[body] = tail
+    def tail(self, body: bytes) -> Tail:
+        """The end of a SYSCALL record's body, from auid= on, with the blank before it."""
+        tail = self._tails.get(body)
+        if tail is None:
+            tail = tail_of(fields_of("SYSCALL", body[1:]))
+            if len(self._tails) >= MAX_KNOWN:
+                self._tails.clear()
+            if len(body) <= MAX_BODY:
+                self._tails[body] = tail
         return tail
 
-    def _meaning(self, lead: str, call: str, outcome: str | None) -> Meaning:
+    def meaning(self, lead: str, call: str, outcome: str | None) -> Meaning:
+        """What an event means, by its leading record, its call and how that went."""
         known = self._meanings.get((lead, call, outcome))
         if known is None:
             if len(self._meanings) >= MAX_KNOWN:
@@ -158,20 +167,18 @@ class Interpreter:
 
     def _of_call(self, call: Call, lead: Record | None, found: list[Record], event: Event) -> dict[str, Any]:
         """An event with a SYSCALL record."""
-        front, tail, record = call
-        means = self._meaning(lead["type"] if lead else "", tail.call or front.call, front.outcome)
-        fields = record["fields"]
-        process = numbers(fields.get("pid"), fields.get("ppid"))
+        front, tail, record, process = call
+        means = self.meaning(lead.type if lead else "", tail.call or front.call, front.outcome)
         return self._parts(means, tail, process, lead if means.leads else record, found, event)
 
     def _simple(self, lead: Record | None, found: list[Record], event: Event) -> dict[str, Any]:
         """An event without a SYSCALL record: the first record that says what it is, else the first with a pid."""
-        main = lead or next((each for each in found if "pid" in each["fields"]), found[0] if found else None)
+        main = lead or next((each for each in found if "pid" in each.fields), found[0] if found else None)
         if main is None:
             return {"event": {"module": "auditd", "kind": "event"}, "auditd": {"records": []}}
-        fields = main["fields"]
+        fields = main.fields
         process = numbers(fields.get("pid"), fields.get("ppid"))
-        return self._parts(self._meaning(main["type"], "", yes(fields)), tail_of(fields), process, main, found, event)
+        return self._parts(self.meaning(main.type, "", yes(fields)), tail_of(fields), process, main, found, event)
 
     def _parts(
         self,
@@ -193,7 +200,7 @@ class Interpreter:
             parts["user"] = tail.user if self._names is None else self._named(tail.user)
         auditd: dict[str, Any] = {"session": tail.session} if tail.session else {}
         summary(parts["event"], auditd, means, main, tail, found)
-        auditd["records"] = found
+        auditd["records"] = [{"type": record.type, "fields": record.fields} for record in found]
         parts["auditd"] = auditd
         return parts
 

@@ -45,11 +45,13 @@ def summary(
 
     `main` is the record that says what happened, `tail` what is known of who did it.
     """
-    kind = main["type"] if main else ""
-    fields = main["fields"] if main else {}
+    kind = main.type if main else ""
+    fields = main.fields if main else {}
     if kind != "SYSCALL":
         _action(event, kind, fields, alone=fields is tail.fields)
-    what, primary = _object(event, means, kind, fields, records)
+    what, primary, action = object_of(event.get("action"), means, kind, fields, records)
+    if action:
+        event["action"] = action
     found: dict[str, Any] = {}
     actor = tail.actor
     if means.subject != "auid" and means.subject in fields:
@@ -82,52 +84,52 @@ def _action(event: dict[str, Any], kind: str, fields: dict[str, Any], *, alone: 
         event["action"] = op
 
 
-def _object(
-    event: dict[str, Any], means: Meaning, kind: str, fields: dict[str, Any], records: list[Record]
-) -> tuple[str, Any]:
-    """The kind of the object and what it is called."""
+Object = tuple[str, Any, str]
+"""The kind of the object, what it is called (None: not known), and the action, where the object tells it (or "")."""
+
+
+def object_of(action: str | None, means: Meaning, kind: str, fields: dict[str, Any], records: list[Record]) -> Object:
+    """The object of an event whose main record is of that type and has those fields."""
     what, place = means.object, means.place
     if place[:1] == "@":
-        return _path(event, what, int(place[1:]), records)
+        return _path(action, what, int(place[1:]), records)
     if kind == "CONFIG_CHANGE":
-        return what, next((first(fields[name]) for name in _CONFIG if fields.get(name, "(null)") != "(null)"), None)
+        named = (first(fields[name]) for name in _CONFIG if fields.get(name, "(null)") != "(null)")
+        return what, next(named, None), ""
     if place == "saddr":
-        if what == "process" and len(records) <= 2:
-            event["action"] = "killed-pid"
-        return what, _address(records)
+        return what, _address(records), "killed-pid" if what == "process" and len(records) <= 2 else ""
     if place == "key" and not means.leads:
         if fields.get("key", "(null)") == "(null)":
-            if event.get("action") == "triggered-audit-rule":
-                event["action"] = "triggered-unknown-audit-rule"
-            return what, None
-        return what, fields["key"]
-    return what.lstrip("*"), first(fields.get(place)) if place else None
+            return what, None, "triggered-unknown-audit-rule" if action == "triggered-audit-rule" else ""
+        return what, fields["key"], ""
+    return what.lstrip("*"), first(fields.get(place)) if place else None, ""
 
 
 def _address(records: list[Record]) -> Any:
     for record in records:
-        if record["type"] == "SOCKADDR":
-            return record["fields"].get("saddr")
+        if record.type == "SOCKADDR":
+            return record.fields.get("saddr")
     return None
 
 
-def _path(event: dict[str, Any], what: str, start: int, records: list[Record]) -> tuple[str, Any]:
+def _path(action: str | None, what: str, start: int, records: list[Record]) -> Object:
     """The first path from record `start` on that is no parent; else a parent; else the first path before."""
     parent = found = None
     for record in records[start:] + records[:start]:
-        if record["type"] == "PATH":
-            if record["fields"].get("nametype") != "PARENT":
-                found = record["fields"]
+        if record.path is not None:
+            if record.path != "PARENT":
+                found = record.fields
                 break
-            parent = parent or record["fields"]
+            parent = parent or record.fields
     fields = found or parent
     kind = what.lstrip("*")
     if fields is None:
-        return kind, None
+        return kind, None, ""
+    made = ""
     if what[:1] == "*":
         mode = fields.get("mode", "")
         word = mode.partition(",")[0] if isinstance(mode, str) else ""
         kind = _KINDS.get(word, kind)
-        if event.get("action") == "make-device" and word in ("character", "block"):
-            event["action"] = f"made-{word}-device"
-    return kind, first(fields.get("name"))
+        if action == "make-device" and word in ("character", "block"):
+            made = f"made-{word}-device"
+    return kind, first(fields.get("name")), made

@@ -6,24 +6,31 @@ that says more than these two, and more than a fork, is not for here: `facts` re
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from annotator.linux.facts import LIMIT, actor_of, call_of, calls, changed, cloned, commanded, hexadecimal, is_engine
 from annotator.linux.marks import device, marks
-from annotator.linux.records import body_end
+from annotator.linux.records import body_end, split
 from annotator.model import Executed, Signature
 
 if TYPE_CHECKING:
     from annotator.model import Fact
 
-SHAPE = (
-    b"SYSCALL",
-    b"PROCTITLE",
-    frozenset((b"CONFIG_CHANGE", b"NETFILTER_CFG", b"BPF", b"LOGIN", b"ANOM_PROMISCUOUS", b"AVC")),
+SHAPE = re.compile(
+    rb"\ntype=SYSCALL msg=audit\((\d{10}\.\d{3}:\d{1,20})\): (arch=\w+ syscall=\d+ (?:per=\w+ )?(?:success=\w+ )?)"
+    rb"(?:exit=(-?\d+) )?a0=([0-9a-f]+) ([^\n]*)\n"
+    rb"(?:type=(?!PROCTITLE |EOE )[^ \n]+ msg=audit\(\1\):[^\n]*\n)*"
+    rb"type=PROCTITLE msg=audit\(\1\):[^\n]*"
+    rb"(?:\ntype=EOE msg=audit\(\1\):[^\n]*)?"
 )
-"""The types of the first and of the last record of a usual event, and what may stand once before the first."""
+"""A usual event: SYSCALL first, PROCTITLE last, but for EOE. Groups: stamp, call, `exit`, `a0`, and the rest."""
 
-_EOE = b"\ntype=EOE"
+_TARGET = re.compile(
+    rb"\ntype=OBJ_PID msg=audit\([0-9.:]+\): opid=(\d{1,10}) [^\n]*\ntype=PROCTITLE [^\n]*(?:\ntype=EOE [^\n]*)?\Z"
+)
+
+_PROGRAM = re.compile(rb"\ntype=PATH msg=audit\([0-9.:]+\): (item=0 [^\n]*)")
 
 _NOTHING: tuple[Fact, ...] = ()
 _MORE: tuple[Signature | None, tuple[Fact, ...], int] = (None, (), 0)
@@ -37,70 +44,46 @@ class Usual:
     def __init__(self) -> None:
         self._known: dict[bytes, Signature] = {}
 
-    def read(
-        self, pieces: list[bytes], start: int, at: int, stop: int
-    ) -> tuple[Signature | None, tuple[Fact, ...], int]:
+    def read(self, run: re.Match[bytes]) -> tuple[Signature | None, tuple[Fact, ...], int]:
         """Whose event it is, its facts, and the pid it is aimed at (0: none); no signature where it says more.
 
-        `pieces` are those of an `events.Stretch`; the event's begin at `start`, its SYSCALL record is at `at`, and what
-        is behind it without interruption ends at `stop`. Budget: the hot path, read in one go.
+        Budget: the hot path, read in one go.
         """
-        if start != at and b"=tty_set " in pieces[start]:
-            return _MORE
-        record = pieces[at]
-        shared = record.find(b" ppid=")
-        part = record[shared : record.find(b" key=", shared)]
-        signature = self._known.get(part) or self._new(record, part)
+        _, call, exit, first, rest = run.groups()
+        shared = rest.find(b" ppid=")
+        part = rest[shared : rest.find(b" key=", shared)]
+        signature = self._known.get(part) or self._new(rest, part)
         if signature is None:
             return _MORE
-        body = record.find(b")") + 3
-        end = record.find(b" exit=", body, shared)
-        if end < 0:
-            end = record.find(b" a0=", body, shared)
-        call = record[body : end + 1]
         kind, succeeded = calls.get(call) or call_of(call)
         if not kind or kind == "socket":
             return signature, _NOTHING, 0
         if kind == "target":
-            if record[-13:] != b"\ntype=OBJ_PID" or (
-                stop - at != 3 and (stop - at != 4 or pieces[stop - 2][-9:] != _EOE)
-            ):
-                return _MORE
-            aim = pieces[at + 1]
-            pid = aim[body + 5 : aim.find(b" ", body)]
-            if aim[body : body + 5] != b"opid=" or not pid.isdigit() or len(pid) > 10:
-                return _MORE
-            return signature, _NOTHING, int(pid)
+            found = _TARGET.match(run.string, run.end(5), run.end())
+            return (signature, _NOTHING, int(found[1])) if found else _MORE
         if not succeeded:
             return signature, _NOTHING, 0
-        if kind == "clone":
-            rest = record.find(b" ", end + 6)
-            child = record[end + 6 : rest]
-            if child.isdigit() and len(child) <= 10 and record[rest : rest + 4] == b" a0=":
-                flags = hexadecimal(record[rest + 4 : record.find(b" ", rest + 4)])
-                return signature, cloned(signature.actor.pid, int(child), flags), 0
+        if kind == "clone" and exit is not None and exit.isdigit() and len(exit) <= 10:
+            return signature, cloned(signature.actor.pid, int(exit), hexadecimal(first)), 0
         known = signature.facts.get(kind)
         if known is not None:
             return signature, known, 0
         if kind == "exec":
-            return self._executed(signature, part, pieces, at, stop, body)
-        found = changed(kind, record, signature.actor)
+            return self._executed(signature, part, run)
+        facts = changed(kind, run[0].split(b"\n", 2)[1], signature.actor)
         if kind in ("exit", "root"):
-            signature.facts[kind] = found
-        return signature, found, 0
+            signature.facts[kind] = facts
+        return signature, facts, 0
 
     @staticmethod
     def _executed(
-        signature: Signature, part: bytes, pieces: list[bytes], at: int, stop: int, body: int
+        signature: Signature, part: bytes, run: re.Match[bytes]
     ) -> tuple[Signature | None, tuple[Fact, ...], int]:
         """An execve: its facts are the same for a program on the same device, but for those of an engine."""
-        for index in range(at, stop - 1):
-            if pieces[index][-10:] == b"\ntype=PATH" and pieces[index + 1][body : body + 7] == b"item=0 ":
-                line = pieces[index + 1]
-                dev = device(line[body : body_end(line[: line.find(b"\n")], body)])
-                break
-        else:
+        path = _PROGRAM.search(run.string, run.end(5), run.end())
+        if path is None:
             return _MORE
+        dev = device(path[1][: body_end(path[1], 0)])
         key = f"exec {dev!r}"
         known = signature.facts.get(key)
         if known is not None:
@@ -110,15 +93,17 @@ class Usual:
         if not is_engine(actor.exe):
             facts = signature.facts[key] = (done,)
             return signature, facts, 0
-        named = [index for index in range(at, stop - 1) if pieces[index][-12:] == b"\ntype=EXECVE"]
-        if len(named) != 1:
-            return _MORE
-        line = pieces[named[0] + 1]
-        return signature, commanded([line[body : body_end(line[: line.find(b"\n")], body)]], actor, done), 0
+        records = map(split, run[0][1:].split(b"\n"))
+        return signature, commanded([body for name, body in records if name == b"EXECVE"], actor, done), 0
 
-    def _new(self, record: bytes, part: bytes) -> Signature | None:
+    @staticmethod
+    def place(run: re.Match[bytes]) -> int:
+        """Where the SYSCALL record takes fields: at the end of its body."""
+        return run.start(5) + body_end(run[5], 0)
+
+    def _new(self, rest: bytes, part: bytes) -> Signature | None:
         """A signature that is not known yet; None for a record without ` key=`."""
-        actor = actor_of(part) if record.find(b" key=", record.find(b" ppid=")) > 0 else None
+        actor = actor_of(part) if rest.find(b" key=", rest.find(b" ppid=")) > 0 else None
         if actor is None:
             return None
         if len(self._known) >= LIMIT:

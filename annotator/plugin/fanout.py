@@ -190,7 +190,7 @@ class Fanout(Fanned):
             lines = event.lines
             event.at = next((at for at, line in enumerate(lines) if line.find(b"type=SYSCALL ", 0, 300) >= 0), 0)
             event.closed = True
-            self._unanswered[Reason.OVERLOAD] += 1
+            self._answered[Reason.OVERLOAD] += 1
             self._passed.add(event.node)
             self.form.write(event, OVERLOADED)
             return

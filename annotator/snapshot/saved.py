@@ -203,7 +203,7 @@ class _Run:
             yield Counted(name, serials.highest)
             yield from _numbers("gaps", at, *serials._gaps)
         yield from _numbers("open", 0, *map(number, grouper.open.values()))
-        runs = [_alone(run.text()) if isinstance(run, Stretch) else run for run in grouper.runs]
+        runs = [_alone(run.lines()) if isinstance(run, Stretch) else run for run in grouper.runs]
         parts = ((run[0], run[1] + 1) if isinstance(run, tuple) else (run, 0) for run in runs)
         yield from _numbers("runs", 0, *chain.from_iterable((number(event), part) for event, part in parts))
         waiting = len(self.events.found)

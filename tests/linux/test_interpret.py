@@ -238,7 +238,7 @@ def test_the_tables_have_a_bound() -> None:
         )
     assert len(reader._tails) <= MAX_KNOWN
     assert len(reader._fronts) <= MAX_KNOWN
-    assert sum(len(kind.known) for kind in reader._kinds.values()) <= MAX_KNOWN
+    assert len(reader.known) <= MAX_KNOWN
 
 
 _NAMES = st.sampled_from(
