@@ -5,7 +5,8 @@ answered with the tables as they stood before it. This module has the only clock
 
 An event takes one of two roads, to the same end. Usual ones come as a `Stretch`, whose text is not taken apart: the
 backend's `Usual` finds the signature of the process in it, and the signature leads to its life, its answer and the text
-to append, as long as none of them has changed. All others come as an `Event`.
+to append, as long as none of them has changed; forms with objects write them straight out of the text. All others come
+as an `Event`, and so do all when events are filtered or watched.
 
 Budget: the quick road makes this module longer than others; it belongs beside the road that it must agree with.
 """

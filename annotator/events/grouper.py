@@ -8,8 +8,9 @@ A probably whole event closes at the next record of another event, at an idle mo
 when the stream's clock has gone on by `timeout_ms` since its last record came: never by its own stamp, which is the
 entry of a system call that may have blocked for long.
 
-The hot path is `cut`: it takes text as it was read, and of a usual event (SYSCALL to PROCTITLE, see `stretch`) makes
-nothing but a stamp. All else goes line by line, through `_lines`. Both join the same lines into the same events.
+The hot path is `cut`: it takes text as it was read, and of a usual event (what that is the backend says by a pattern,
+see `stretch`) makes nothing but a stamp. All else goes line by line, through `_lines`; also an event whose lines others
+interrupt. Both join the same lines into the same events, in the same order.
 
 Budget: one class of more than 300 lines, since both ways share the open events, the closed ones and the order.
 """
@@ -75,8 +76,8 @@ class Grouper:
 
     `feed`, `cut` and `idle` return what closed, and where serials are missing (or tell `on_gap`): decide it in its
     order, set `event.closed`, and then take the lines that may leave from `drain`. With `ordered` False no order is
-    kept (forms that leave by event). `usual` tells of the events that `cut` need not take apart the types of the first
-    and the last record, and which may stand before the first.
+    kept (forms that leave by event). `usual` is the pattern of the events that `cut` need not take apart (see
+    `stretch`).
     """
 
     def __init__(
