@@ -264,15 +264,15 @@ class Pipeline:
                 life = signature.life = see(b"", signature.actor, stamp)
                 signature.token = life.token or signature
             answer = life.answer
-            if (
+            if facts and type(facts[0]) is Executed and (looks or facts[0].marks or life.support):
+                answer = begun(life, facts[0].marks, stamp)
+            elif (
                 answer is None
                 or stamp < life.answer_since
                 or life.answer_version
                 != (membership.version if answer.status is not container else answer.chains[0][0].version)
             ):
                 answer = of(life, stamp)
-            if facts and type(facts[0]) is Executed and (looks or facts[0].marks or life.support):
-                answer = begun(life, facts[0].marks, stamp)
             if target:
                 if target != life.pid:
                     answer = attribute(Reading(signature.actor, (), (target,)), life, b"", stamp)
