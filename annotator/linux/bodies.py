@@ -29,6 +29,9 @@ MAX_SHAPES = 1024
 MAX_ARGUMENTS = 4096
 """Arguments of one EXECVE that are shown."""
 
+_ENDS = frozenset(",:')")
+"""What may end a list of fields behind a value."""
+
 _SHAPES: dict[tuple[str, ...], tuple[tuple[str, Any], ...]] = {}
 """Names of the fields of a body, in order, to those that need decoding, for bodies with nothing odd in them."""
 
@@ -64,7 +67,12 @@ def _quick(text: str) -> Fields | None:
     shape = _SHAPES.get(tuple(names))
     if shape is None or len(parts) % 2:
         return None
-    found: Fields = dict(zip(names, parts[1::2], strict=True))
+    values = parts[1::2]
+    if any(value[-1:] in _ENDS and (value[-1:] != ")" or "(" not in value) for value in values):
+        return None  # `_closed` has a say
+    found: Fields = dict(zip(names, values, strict=True))
+    if any(value[:1] == '"' and name not in DECODERS for name, value in found.items()):
+        return None  # `_unquoted` has
     for name, decode in shape:
         found[name] = decode(found[name])
     return found

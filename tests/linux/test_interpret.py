@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.formats.json import render
+from annotator.linux.bodies import fields_of
 from annotator.linux.interpret import MAX_KNOWN, Interpreter, interpret, interpreter_with_passwd
 from annotator.model import Attribution, Event, Reason, Stamp, Status
 
@@ -429,3 +430,12 @@ def test_actions_and_objects_are_the_librarys() -> None:
             if ours[name] != value
         )
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_form_that_is_known_changes_no_value() -> None:
+    """A body of a form seen before is read as if it were the first: quotes and the marks that end a list included."""
+    for value in ('"root"', "x,", "x'", "x)", "(null)", '"a"'):
+        alone = fields_of("USER", f"NEWNAME{len(value)}{ord(value[-1])}={value}".encode())
+        name = next(iter(alone))
+        assert fields_of("USER", f"{name}=plain".encode()) == {name: "plain"}
+        assert fields_of("USER", f"{name}={value}".encode()) == alone
