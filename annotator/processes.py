@@ -36,8 +36,8 @@ class Life:
     __slots__ = (
         "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "changed", "end",
         "epoch", "exe", "hinted", "init_ns", "intent", "key_boot", "matched", "moved", "net_answer", "net_moved",
-        "node", "ns", "parent", "pid", "ppid", "programs", "ran", "runs", "seen", "self_answer", "ses", "sibling", "stays",
-        "strange", "support", "ticks", "token", "uid", "unknown_version", "vouched",
+        "node", "ns", "parent", "pid", "ppid", "programs", "ran", "runs", "seen", "self_answer", "ses", "sibling",
+        "stays", "strange", "support", "ticks", "token", "uid", "unknown_version", "vouched",
     )  # fmt: skip
 
     def __init__(self, node: bytes, pid: int, born: Stamp) -> None:
