@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from annotator.model import NO_PID, UNSET_ID, Actor, Ns, Stamp
 from annotator.processes import KEPT_MS, SLACK_MS, Life, Processes
+from tests.world import World, where
 
 NODE = b""
 START = 1_700_000_000_000
@@ -310,3 +311,40 @@ def test_any_order_of_records_gives_lives_that_make_sense(records: list[tuple[st
 def test_a_pid_that_was_never_seen_is_nobody(pid: int) -> None:
     """Nothing is made up by asking."""
     assert Trail().processes.at(NODE, pid, Stamp(START, 1)) is None
+
+
+def test_local_numbers_that_happen_to_be_somebody_s_do_not_take_him_over() -> None:
+    """A shell in a container counts its children from 1; after the host's numbers came around some are the same.
+
+    One is its own child by chance. It ends; and the first process of another container, whose parent is init, has the
+    number of another of its children: that is still the process it was.
+    """
+    world = World()
+    world.container(10, "a")
+    world.container(20, "b", ppid=1)
+    world.event(21, 20)
+    world.exit(20, 1)
+    assert where(world.event(21, 1)) == "b"
+    for number in range(30):
+        world.fork(11, 10, 100 + number)
+        assert where(world.event(5000 + number, 11)) == "a"
+        assert where(world.event(21, 1)) == "b"
+    world.fork(11, 10, 6000)
+    world.event(6000, 11)
+    world.fork(11, 10, 21)
+    world.exit(11, 10)
+    assert where(world.event(21, 1)) == "b"
+
+
+def test_an_orphan_s_hint_does_not_end_who_lives() -> None:
+    """Before it is known that the numbers are of another namespace, too."""
+    world = World()
+    world.container(10, "a")
+    world.container(30, "b", ppid=1)
+    world.exit(30, 1)
+    assert where(world.event(31, 1)) == "b"
+    world.fork(11, 10, 40)
+    assert where(world.event(40, 11)) == "a"
+    world.fork(11, 10, 31)
+    world.exit(11, 10)
+    assert where(world.event(31, 1)) == "b"
