@@ -62,8 +62,8 @@ class Reader(Protocol):
 class Quick(Protocol):
     """A backend that has a quick road for its usual events."""
 
-    def usual(self) -> Reader:
-        """What reads them, for one run."""
+    def usual(self, *, networks: bool = False) -> Reader:
+        """What reads them, for one run; `networks`: an event of a socket says more than it can read."""
         ...
 
 
@@ -140,7 +140,8 @@ class Pipeline:
         self.keep = keep
         self.watch = watch
         quick = keep is None and watch is None and grouper is None
-        self._usual = backend.usual() if quick and isinstance(backend, Quick) else None
+        networks = not form.ordered and self.tables.provenance.sightings is not None
+        self._usual = backend.usual(networks=networks) if quick and isinstance(backend, Quick) else None
         self._direct: Direct | None = getattr(form, "usual", None)
         self._suffix = form.suffix if isinstance(form, Raw) and not form.mark_unknown else None
         self.grouper = grouper or Grouper(

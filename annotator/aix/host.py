@@ -59,7 +59,7 @@ class AixHost:
         self.shown = Listing(())
         """The last look at the machine's WPARs."""
         self.inventory = Inventory(node, inside=self._inside(in_global))
-        self.inventory.confirm = self._went_on
+        self.inventory.confirm, self.inventory.live = self._went_on, True
         self._witnesses: dict[int, Seen] = {}
         self.ways = self._ways()
         self.refresh()

@@ -47,6 +47,8 @@ class Inventory:
         self.stale = True
         self.confirm: Callable[[Life, int], bool] | None = None
         """Whether a life that was last seen before that time went on until then. None: it is believed (`HOLDS_MS`)."""
+        self.live = False
+        """Whether records are read as they come, so that the next look is soon to show what has changed."""
         self.hears = False
         """Whether the trail has shown a command that starts or stops WPARs, so that another would be heard too."""
         self._wpars: dict[str, list[Wpar]] = {}
@@ -227,8 +229,16 @@ class Inventory:
                 if self._stands(life, at_ms):
                     return life.container
             if wpar.first_ms <= at_ms and (wpar.gone_ms is None or at_ms <= wpar.gone_ms):
-                return wpar.named
+                return self._only_named(text) if self._may_be_another(wpar, at_ms) else wpar.named
         return ages[0].late if at_ms < ages[0].first_ms else self._only_named(text)
+
+    def _may_be_another(self, wpar: Wpar, at_ms: int) -> bool:
+        """Whether the name may have been given away since the last look.
+
+        It runs now, but did not then, or not under the CID that was seen; and no command of it would be heard.
+        """
+        was_known = bool(wpar.lives) or wpar.get("state") in ("D", "B")
+        return self.live and was_known and not self.hears and at_ms > wpar.seen_ms
 
     def for_cid(self, cid: int, at_ms: int) -> Container | Reason | Global:
         """What this CID of a process meant at that time.

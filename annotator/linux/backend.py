@@ -36,9 +36,9 @@ class Linux:
         """See `facts.read`."""
         return facts.read(event)
 
-    def usual(self) -> Usual:
+    def usual(self, *, networks: bool = False) -> Usual:
         """What reads usual events, for one run."""
-        return Usual()
+        return Usual(networks=networks)
 
     def place(self, event: Event) -> Place | None:
         """At the end of the body of the record that `read` chose, before 0x1D."""

@@ -37,11 +37,12 @@ _MORE: tuple[Signature | None, tuple[Fact, ...], int] = (None, (), 0)
 
 
 class Usual:
-    """The signatures of one run: they lead to its lives."""
+    """The signatures of one run: they lead to its lives. `networks`: where a socket's process was is wanted too."""
 
     shape = SHAPE
 
-    def __init__(self) -> None:
+    def __init__(self, *, networks: bool = False) -> None:
+        self._networks = networks
         self._known: dict[bytes, Signature] = {}
 
     def read(self, run: re.Match[bytes]) -> tuple[Signature | None, tuple[Fact, ...], int]:
@@ -56,8 +57,10 @@ class Usual:
         if signature is None:
             return _MORE
         kind, succeeded = calls.get(call) or call_of(call)
-        if not kind or kind == "socket":
+        if not kind:
             return signature, _NOTHING, 0
+        if kind == "socket":
+            return _MORE if self._networks else (signature, _NOTHING, 0)
         if kind == "target":
             found = _TARGET.match(run.string, run.end(5), run.end())
             return (signature, _NOTHING, int(found[1])) if found else _MORE
