@@ -44,7 +44,7 @@ class Backlog:
         self._given: deque[Given] = deque()
         self._handed = 0  # of those, how many are with the worker
         self._directory = ""
-        self._inherited = False
+        self._seen: set[int] = set()
         self._next = 1000
         self._passing = False
 
@@ -59,19 +59,25 @@ class Backlog:
         for chunk in came:
             self._keep(chunk)
 
-    def inherit(self, *, clean: bool) -> None:
-        """Take, once, what earlier runs left. `clean`: see `Spool`. What another plugin still uses is its own."""
-        if self._inherited or not self._directory:
-            return
-        self._inherited = True
-        for number in self._numbers():
-            if number < self._next:
-                try:
-                    self._old.append(Spool(self._path(number), create=False, clean=clean))
-                except BlockingIOError:
-                    continue
-                except OSError as err:
-                    self.refused.append(f"{self._path(number)}: {err.strerror}")
+    def inherit(self, *, clean: bool) -> bool:
+        """Take what earlier runs left, before anything is handed on; whether that is all. `clean`: see `Spool`.
+
+        It is not while a file is still in use: its reader, whose worker has ended, is about to end too.
+        """
+        done = True
+        for number in self._numbers() if self._directory else []:
+            if number >= self._next or number in self._seen:
+                continue
+            try:
+                self._old.append(Spool(self._path(number), create=False, clean=clean))
+            except BlockingIOError:
+                done = False
+                continue
+            except OSError as err:
+                self.refused.append(f"{self._path(number)}: {err.strerror}")
+            self._seen.add(number)
+        self._old = deque(sorted(self._old, key=lambda one: int(one.path.rpartition("-")[2])))
+        return done
 
     def _numbers(self) -> list[int]:
         try:

@@ -6,6 +6,8 @@ What auditd's versions do, and what is done about it (read from their sources an
 - Stop before 4.2: SIGTERM, then the end of stdin; systemd may send TERM to us before auditd has written all. From 4.2
   on: the end of stdin, and SIGTERM 50 ms later. So after either, stdin is read until its end or `process.drain_s`.
 - SIGHUP before 4.2: read the configuration anew. From 4.2 on plugins are stopped and started instead.
+
+Budget: what is read, kept, handed on and given up is one loop over one state; its order is read in one go.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 WINDOW = 4
 """Batches that the worker has and has not read."""
+INHERIT_S = 5.0
+"""How long the files of a reader that is still ending are waited for."""
 
 
 def start(arguments: list[str] | None = None) -> int:
@@ -63,7 +67,8 @@ class Reader:
         self._sent: deque[bytes] = deque()  # has not left the worker yet
         self._sent_size = 0
         self._out: deque[tuple[memoryview, bool]] = deque()  # messages that go to it, and whether it is a chunk
-        self._full_since = 0.0
+        self._full_since = self._inherit_until = 0.0
+        self._inherited = False
         self._told = (0.0, "")
         self.times_full = self.resent = self.lost = 0
         self.seconds_full = 0.0
@@ -116,6 +121,8 @@ class Reader:
             due.append(self.intake.quiet_at)
         if self.upkeep.channel is None:
             due.append(self.upkeep.retry_at)
+        if self._inherit_until:
+            due.append(now + 0.02)
         return max(0, int((min(due) - now) * 1000) + 1)
 
     def _keep(self, chunk: bytes) -> None:
@@ -128,7 +135,7 @@ class Reader:
 
     def _hand_on(self) -> None:
         """Queue what the worker may have now."""
-        if not self.upkeep.ready or self._paused or self._ended:
+        if not self.upkeep.ready or self._paused or self._ended or not self._has_inherited():
             return
         if self._reload and not self._until:
             self._reload, self._paused = False, True
@@ -138,6 +145,18 @@ class Reader:
             self._send(batch[0], passed=batch[1])
         if self._until and self._is_read_out() and not self.backlog.waiting:
             self._end()
+
+    def _has_inherited(self) -> bool:
+        """Whether what an earlier run left is known: until then nothing newer is handed on."""
+        if self._inherit_until:
+            self._inherited = self.backlog.inherit(clean=self.settings.clean)
+            if not self._inherited and time.monotonic() < self._inherit_until:
+                return False
+            self._inherit_until, self._inherited = 0.0, True
+            for why in self.backlog.refused:
+                self.notes.warning("backlog-refused", why=why)
+            self.backlog.refused.clear()
+        return True
 
     def _send(self, chunk: bytes, *, passed: bool) -> None:
         self.upkeep.given += 1
@@ -204,11 +223,8 @@ class Reader:
             return
         if self.settings.caps is not None:
             self.upkeep.limit_once(self.settings.caps, self.settings.oom_score_adj)
-        if self.settings.inherit:
-            self.backlog.inherit(clean=self.settings.clean)
-        for why in self.backlog.refused:
-            self.notes.warning("backlog-refused", why=why)
-        self.backlog.refused.clear()
+        if self.settings.inherit and not self._inherited:
+            self._inherit_until = time.monotonic() + INHERIT_S
         self._resend()
 
     def _resend(self) -> None:

@@ -53,7 +53,7 @@ def test_what_goes_in_comes_out_in_its_order(
             chunk = b"%d" % (at % 10) * size + b"\n"
             came += chunk
             backlog.put(chunk)
-        assert backlog.size < 2000
+        assert backlog.size < (6500 if policy == "spill" else 1500)
     assert backlog.keep([]) == 0
     later = Backlog()
     later.configure(1000, policy, 5000, str(directory))
@@ -108,9 +108,11 @@ def test_a_killed_reader_leaves_what_was_not_handed_on(tmp_path: Path, clean: bo
         if at < 2:
             one.hand()
     one.leave()
-    assert drained(opened(tmp_path)) == b"", "it is in use"
-    killed(one)
     two = opened(tmp_path, clean=clean)
+    assert not two.inherit(clean=clean), "it is in use"
+    killed(one)
+    assert two.inherit(clean=clean)
+    assert two.inherit(clean=clean)
     two.put(b"d\n")
     assert drained(two) == rest + b"d\n"
 
