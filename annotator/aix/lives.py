@@ -82,6 +82,18 @@ class Wpar:
         """An attribute's value, "" when no source gave it."""
         return self.values.get(attribute, ("", ""))[0]
 
+    def describe(self, node: bytes, boot: str) -> None:
+        """Bring all its containers up to what is known of it. Without a UUID it is named by node, key and name."""
+        uuid, ckey = self.get("uuid"), self.get("ckey")
+        identity = uuid or (f"{node.decode('utf-8', 'backslashreplace')}/{ckey}/{self.name}" if ckey else "")
+        for container in (self.named, self.late, *(life.container for life in self.lives)):
+            cid = {} if container.contid is None else {"cid": str(container.contid)}
+            aix = cid | {key: self.get(key) for key in ("ckey", "uuid", "type") if self.get(key)}
+            if (container.id, container.name, container.aix) != (identity, self.name, aix):
+                container.id, container.name, container.uuid, container.aix = identity, self.name, uuid, aix
+                container.engine, container.node, container.boot = "wpar", node, boot
+                container.version += 1
+
     def take(self, attribute: str, given: tuple[str, str]) -> Conflict | None:
         """A value with its source. Where another source says another, the more trusted stands, and that is told."""
         known = self.values.get(attribute, ("", ""))

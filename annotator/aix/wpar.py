@@ -131,7 +131,7 @@ class Inventory:
         for seen in sightings:
             for attribute, given in values_of(seen).items():
                 self._note(wpar.take(attribute, given))
-        self._describe(wpar)
+        wpar.describe(self.node, self.boot)
         with_cid = next((seen for seen in sightings if seen.cid is not None), None)
         stopped = any(seen.state is not None and seen.state in "DB" for seen in sightings)
         if with_cid is None or (stopped and with_cid.source != "perfstat"):
@@ -168,25 +168,13 @@ class Inventory:
         container = Container(ContId(seen.cid), start_ms=start)
         wpar.lives.append(Life(container, seen.cid, seen.source, start, max(start, at_ms), seen.start_ms))
         del wpar.lives[:-MAX_LIVES]
-        self._describe(wpar)
+        wpar.describe(self.node, self.boot)
 
     def _stop(self, wpar: Wpar, at_ms: int) -> None:
         for life in wpar.lives[-1:]:
             if life.container.end_ms is None:
                 life.until_ms = life.seen_ms if life.until_ms is None else life.until_ms
                 life.container.end_ms = at_ms
-
-    def _describe(self, wpar: Wpar) -> None:
-        """Bring all containers of a WPAR up to what is known of it."""
-        uuid, ckey = wpar.get("uuid"), wpar.get("ckey")
-        identity = uuid or (f"{self.node.decode('utf-8', 'backslashreplace')}/{ckey}/{wpar.name}" if ckey else "")
-        for container in (wpar.named, wpar.late, *(life.container for life in wpar.lives)):
-            cid = {} if container.contid is None else {"cid": str(container.contid)}
-            aix = cid | {key: wpar.get(key) for key in ("ckey", "uuid", "type") if wpar.get(key)}
-            if (container.id, container.name, container.aix) != (identity, wpar.name, aix):
-                container.id, container.name, container.uuid, container.aix = identity, wpar.name, uuid, aix
-                container.engine, container.node, container.boot = "wpar", self.node, self.boot
-                container.version += 1
 
     def _find_shared(self, at_ms: int) -> None:
         """Two WPARs under one CID: an older sighting has ended; two of the same look contradict each other."""
