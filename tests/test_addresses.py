@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.addresses import MAX_ADDRESSES, SWEEP_MS, Addresses, normal
 from annotator.backend import HostNetwork, HostProcess
 from annotator.model import Container, ContId, Evidence, NetnsId, Ns, Reason
-from annotator.spaces import LAST_MS, MAX_INSIDE, MAX_SPANS
+from annotator.sightings.addresses import MAX_ADDRESSES, SWEEP_MS, Addresses, normal
+from annotator.sightings.spaces import LAST_MS, MAX_INSIDE, MAX_SPANS
 
 HOST, POD, WEB = NetnsId(4, 4026531840), NetnsId(4, 4026532001), NetnsId(4, 4026532002, 77)
 A, B, C = (Container(ContId(at), name * 64) for at, name in enumerate("abc", 1))

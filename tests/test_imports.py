@@ -21,15 +21,11 @@ ROWS = {
     "provenance": 4,
     "snapshot": 4,
     "journals": 4,
-    **dict.fromkeys(("looks", "spaces", "rounds"), 2),
-    **dict.fromkeys(("netns", "addresses"), 3),
-    "whereabouts": 3,
-    "identities": 3,
     "sightings": 4,
     "registrar": 4,
     "pipeline": 5,
     "outside": 5,
-    **dict.fromkeys(("follower", "live"), 5),
+    "live": 5,
     "choices": 6,
     **dict.fromkeys(("replay", "reports", "lookup"), 7),
     "plugin": 8,
@@ -43,7 +39,7 @@ ROWS = {
 
 BACKENDS = {"linux", "aix"}
 CHOOSERS = frozenset(
-    ("pipeline", "journals", "outside", "follower", "lookup", "choices", "replay", "plugin", "oci", "admin", "cli")
+    ("pipeline", "journals", "outside", "live", "lookup", "choices", "replay", "plugin", "oci", "admin", "cli")
 )
 """Only these know that there is more than one backend, and which they are."""
 

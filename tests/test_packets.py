@@ -11,10 +11,10 @@ import pytest
 
 from annotator.backend import HostNetwork, HostProcess
 from annotator.choices import Options
-from annotator.follower import Follower, Op
 from annotator.journals import Journaling, Loaded
 from annotator.linux.procevents import Kind, ProcEvent
 from annotator.live import Live
+from annotator.live.follower import Follower, Op
 from annotator.model import Container, Evidence, NetnsId, Ns, Reason
 from annotator.plugin.follow import Inbox, _plain
 from annotator.registry import Registry, derive_contid

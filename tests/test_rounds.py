@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from annotator.backend import HostNetwork, HostProcess
+from annotator.live.rounds import AGAIN_MS, EVERY_MS, PER_ROUND, ROUND_MS, YOUNG_MS, Rounds
 from annotator.model import Evidence, NetnsId, Ns
-from annotator.rounds import AGAIN_MS, EVERY_MS, PER_ROUND, ROUND_MS, YOUNG_MS, Rounds
 
 POD, WEB = NetnsId(4, 1), NetnsId(4, 2)
 

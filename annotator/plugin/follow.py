@@ -21,7 +21,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from annotator.backend import HostNetwork, HostProcess
-from annotator.follower import NETWORK, SEEN, Follower, Op, subscribe
+from annotator.live.follower import NETWORK, SEEN, Follower, Op, subscribe
 from annotator.model import Container, ContId, Evidence, NetnsId, Ns, Reason
 from annotator.outside import live_host
 

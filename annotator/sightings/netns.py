@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from annotator.backend import SLACK_MS
-from annotator.looks import EXEC_MS, moves
 from annotator.model import Ns
+from annotator.sightings.looks import EXEC_MS, moves
 
 if TYPE_CHECKING:
     from annotator.backend import HostProcess
-    from annotator.looks import Known
     from annotator.model import Stamp
     from annotator.processes import Life
+    from annotator.sightings.looks import Known
 
 HELPERS = frozenset(
     b"ip tc bridge dhcp host-device host-local ipvlan loopback macvlan portmap ptp sbr static tuning vlan vrf firewall "

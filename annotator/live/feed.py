@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from annotator.backend import HostNetwork, HostProcess, HostView, NetworkView
-    from annotator.follower import Op
     from annotator.journals import Journaling
+    from annotator.live.follower import Op
     from annotator.model import NetnsId
     from annotator.sightings import Sightings
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from annotator.addresses import Addresses
 from annotator.backend import SLACK_MS, HostProcess
-from annotator.identities import Identities
-from annotator.looks import IN_VAIN, Known
 from annotator.membership import Stay
 from annotator.model import NO_PID, Chain, Evidence, Flag, Netns, Ns, Reason, Session, Stamp
-from annotator.netns import seen_in
-from annotator.whereabouts import NOTHING, Answer, answer, begun, evidence_of
+from annotator.sightings.addresses import Addresses
+from annotator.sightings.identities import Identities
+from annotator.sightings.looks import IN_VAIN, Known
+from annotator.sightings.netns import seen_in
+from annotator.sightings.whereabouts import NOTHING, Answer, answer, begun, evidence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,16 +13,16 @@ import ipaddress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from annotator.backend import HostNetwork
-from annotator.looks import IN_VAIN
 from annotator.model import Ns, Reason
-from annotator.spaces import MAX_SPANS, Space
+from annotator.sightings.looks import IN_VAIN
+from annotator.sightings.spaces import MAX_SPANS, Space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.backend import HostProcess
     from annotator.model import Container, NetnsId
-    from annotator.spaces import Key, Span
+    from annotator.sightings.spaces import Key, Span
 
 MAX_SPACES: Final = 16_384
 """Network namespaces that are remembered; those that ended, and else those known longest, are forgotten first."""

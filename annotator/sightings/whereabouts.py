@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.backend import SLACK_MS
-from annotator.looks import DEPTH, Known, Look, agree, moves, program_seen
 from annotator.model import Evidence, Reason, Stamp
+from annotator.sightings.looks import DEPTH, Known, Look, agree, moves, program_seen
 
 if TYPE_CHECKING:
     from annotator.backend import HostProcess

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from annotator.backend import HostProcess
 from annotator.errors import SourceError
 from annotator.linux.procevents import Kind, ProcEvent, ProcEvents
-from annotator.looks import IN_VAIN
-from annotator.rounds import Rounds
+from annotator.live.rounds import Rounds
+from annotator.sightings.looks import IN_VAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
