@@ -227,8 +227,12 @@ class Lab:
         self._auditd.send_signal(number)
 
     def reload(self) -> None:
-        """SIGHUP: auditd reads its configuration again, and tells its plugins to."""
-        self.signal(signal.SIGHUP)
+        """SIGHUP to the plugin, as auditd sends it when it reads its own configuration again.
+
+        In a storm 3.0.9 does neither, as it cannot learn who sent its own (DAEMON_CONFIG, `state=no-change res=failed`).
+        """
+        if reader := self.reader():
+            os.kill(reader, signal.SIGHUP)
 
     def reader(self) -> int:
         """The plugin's process that auditd started, 0 while there is none."""
