@@ -229,7 +229,7 @@ class Lab:
     def reload(self) -> None:
         """SIGHUP to the plugin, as auditd sends it when it reads its own configuration again.
 
-        In a storm 3.0.9 does neither, as it cannot learn who sent its own (DAEMON_CONFIG, `state=no-change res=failed`).
+        In a storm 3.0.9 does neither, since it cannot learn who sent its (DAEMON_CONFIG, `state=no-change res=failed`).
         """
         if reader := self.reader():
             os.kill(reader, signal.SIGHUP)
