@@ -171,6 +171,29 @@ def test_a_look_does_not_hold_for_ever() -> None:
     assert (late.contid, late.id) == (None, UUID_A)
 
 
+def test_live_a_name_may_have_been_given_away_since_the_last_look() -> None:
+    """It runs, and not under the CID that was seen: unless commands are heard, nobody knows that it is the same WPAR."""
+    inventory = Inventory()
+    inventory.live = True
+    inventory.confirm = lambda _life, _at_ms: False
+    inventory.observe([seen("web", 7, uuid=UUID_A)], 1000)
+    assert cid_of(inventory, "web", 1000) == 7
+    doubtful = inventory.container_for("web", 5000)
+    assert isinstance(doubtful, Container)
+    assert (doubtful.contid, doubtful.id, doubtful.name) == (None, "", "web")
+    inventory.hears = True
+    heard = inventory.container_for("web", 5000)
+    assert isinstance(heard, Container)
+    assert (heard.contid, heard.id) == (None, UUID_A)
+    inventory.hears = False
+    inventory.observe([seen("web", 9, uuid=UUID_A)], 6000)
+    assert cid_of(inventory, "web", 6000) == 9
+    inventory.observe([seen("db", uuid=UUID_B, source="lswpar")], 6000)
+    never_ran = inventory.container_for("db", 7000)
+    assert isinstance(never_ran, Container)
+    assert never_ran.id == UUID_B, "where nothing shows CIDs, the name is what there is"
+
+
 def test_before_the_first_look() -> None:
     """A record older than the first look: the WPAR of that name, its name learnt late, and no CID."""
     inventory = Inventory()
