@@ -137,7 +137,8 @@ class Reader:
         """Queue what the worker may have now."""
         if not self.upkeep.ready or self._paused or self._ended or not self._has_inherited():
             return
-        if self._reload and not self._until:
+        begun = self.upkeep.read > 0 or not self.backlog.waiting  # many signals do not keep a worker from working
+        if self._reload and begun and not self._until:
             self._reload, self._paused = False, True
             self._say(wire.RELOAD)
             return

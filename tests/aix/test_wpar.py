@@ -172,7 +172,7 @@ def test_a_look_does_not_hold_for_ever() -> None:
 
 
 def test_live_a_name_may_have_been_given_away_since_the_last_look() -> None:
-    """It runs, and not under the CID that was seen: unless commands are heard, nobody knows that it is the same WPAR."""
+    """It runs, and not under the CID that was seen: unless commands are heard, it may be another WPAR."""
     inventory = Inventory()
     inventory.live = True
     inventory.confirm = lambda _life, _at_ms: False
