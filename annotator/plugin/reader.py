@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 WINDOW = 4
 """Batches that the worker has and has not read."""
+RELOAD_S = 10.0
+"""While records wait a worker works at least so long before it is reloaded: many signals do not keep it from that."""
 INHERIT_S = 5.0
 """How long the files of a reader that is still ending are waited for."""
 
@@ -63,6 +65,7 @@ class Reader:
         self._term = False
         self._until = 0.0  # when draining must be over; 0 before anybody wants us to stop
         self._ended = False
+        self._ready_at = 0.0
         self._reload = self._paused = False  # asked for; and sent, and not answered
         self._sent: deque[bytes] = deque()  # has not left the worker yet
         self._sent_size = 0
@@ -137,8 +140,8 @@ class Reader:
         """Queue what the worker may have now."""
         if not self.upkeep.ready or self._paused or self._ended or not self._has_inherited():
             return
-        begun = self.upkeep.read > 0 or not self.backlog.waiting  # many signals do not keep a worker from working
-        if self._reload and begun and not self._until:
+        free = not self.backlog.waiting or time.monotonic() - self._ready_at >= RELOAD_S
+        if self._reload and free and not self._until:
             self._reload, self._paused = False, True
             self._say(wire.RELOAD)
             return
@@ -222,6 +225,7 @@ class Reader:
         self._paused, self.upkeep.ready = False, True
         if not first:
             return
+        self._ready_at = time.monotonic()
         if self.settings.caps is not None:
             self.upkeep.limit_once(self.settings.caps, self.settings.oom_score_adj)
         if self.settings.inherit and not self._inherited:

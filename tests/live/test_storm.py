@@ -199,11 +199,12 @@ def test_a_plugin_that_is_killed_again_and_again(tmp_path: Path, seconds: float,
 
 @SPANS
 def test_a_plugin_that_is_reloaded_again_and_again(tmp_path: Path, seconds: float, every_s: float) -> None:
-    """SIGHUP in a storm: not one line is lost, but what an auditd that is behind does not hand on at its end."""
+    """SIGHUP in a storm: not one line is lost while we take what auditd has; if its queue ran over, that is said."""
     siege = besieged(tmp_path, seconds, every_s, Lab.reload, "SIGHUP")
     check(siege)
     assert siege.notes.count("event=reloaded") >= 1
-    assert at_auditds_end(tmp_path, siege.gone), len(siege.gone)
+    behind = "queue_full=0 " not in siege.notes and siege.possible_loss() >= len(siege.held.events)
+    assert siege.gone == set() or behind, len(siege.gone)
 
 
 @SPANS
