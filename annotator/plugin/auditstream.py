@@ -191,8 +191,7 @@ class Stream:
 
     def _pause(self, now_s: float) -> None:
         """Nothing came: after a while the last record has its whole tail. A pipe that half died is ended."""
-        if self.looks is not None:
-            self.looks.tick()
+        self._look()
         if now_s - self._came_s >= self.config.process.event_timeout_ms / 1000 and not self._cutter.held:
             self.trail.idle()
         if self.pipe is not None and self.pipe.is_over(now_s):
@@ -228,8 +227,7 @@ class Stream:
 
     def _take(self, chunk: bytes) -> None:
         self._came_s = time.monotonic()
-        if self.looks is not None:
-            self.looks.tick()  # who runs is known before the records are read
+        self._look()  # who runs is known before the records are read
         try:
             block = self._cutter.feed(chunk)
         except SourceError as err:
@@ -282,8 +280,14 @@ class Stream:
             names=names,
             processes=tables.processes,
         )
+        self.front.differ(host.inventory.conflicts)
         looks = self.looks
         self.trail.watch = lambda event, _reading, _life, _answer: looks.heard(event)
+
+    def _look(self) -> None:
+        """If it is time."""
+        if self.looks is not None and self.looks.tick():
+            self.front.differ(self.looks.host.inventory.conflicts)
 
     def counts(self) -> dict[str, int]:
         """What is counted here."""

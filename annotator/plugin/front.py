@@ -17,10 +17,11 @@ from annotator.plugin.questions import Questions, listen, prepare
 from annotator.stats import Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from annotator.aix.backend import Aix
     from annotator.aix.grouping import TrailGrouper
+    from annotator.aix.lives import Conflict
     from annotator.config import Config
     from annotator.plugin.notes import Notes
     from annotator.plugin.outputs import Output
@@ -56,6 +57,7 @@ class Front:
         self.trail = Trail(self.backend, self.outlets.fan, self.stats)
         self.chores = Chores(self)
         self.questions: Questions | None = None
+        self._differed = 0
         self.now: Callable[[], int] = lambda: time.time_ns() // 1_000_000
         """Unix milliseconds, by the clock of the machine whose WPARs these are."""
 
@@ -82,6 +84,12 @@ class Front:
         self.chores.tick(time.monotonic())
         if self.questions is not None:
             self.questions.serve()
+
+    def differ(self, conflicts: Sequence[Conflict]) -> None:
+        """What sources of this machine say differently of its WPARs (all of it, oldest first): each is said once."""
+        for one in conflicts[self._differed :]:
+            self.notes.warning("wpar-sources-differ", **one._asdict())
+        self._differed = len(conflicts)
 
     def close(self) -> None:
         """No more answers; what waits is written within `process.drain_s`, and the rest counted as dropped."""

@@ -23,6 +23,7 @@ from annotator.admin import doctor_aix
 from annotator.admin.finding import Level
 from annotator.aix import layouts, live
 from annotator.aix.host import AixHost
+from annotator.aix.inventory import Sighting
 from annotator.control import ask
 from annotator.errors import ExitCode, SourceError, UsageError
 from annotator.formats.raw import tail_start
@@ -549,6 +550,20 @@ def test_a_record_without_a_name_is_asked_of_the_machine(stream: Any) -> None:
     assert said["container"]["name"] == "web"
     assert said["provenance"]["chains"] == [["7"]], "the CID, as in a trail that tells the WPAR"
     assert said["provenance"]["aix"]["cid"] == "7"
+
+
+def test_contradictions_are_said_once(stream: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sources say two keys of one WPAR: which stands, and whose it is; not again at each look."""
+    site, one = stream
+    said: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr(one.notes, "warning", lambda event, **values: said.append((event, values)))
+    one.looks.host.inventory.observe([Sighting("lswpar", "web", ckey=9), Sighting("index", "web", ckey=1)], site.now())
+    for _ in range(3):
+        site.machine.tick(60)
+        one._look()
+    told = [values for event, values in said if event == "wpar-sources-differ"]
+    assert len({str(values) for values in told}) == len(told) >= 1
+    assert {"name": "web", "attribute": "ckey", "kept": "9", "kept_source": "lswpar"}.items() <= told[0].items()
 
 
 def test_strategies_are_reported(sim: Any, tmp_path: Path) -> None:
