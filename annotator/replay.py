@@ -85,17 +85,17 @@ class Replay:
 
     def _aix(self) -> Aix:
         """The backend for a trail, with what a journal of its machine tells. A journal of another kind is refused."""
-        options, outside = self.options, self._outside
+        options, known = self.options, self._outside
         if options.host != "none":
             raise UsageError("--host works with Linux logs only", "Give an AIX trail --journal or --wpars.")
-        if outside is not None and not outside.listings:
+        if known is not None and not known.listings:
             raise UsageError(
                 "--journal: no look at WPARs is in it, so it is not of an AIX machine",
                 "Give the journal that `annotator plugin --source auditstream` wrote on that machine (host.journal).",
             )
-        if outside is None:
+        if known is None:
             return aix_of(options)
-        return aix_of(options, outside.listings, outside.node.decode("utf-8", "surrogateescape"))
+        return aix_of(options, known.listings, known.node.decode("utf-8", "surrogateescape"))
 
     def _refuse_aix(self, origin: str) -> None:
         if self._outside is not None and self._outside.listings:

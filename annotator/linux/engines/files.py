@@ -156,16 +156,6 @@ class Files:
             os.close(fd)
         return sorted(found)
 
-    def mtime_ms(self, path: str) -> int | None:
-        """When the file or directory last changed (Unix ms), or None."""
-        fd = self._open(path, _READ)
-        if fd < 0:
-            return None
-        try:
-            return os.fstat(fd).st_mtime_ns // 1_000_000
-        finally:
-            os.close(fd)
-
     def _trusted(self, status: os.stat_result, owner: int) -> bool:
         """A regular file that only `owner` (or root's group, or the owner's own group) can have written."""
         if not stat.S_ISREG(status.st_mode):

@@ -66,11 +66,6 @@ class AixView:
         found = self.host.inventory.container_for(name, self.now())
         return found if isinstance(found, Container) else None
 
-    def of_cid(self, cid: int) -> Container | None:
-        """The WPAR that has this CID now, when one is known to."""
-        found = self.host.inventory.for_cid(cid, self.now())
-        return found if isinstance(found, Container) and found.name else None
-
     @cached_property
     def names(self) -> list[str]:
         """All WPARs that are known and not removed."""
