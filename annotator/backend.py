@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from annotator.model import Container, Event, Evidence, NetnsId, Ns, Reading, Reason
 
@@ -60,23 +60,18 @@ class Encoder(Protocol):
         """The name and the beginning of a map, or a list, by the number of what is in it. "" for a map without one."""
         ...
 
-    def texts(self, *names: str) -> Callable[[tuple[bytes, ...]], bytes]:
-        """What makes items of these names out of values that are ASCII without anything to escape."""
+    def words(self, first: bytes, text: bytes) -> bytes:
+        """Items out of `name=value name=value`, all ASCII without anything to escape; before them `a0`, `first`."""
+        ...
+
+    def number(self, value: int) -> bytes:
+        """A value that is a number."""
         ...
 
 
-class Written(NamedTuple):
-    """The parts of a usual event as an `Encoder` has them written: items and how many these are.
-
-    The items of `event` and of `process` may be followed by others; `rest` are whole items: what follows `process`.
-    """
-
-    events: int
-    event: bytes
-    processes: int
-    process: bytes
-    rests: int
-    rest: bytes
+Written = tuple[int, int, int, bytes, tuple[bytes, ...], tuple[bytes, ...]]
+"""A usual event as an `Encoder` has it written: how many items `event` and `process` have, and how many come after
+them; then these items. Those of `event` and `process` may be followed by others."""
 
 
 class Backend(Protocol):

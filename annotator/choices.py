@@ -88,11 +88,10 @@ def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
     else:
         parts = backend.interpreter(resolve_users=options.resolve_users)
     is_json = options.format == "json"
-    frame = writer = None
+    frame = None
     if isinstance(backend, Linux) and not options.original and options.fields is None and not options.resolve_users:
         encoder = encoders.Json() if is_json else encoders.Msgpack()
-        frame = Frame(encoder, node=options.node, after=b"\n" if is_json else b"")
-        writer = backend.writer(encoder)
+        frame = Frame(encoder, backend.writer(encoder), node=options.node, after=b"\n" if is_json else b"")
     return Documents(
         json.render if is_json else msgpack.render,
         parts,
@@ -100,7 +99,6 @@ def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
         original=options.original,
         fields=options.fields,
         frame=frame,
-        writer=writer,
     )
 
 

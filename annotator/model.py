@@ -340,21 +340,27 @@ class Reading(NamedTuple):
     """The event makes or uses a socket: in which network namespace its process was, is wanted."""
 
 
+class NoLife:
+    """The life of a signature that was not asked for yet: no signature has its token."""
+
+    token = object()
+
+
 class Signature:
     """What every record of one process repeats, once: all of them share this object, and what was found out with it.
 
-    `pid` is its pid as the records write it. `facts` are the backend's: by kind of event those that say no more than
-    the signature does. The last group is the quick road's: the life these records were last seen to be of, and its
-    token.
+    `facts` are the backend's: by kind of event those that say no more than the signature does; and `written` is what
+    its writer made of the actor. The others are the quick road's: the life these records were last seen to be of, its
+    token, and the last answer with its suffix.
     """
 
-    __slots__ = ("actor", "answer", "facts", "life", "pid", "suffix", "token")
+    __slots__ = ("actor", "answer", "facts", "life", "suffix", "token", "written")
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
-        self.pid = b"%d" % actor.pid
         self.facts: dict[str, tuple[Fact, ...]] = {}
-        self.life: Any = None
+        self.written = b""
+        self.life: Any = NoLife
         self.token: object = self
         self.answer: Attribution | None = None
         self.suffix = b""

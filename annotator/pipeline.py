@@ -62,15 +62,20 @@ class Reader(Protocol):
 class Quick(Protocol):
     """A backend that has a quick road for its usual events."""
 
-    def usual(self, *, networks: bool = False) -> Reader:
-        """What reads them, for one run; `networks`: an event of a socket says more than it can read."""
+    def usual(self, *, detailed: bool = False, networks: bool = False) -> Reader:
+        """What reads them, for one run.
+
+        `detailed`: a form writes them by their fields. `networks`: an event of a socket says more than it can read.
+        """
         ...
 
 
 class Direct(Protocol):
     """How a form writes a usual event out of its text; None when it would rather have the event."""
 
-    def __call__(self, run: re.Match[bytes], stamp: Stamp, answer: Attribution, /) -> bytes | None:
+    def __call__(
+        self, run: re.Match[bytes], stamp: Stamp, signature: Signature, answer: Attribution, /
+    ) -> bytes | None:
         """Its bytes."""
         ...
 
@@ -141,8 +146,10 @@ class Pipeline:
         self.watch = watch
         quick = keep is None and watch is None and grouper is None
         networks = not form.ordered and self.tables.provenance.sightings is not None
-        self._usual = backend.usual(networks=networks) if quick and isinstance(backend, Quick) else None
         self._direct: Direct | None = getattr(form, "usual", None)
+        self._usual: Reader | None = None
+        if quick and isinstance(backend, Quick):
+            self._usual = backend.usual(detailed=self._direct is not None, networks=networks)
         self._suffix = form.suffix if isinstance(form, Raw) and not form.mark_unknown else None
         self.grouper = grouper or Grouper(
             backend.completes,
@@ -243,36 +250,33 @@ class Pipeline:
         if self._usual is None:
             return
         tables, text, parts, at = self.tables, stretch.text, stretch.parts, stretch.start
-        membership, see, of = tables.membership, tables.processes.see, tables.provenance.of
+        see, of = tables.processes.see, tables.provenance.of
         itself, attribute, begun = tables.provenance.itself, tables.provenance.attribute, tables.provenance.begun
-        read, place, apply = self._usual.read, self._usual.place, tables.membership.apply
-        epoch = tables.processes.node(b"").epoch
+        read, place, apply, direct = self._usual.read, self._usual.place, tables.membership.apply, self._direct
+        node = tables.processes.node(b"")
         container, looks = Status.CONTAINER, tables.provenance.sightings is not None
-        suffix_of = self._suffix if text.find(b" cont", at, stretch.stop) < 0 else None
+        suffix_of = self._suffix
+        if suffix_of is not None and text.find(b" cont", at, stretch.stop) >= 0:
+            suffix_of = None
+        pieces = self._pieces
         tally: list[Status | Reason] = []
         annotated = 0
         for usual in stretch.events:
             stamp, run = usual
             signature, facts, target = read(run)
             if signature is None:
-                at = self._take_out(stretch, usual, at, None)
+                at = self._take_out(stretch, usual, at)
                 continue
             life = signature.life
-            if life is not None and life.token is signature.token and stamp >= life.born and life.epoch == epoch:
-                if stamp > life.seen:
-                    life.seen = stamp
-            else:
+            if life.token is not signature.token or life.epoch != node.epoch or stamp < life.born:
                 life = signature.life = see(b"", signature.actor, stamp)
                 signature.token = life.token or signature
+            elif stamp > life.seen:
+                life.seen = stamp
             answer = life.answer
             if facts and type(facts[0]) is Executed and (looks or facts[0].marks or life.support):
                 answer = begun(life, facts[0].marks, stamp)
-            elif (
-                answer is None
-                or stamp < life.answer_since
-                or life.answer_version
-                != (membership.version if answer.status is not container else answer.chains[0][0].version)
-            ):
+            elif answer is None or life.answer_version != life.answer_by.version or stamp < life.answer_since:
                 answer = of(life, stamp)
             if target:
                 if target != life.pid:
@@ -285,7 +289,9 @@ class Pipeline:
                 if answer is not signature.answer:
                     signature.answer, signature.suffix = answer, suffix_of(answer)
                 suffix = signature.suffix
-            if suffix_of is None or (suffix and run.end() - run.start() + len(suffix) > MAX_LINE):
+            if direct is not None and (piece := direct(run, stamp, signature, answer)) is not None:
+                pieces.append(piece)
+            elif suffix_of is None or (suffix and run.end() - run.start() + len(suffix) > MAX_LINE):
                 at = self._take_out(stretch, usual, at, answer)
             elif suffix:
                 end = place(run)
@@ -306,16 +312,10 @@ class Pipeline:
         body = text[stretch.start : stretch.stop]
         self.stats.passed += len(body) - len(body.replace(b"\n", b"")) - annotated
 
-    def _take_out(self, stretch: Stretch, usual: Usual, at: int, answer: Attribution | None) -> int:
+    def _take_out(self, stretch: Stretch, usual: Usual, at: int, answer: Attribution | None = None) -> int:
         """Write one event that needs its lines; without an answer, decide it too. Returns where the rest goes on."""
-        stamp, run = usual
-        if self._direct is not None and answer is not None:
-            piece = self._direct(run, stamp, answer)
-            if piece is not None:
-                self._pieces.append(piece)
-                return at
         event = stretch.event(usual)
-        start, stop = run.span()
+        start, stop = usual[1].span()
         self.stats.passed -= len(event.lines)
         if answer is None:
             self._decide(event)
@@ -327,10 +327,18 @@ class Pipeline:
         return stop
 
     def _write(self, event: Event, answer: Attribution) -> None:
-        piece = self.form.write(event, answer)
+        piece = self._at_once(event, answer) or self.form.write(event, answer)
         if piece is not None:
             self._pieces.append(piece)
             self.stats.passed += len(event.lines)
+
+    def _at_once(self, event: Event, answer: Attribution) -> bytes | None:
+        """A usual event whose lines others had interrupted is written like all usual ones."""
+        if self._direct is None or self._usual is None or event.reversed or event.node:
+            return None
+        run = self._usual.shape.fullmatch(b"\n" + b"\n".join(event.lines))
+        signature = self._usual.read(run)[0] if run is not None else None
+        return self._direct(run, event.stamp, signature, answer) if run is not None and signature is not None else None
 
     def _count(self) -> None:
         """Bring the answers of one block into the counters."""

@@ -34,8 +34,8 @@ class Life:
     """
 
     __slots__ = (
-        "answer", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "changed", "end",
-        "epoch", "exe", "hinted", "init_ns", "intent", "key_boot", "matched", "moved", "net_answer", "net_moved",
+        "answer", "answer_by", "answer_since", "answer_version", "auid", "birth_epoch", "born", "bound", "changed",
+        "end", "epoch", "exe", "hinted", "init_ns", "intent", "key_boot", "matched", "moved", "net_answer", "net_moved",
         "node", "ns", "parent", "pid", "ppid", "programs", "ran", "runs", "seen", "self_answer", "ses", "sibling",
         "stays", "strange", "support", "ticks", "token", "uid", "unknown_version", "vouched",
     )  # fmt: skip
@@ -57,8 +57,7 @@ class Life:
         self.uid = UNSET_ID
         self.exe = self.runs = b""
         self.parent: Life | None = None
-        self.bound = False
-        self.sibling = False
+        self.bound = self.sibling = False
         self.hinted: Stamp | None = None
         self.ns: Ns | None = None
         self.epoch = 0
@@ -75,6 +74,7 @@ class Life:
         self.support: tuple[Evidence, ...] = ()
         self.intent: Any = None
         self.answer: Attribution | None = None
+        self.answer_by: Any = None  # whose version has to be `answer_version` still
         self.answer_since = born
         self.answer_version = 0
         self.self_answer: tuple[Attribution, Attribution] | None = None

@@ -108,11 +108,8 @@ class Provenance:
     def of(self, life: Life, stamp: Stamp, *, begins: bool = False) -> Attribution:
         """The answer for one process at one time. `begins`: for the event that is the beginning of a program."""
         answer = life.answer
-        if answer is not None and stamp >= life.answer_since and not begins:
-            if answer.status is Status.CONTAINER:
-                if life.answer_version == answer.chains[0][0].version:
-                    return answer
-            elif life.answer_version == self.membership.version:
+        if answer is not None and not begins and life.answer_version == life.answer_by.version:  # noqa: SIM102
+            if stamp >= life.answer_since:
                 return answer
         stay = self.membership.where(life, stamp)
         if self.sightings is not None and (stay is None or begins or stay.evidence in WEAK):
@@ -127,8 +124,8 @@ class Provenance:
         if stay is None or not life.stays or stay is life.stays[-1]:
             life.answer = answer
             life.answer_since = stay.since if stay is not None else stamp
-            container = stay.container if stay is not None else None
-            life.answer_version = container.version if container is not None else self.membership.version
+            life.answer_by = (stay.container if stay is not None else None) or self.membership
+            life.answer_version = life.answer_by.version
         return answer
 
     def _seen(self, sightings: Sightings, life: Life, stay: Stay | None, stamp: Stamp, *, begins: bool) -> Finding:

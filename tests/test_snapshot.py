@@ -156,8 +156,8 @@ def test_the_counts_of_each_run_add_up(lines: list[bytes], cut: int, tmp_path: P
 
 # --- the same state ---------------------------------------------------------------------------------------------------
 
-CACHES = {"net_answer", "self_answer", "token"}
-"""What is rebuilt when it is asked for."""
+CACHES = {"net_answer", "self_answer", "token", "answer_by"}
+"""What is rebuilt when it is asked for, or follows from the answer."""
 
 
 BY_IDENTITY = (Life, Hint, Node, Container, Containers, Inside, Processes, Registry, Membership, Support, Shown)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable
 
-    from annotator.backend import Written
     from annotator.formats.frame import Frame
-    from annotator.model import Attribution, Event, Stamp
-
-    Writer = Callable[[re.Match[bytes]], Written | None]
+    from annotator.model import Attribution, Event
 
 
 class Render(Protocol):
@@ -35,8 +31,7 @@ class Render(Protocol):
 class Documents:
     """One object an event. `node` names the host where the records do not.
 
-    `frame` and the backend's `writer` make objects of usual events without a detour; neither knows `original` and
-    `fields`.
+    `frame` makes objects of usual events without a detour; it knows nothing of `original` and `fields`.
     """
 
     ordered = False
@@ -50,23 +45,14 @@ class Documents:
         original: bool = False,
         fields: frozenset[str] | None = None,
         frame: Frame | None = None,
-        writer: Writer | None = None,
     ) -> None:
         self.render = render
         self.interpret = interpret
         self.node = node.encode()
         self.original = original
         self.fields = fields
-        self._frame = frame
-        self._writer = writer
-        self.usual = self._usual if frame is not None and writer is not None else None
+        self.usual = frame.write if frame is not None else None
         """Writes a usual event out of its text, or leaves it (None) to `write`."""
-
-    def _usual(self, run: re.Match[bytes], stamp: Stamp, answer: Attribution) -> bytes | None:
-        if self._frame is None or self._writer is None:
-            return None
-        written = self._writer(run)
-        return None if written is None else self._frame.write(stamp, answer, written)
 
     def write(self, event: Event, answer: Attribution) -> bytes:
         """One object."""

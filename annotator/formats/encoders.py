@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from annotator import codec
 from annotator.errors import FormatError
 from annotator.formats.values import writable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MAX_COUNT = 128
 """What is in a map or a list that is written so; of more an object is made."""
@@ -23,6 +20,7 @@ class Json:
     comma = b","
     end = b"}"
     end_list = b"]"
+    number = b"%d".__mod__
 
     def value(self, value: Any) -> bytes:
         """Any plain value."""
@@ -47,9 +45,9 @@ class Json:
         """No number of items is written."""
         return ((self.name(name) if name else b"") + (b"[" if of_list else b"{"),) * MAX_COUNT
 
-    def texts(self, *names: str) -> Callable[[tuple[bytes, ...]], bytes]:
-        """One format for all of them."""
-        return b",".join(b'"%b":"%%b"' % name.encode() for name in names).__mod__
+    def words(self, first: bytes, text: bytes) -> bytes:
+        """Quotes around all of them."""
+        return b'"a0":"' + first + b'","' + text.replace(b"=", b'":"').replace(b" ", b'","') + b'"'
 
 
 class Msgpack:
@@ -88,9 +86,11 @@ class Msgpack:
             start + codec.pack(dict.fromkeys(range(count), 0))[: -2 * count or None] for count in range(MAX_COUNT)
         )
 
-    def texts(self, *names: str) -> Callable[[tuple[bytes, ...]], bytes]:
+    def words(self, first: bytes, text: bytes) -> bytes:
         """One by one."""
-        heads = [self.value(name) for name in names]
-        return lambda values: b"".join(
-            [head + self.value(value.decode("ascii")) for head, value in zip(heads, values, strict=True)]
-        )
+        names = (word.partition("=") for word in (b"a0=" + first + b" " + text).decode("ascii").split(" "))
+        return b"".join([self.value(part) for name, _, value in names for part in (name, value)])
+
+    def number(self, value: int) -> bytes:
+        """In as few bytes as it takes."""
+        return self.value(value)

@@ -11,71 +11,109 @@ from annotator.formats.answer import Answers
 from annotator.formats.json import ECS, entity, timestamp
 
 if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable
+
     from annotator.backend import Encoder, Written
     from annotator.formats.answer import Answer
-    from annotator.model import Attribution, Stamp
+    from annotator.model import Attribution, Container, Signature, Stamp
+
+    Writer = Callable[[re.Match[bytes], Signature], Written | None]
 
 MAX_KNOWN = 16_384
 """Answers that are kept; when there are more, all are forgotten."""
 
 
+_THOUSAND = tuple(b"%03d" % number for number in range(1000))
+
+
 class Told(NamedTuple):
-    """What an answer adds: items for `process`, and those at the end. It holds while the versions' sum is this one."""
+    """What an answer adds: items for `process`, and those at the end. `by` is what has to have that version still."""
 
     answer: Attribution
-    versions: int
+    by: Container | Several | None
+    version: int
     processes: int
     process: bytes
     ends: int
     end: bytes
 
 
-class Frame:
-    """One per run and form. `node` names the host, "" none."""
+class Several:
+    """All containers an answer names."""
 
-    def __init__(self, encoder: Encoder, *, node: str = "", after: bytes = b"") -> None:
+    __slots__ = ("containers",)
+
+    def __init__(self, containers: list[Container]) -> None:
+        self.containers = containers
+
+    @property
+    def version(self) -> int:
+        """Grows with each change of one of them."""
+        return sum([container.version for container in self.containers])
+
+
+def _named(answer: Attribution) -> Container | Several | None:
+    """What an answer names."""
+    chains = [*answer.chains, *answer.src, *answer.dst]
+    for target in answer.targets:
+        chains += target.chains
+    containers = [container for chain in chains for container in chain]
+    return Several(containers) if len(containers) > 1 else containers[0] if containers else None
+
+
+class Frame:
+    """One per run and form. `writer` is the backend's, `node` names the host, "" none; `after` ends an object."""
+
+    def __init__(self, encoder: Encoder, writer: Writer, *, node: str = "", after: bytes = b"") -> None:
         self.encoder = encoder
         self.after = after
+        self._writer = writer
         self._answers = Answers()
         self._told: dict[int, Told] = {}
         self._ends: dict[int, tuple[Answer, int, bytes]] = {}
-        self._object = encoder.opening("")
-        self._event = encoder.opening("event")
-        self._process = encoder.opening("process")
-        self._head = encoder.item("ecs", ECS) + encoder.comma
+        head = encoder.item("ecs", ECS) + encoder.comma
         if node:
-            self._head += encoder.item("host", {"name": node}) + encoder.comma
-        self._heads = 2 + (node != "")  # with the time
-        self._ms = -1
-        self._time = b""
+            head += encoder.item("host", {"name": node}) + encoder.comma
+        heads = 2 + (node != "")  # with the time
+        self._objects = encoder.opening("")[heads + 2 :]
+        self._events = tuple(head + event for event in encoder.opening("event")[1:])
+        self._processes = tuple(encoder.end + encoder.comma + process for process in encoder.opening("process"))
+        self._ms = self._second = -1
+        self._time = self._before = self._behind = b""
         self._sequence = encoder.comma + encoder.item("sequence", 0)[: -len(encoder.value(0))]
+        self._number = encoder.number
 
-    def write(self, stamp: Stamp, answer: Attribution, written: Written) -> bytes | None:
-        """The object; None for a stamp that has no time of day."""
-        if stamp[0] != self._ms and not self._tick(stamp[0]):
+    def write(self, run: re.Match[bytes], stamp: Stamp, signature: Signature, answer: Attribution) -> bytes | None:
+        """The object; None for what the backend would rather have as an event, or a stamp that has no time of day."""
+        written = self._writer(run, signature)
+        if written is None or (stamp[0] != self._ms and not self._tick(stamp[0])):
             return None
         told = self._told.get(id(answer))
-        if told is None or told.answer is not answer or told.versions != _versions(answer):
+        if told is None or told.answer is not answer or (told.by is not None and told.by.version != told.version):
             told = self._tell(answer)
-        encoder = self.encoder
-        comma, end = encoder.comma, encoder.end
-        events, event, processes, process, rests, rest = written
+        events, processes, rests, event, process, rest = written
         return b"".join(
-            (
-                self._object[self._heads + 2 + rests + told.ends], self._time, self._head,
-                self._event[events + 1], event, self._sequence, encoder.value(stamp[1]), end, comma,
-                self._process[processes + told.processes], process, told.process, end, comma,
-                rest, told.end, end, self.after,
-            )
+            [
+                self._objects[rests + told.ends], self._time,
+                self._events[events], event, self._sequence, self._number(stamp[1]),
+                self._processes[processes + told.processes], *process, told.process,
+                *rest, told.end,
+            ]
         )  # fmt: skip
 
     def _tick(self, ms: int) -> bool:
         """Another millisecond."""
-        when = timestamp(ms)
-        if when is None:
-            return False
+        second, rest = divmod(ms, 1000)
+        if second != self._second:
+            when = timestamp(second * 1000)
+            if when is None:
+                return False
+            self._second = second
+            time = self.encoder.item("@timestamp", when) + self.encoder.comma
+            self._before, _, self._behind = time.rpartition(b"000")
         self._ms = ms
-        self._time = self.encoder.item("@timestamp", when) + self.encoder.comma
+        self._time = self._before + _THOUSAND[rest] + self._behind
         return True
 
     def _tell(self, given: Attribution) -> Told:
@@ -86,6 +124,7 @@ class Frame:
         if given.key is not None:
             process["entity_id"] = entity(given.key)
         text = self.encoder.comma + self.encoder.items(process) if process else b""
+        after = self.encoder.end + self.encoder.comma
         answer = self._answers.of(given)
         known = self._ends.get(id(answer))
         if known is None or known[0] is not answer:
@@ -94,7 +133,8 @@ class Frame:
                 if len(self._ends) >= MAX_KNOWN:
                     self._ends.clear()
                 self._ends[id(answer)] = known
-        told = Told(given, _versions(given), len(process), text, known[1], known[2])
+        by = _named(given)
+        told = Told(given, by, by.version if by is not None else 0, len(process), text + after, known[1], known[2])
         if len(self._told) >= MAX_KNOWN:
             self._told.clear()
         self._told[id(given)] = told
@@ -104,14 +144,4 @@ class Frame:
         """Write where it happened; most processes of one container, and of none, have this in common."""
         parts = (("container", answer.container), ("orchestrator", answer.orchestrator))
         said = {name: value for name, value in (*parts, ("provenance", answer.provenance)) if value is not None}
-        return answer, len(said), self.encoder.comma + self.encoder.items(said)
-
-
-def _versions(answer: Attribution) -> int:
-    """Grows with each change of a container that the answer names."""
-    if not (answer.chains or answer.targets or answer.src or answer.dst):
-        return 0
-    chains = [*answer.chains, *answer.src, *answer.dst]
-    for target in answer.targets:
-        chains += target.chains
-    return sum([container.version for chain in chains for container in chain])
+        return answer, len(said), self.encoder.comma + self.encoder.items(said) + self.encoder.end + self.after

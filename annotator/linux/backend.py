@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from annotator.backend import Encoder, Written
-    from annotator.model import Event, Reading
+    from annotator.model import Event, Reading, Signature
 
 _BEFORE = {b"TTY": b" data=", b"USER_TTY": b" data=", b"USER_AVC": b" msg='", b"USER_SELINUX_ERR": b" msg='"}
 """Where fields must not stand at the end: `aureport --tty` takes all after `data=`, and its other reports take what
@@ -36,9 +36,9 @@ class Linux:
         """See `facts.read`."""
         return facts.read(event)
 
-    def usual(self, *, networks: bool = False) -> Usual:
+    def usual(self, *, detailed: bool = False, networks: bool = False) -> Usual:
         """What reads usual events, for one run."""
-        return Usual(networks=networks)
+        return Usual(detailed=detailed, networks=networks)
 
     def place(self, event: Event) -> Place | None:
         """At the end of the body of the record that `read` chose, before 0x1D."""
@@ -68,7 +68,7 @@ class Linux:
 
         return interpreter_with_passwd().interpret if resolve_users else interpret
 
-    def writer(self, encoder: Encoder) -> Callable[[re.Match[bytes]], Written | None]:
+    def writer(self, encoder: Encoder) -> Callable[[re.Match[bytes], Signature], Written | None]:
         """What writes usual events' parts without a detour through objects."""
         from annotator.linux.written import Writer
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from annotator.linux.facts import LIMIT, actor_of, call_of, calls, changed, cloned, commanded, hexadecimal, is_engine
+from annotator.linux.facts import LIMIT, actor_of, call_of, changed, cloned, commanded, hexadecimal, is_engine
 from annotator.linux.marks import device, marks
 from annotator.linux.records import body_end, split
 from annotator.model import Executed, Signature
@@ -17,14 +17,28 @@ from annotator.model import Executed, Signature
 if TYPE_CHECKING:
     from annotator.model import Fact
 
-SHAPE = re.compile(
+_CALL = (
     rb"\ntype=SYSCALL msg=audit\((\d{10}\.\d{3}:\d{1,20})\): (arch=\w+ syscall=\d+ (?:per=\w+ )?(?:success=\w+ )?)"
-    rb"(?:exit=(-?\d+) )?a0=([0-9a-f]+) ([^\n]*)\n"
+    rb"(?:exit=(-?\d+) )?a0=([0-9a-f]+) "
+)
+_OTHERS = (
     rb"(?:type=(?!PROCTITLE |EOE )[^ \n]+ msg=audit\(\1\):[^\n]*\n)*"
     rb"type=PROCTITLE msg=audit\(\1\):[^\n]*"
     rb"(?:\ntype=EOE msg=audit\(\1\):[^\n]*)?"
 )
+
+SHAPE = re.compile(_CALL + rb"([^\n]*)\n" + _OTHERS)
 """A usual event: SYSCALL first, PROCTITLE last, but for EOE. Groups: stamp, call, `exit`, `a0`, and the rest."""
+
+DETAILED = re.compile(
+    _CALL
+    + rb"((a1=[0-9a-f]+ a2=[0-9a-f]+ a3=[0-9a-f]+ items=\d+ ppid=\d{1,10} pid=\d{1,10})( auid=[^\n]*))\n"
+    + rb"("
+    + _OTHERS
+    + rb")"
+)
+"""The same for forms that show fields. It has more groups: of the rest the numbers, and what stands behind them; and
+the other records."""
 
 _TARGET = re.compile(
     rb"\ntype=OBJ_PID msg=audit\([0-9.:]+\): opid=(\d{1,10}) [^\n]*\ntype=PROCTITLE [^\n]*(?:\ntype=EOE [^\n]*)?\Z"
@@ -37,46 +51,60 @@ _MORE: tuple[Signature | None, tuple[Fact, ...], int] = (None, (), 0)
 
 
 class Usual:
-    """The signatures of one run: they lead to its lives. `networks`: where a socket's process was is wanted too."""
+    """The signatures of one run: they lead to its lives.
 
-    shape = SHAPE
+    `detailed`: a form will ask for the fields. `networks`: where a socket's process was is wanted too.
+    """
 
-    def __init__(self, *, networks: bool = False) -> None:
+    def __init__(self, *, detailed: bool = False, networks: bool = False) -> None:
+        self.shape = DETAILED if detailed else SHAPE
         self._networks = networks
         self._known: dict[bytes, Signature] = {}
+        self._kinds: dict[bytes, str] = {}
 
     def read(self, run: re.Match[bytes]) -> tuple[Signature | None, tuple[Fact, ...], int]:
         """Whose event it is, its facts, and the pid it is aimed at (0: none); no signature where it says more.
 
         Budget: the hot path, read in one go.
         """
-        _, call, exit, first, rest = run.groups()
+        call, exit, first, rest = run.group(2, 3, 4, 5)
         shared = rest.find(b" ppid=")
         part = rest[shared : rest.find(b" key=", shared)]
         signature = self._known.get(part) or self._new(rest, part)
         if signature is None:
             return _MORE
-        kind, succeeded = calls.get(call) or call_of(call)
+        kind = self._kinds.get(call)
         if not kind:
-            return signature, _NOTHING, 0
-        if kind == "socket":
-            return _MORE if self._networks else (signature, _NOTHING, 0)
-        if kind == "target":
-            found = _TARGET.match(run.string, run.end(5), run.end())
-            return (signature, _NOTHING, int(found[1])) if found else _MORE
-        if not succeeded:
-            return signature, _NOTHING, 0
-        if kind == "clone" and exit is not None and exit.isdigit() and len(exit) <= 10:
-            return signature, cloned(signature.actor.pid, int(exit), hexadecimal(first)), 0
+            if kind is None:
+                kind = self._kind(call)
+            if not kind:
+                return signature, _NOTHING, 0
         known = signature.facts.get(kind)
         if known is not None:
             return signature, known, 0
+        if kind == "target":
+            found = _TARGET.match(run.string, run.end(5), run.end())
+            return (signature, _NOTHING, int(found[1])) if found else _MORE
+        if kind == "clone" and exit is not None and exit.isdigit() and len(exit) <= 10:
+            return signature, cloned(signature.actor.pid, int(exit), hexadecimal(first)), 0
         if kind == "exec":
             return self._executed(signature, part, run)
+        if kind == "socket":
+            return _MORE
         facts = changed(kind, run[0].split(b"\n", 2)[1], signature.actor)
         if kind in ("exit", "root"):
             signature.facts[kind] = facts
         return signature, facts, 0
+
+    def _kind(self, call: bytes) -> str:
+        """The kind of a call that is not known yet: "" for one that changes nothing and is asked nothing."""
+        kind, succeeded = call_of(call)
+        if not (self._networks if kind == "socket" else succeeded or kind == "target"):
+            kind = ""
+        if len(self._kinds) >= LIMIT:
+            self._kinds.clear()
+        self._kinds[call] = kind
+        return kind
 
     @staticmethod
     def _executed(

@@ -5,46 +5,110 @@ Says the same as `interpret`, in the same order; an event that says more than th
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from annotator.backend import Written
-from annotator.linux.actor import Record
+from annotator.linux.actor import Record, first
 from annotator.linux.interpret import MAX_KNOWN, Interpreter
 from annotator.linux.objects import object_of
 
 if TYPE_CHECKING:
-    from annotator.backend import Encoder
-    from annotator.linux.actor import Front, Tail
+    import re
+
+    from annotator.backend import Encoder, Written
+    from annotator.linux.actor import Tail
+    from annotator.linux.bodies import Fields
+    from annotator.linux.ecs import Meaning
+    from annotator.model import Signature
 
 _FRONT = frozenset(("arch", "syscall", "per", "success", "exit"))
 """What stands before a0= in a SYSCALL record. Enriched copies of the first two are at its end."""
 
-_MIDDLE = re.compile(
-    rb"a1=([0-9a-f]+) a2=([0-9a-f]+) a3=([0-9a-f]+) items=(\d+) ppid=(\d{1,10}) pid=(\d{1,10})(?= auid=)"
-)
-_NAMES = ("a0", "a1", "a2", "a3", "items", "ppid", "pid")
+_NUMBERS = ("a0", "a1", "a2", "a3", "items", "ppid", "pid")
+"""What stands between the two parts that repeat."""
+
+MAX_OTHERS = 4096
+"""Texts of all records behind a SYSCALL that are remembered with what was written of them."""
+
+MAX_TEXT = 4096
+"""Bytes of such a text."""
+
+MAX_LINES = MAX_FIELDS = 100
+"""Lines of such a text, and fields of a record: of more an object is made."""
+
+MAX_THINGS = 64
+"""Objects that are remembered of one text, or one caller."""
 
 Copies = tuple[tuple[str, str], ...]
 
 
-class Caller(NamedTuple):
-    """The end of a SYSCALL record, from auid= on, written: who called. `fields` are those of the record.
+class Thing(NamedTuple):
+    """The object of an event: the summary's item for it; and the items of `event`, whose action it tells."""
 
-    `copies` are of fields that stand in the front, and take their place there.
+    items: int
+    item: bytes
+    events: int
+    event: bytes
+
+
+class Start(NamedTuple):
+    """The beginning of a SYSCALL record, up to a0=, written; `size` is 0 where it is not of the usual form.
+
+    `key` stands for `means`. `by_others`: the object is told by the other records.
     """
 
-    record: Record
-    call: str
-    copies: Copies
+    key: str
+    means: Meaning
+    by_others: bool
     size: int
     fields: bytes
-    processes: int
-    process: bytes
-    user: bytes
-    session: bytes
-    actor: bytes
-    how: bytes
+
+
+class Caller:
+    """The end of a SYSCALL record, from auid= on, written: who called. `size` is how many fields it has.
+
+    `before` and `after` stand around the object in the summary, the first without and with one: `parts` items, of which
+    the summary's is the last. `copies` are of fields that stand in the front, and take their place there. `starts` are
+    the beginnings of records that end with the same copies, by their text.
+    """
+
+    __slots__ = (
+        "after", "before", "copies", "fields", "parts", "process", "processes", "record", "size", "starts", "things",
+    )  # fmt: skip
+
+    def __init__(self, encoder: Encoder, tail: Tail, own: Fields, copies: Copies) -> None:
+        comma, end, item, items = encoder.comma, encoder.end, encoder.item, encoder.items
+        auditd, summary = encoder.opening("auditd")[2 + (tail.session != "")], encoder.opening("summary")
+        before = item("user", tail.user) + comma if tail.user else b""
+        before += auditd + (item("session", tail.session) + comma if tail.session else b"")
+        self.record = Record("SYSCALL", tail.fields)
+        self.copies = copies
+        self.size = len(own)
+        self.parts = 1 + (len(tail.user) > 0)
+        actor, rest = item("actor", tail.actor), 1 + (tail.how != "")
+        self.before = tuple(before + summary[rest + more] + actor for more in (0, 1))
+        self.after = (comma + item("how", tail.how) if tail.how else b"") + end + comma
+        self.fields = comma + items(own) + end + end
+        self.processes = len(tail.process)
+        self.process = comma + items(tail.process) if tail.process else b""
+        self.things: dict[str, Thing] = {}
+        self.starts: dict[bytes, Start] = {}
+
+
+class Others:
+    """The records behind a SYSCALL record, written; `lines` is -1 where it takes more than this to read them."""
+
+    __slots__ = ("command", "commands", "lines", "opening", "records", "things", "written")
+
+    def __init__(self, lines: int, records: list[Record], opening: bytes = b"", end: bytes = b"") -> None:
+        self.lines = lines
+        self.records = records
+        self.opening = opening
+        self.written = b"".join([record.written for record in records]) + end
+        self.commands, self.command = 0, b""
+        self.things: dict[str, Thing] = {}
+
+
+NOT_USUAL = Others(-1, [])
 
 
 class Writer:
@@ -54,88 +118,73 @@ class Writer:
         self.encoder = encoder
         self.interpreter = Interpreter()
         self._callers: dict[bytes, Caller | None] = {}
-        self._fronts: dict[tuple[bytes, Copies], tuple[Front, int, bytes]] = {}
-        self._objects: dict[tuple[str, str | None], bytes] = {}
-        self._events: dict[tuple[str, str | None, str], tuple[int, bytes]] = {}
-        self._numbers = encoder.texts(*_NAMES)
-        self._auditd = encoder.opening("auditd")
-        self._summary = encoder.opening("summary")
+        self._starts: dict[tuple[str, Copies], dict[bytes, Start]] = {}
+        self._others: dict[bytes, Others] = {}
         self._records = encoder.opening("records", of_list=True)
+        self._words = encoder.words
         record = encoder.opening("")[2] + encoder.item("type", "SYSCALL") + encoder.comma
         self._call = tuple(record + fields for fields in encoder.opening("fields"))
         self._other = (
             encoder.comma + encoder.opening("")[2] + encoder.name("type"),
             encoder.comma + encoder.name("fields"),
         )
-        self._pid = encoder.name("pid")
-        self._parent = encoder.comma + encoder.opening("parent")[1] + encoder.name("pid")
 
-    def write(self, run: re.Match[bytes]) -> Written | None:
-        """The parts of one event (see `usual.SHAPE`); None for what `interpret` must read.
+    def write(self, run: re.Match[bytes], signature: Signature) -> Written | None:
+        """The parts of one event (see `usual.DETAILED`); None for what `interpret` must read.
 
         Budget: the hot path of the forms with objects, read in one go.
         """
-        key, call, exit, a0, rest = run.groups()
-        middle = _MIDDLE.match(rest)
-        if middle is None:
-            return None
-        numbers = middle.groups()
-        own = rest[middle.end() :]
+        key, call, exit, a0, _, numbers, own, text = run.groups()
         caller = self._callers.get(own) or self._caller(own)
         if caller is None:
             return None
-        beginning = call + exit if exit is not None else call
-        front, fronts, front_text = self._fronts.get((beginning, caller.copies)) or self._front(call, exit, caller)
-        if not fronts:
-            return None
-        found = [caller.record]
-        command = self._others(run, key, found)
-        if command is None:
-            return None
-        encoder = self.encoder
-        comma, end, value = encoder.comma, encoder.end, encoder.value
-        name = caller.call or front.call
-        means = self.interpreter.meaning("", name, front.outcome)
-        what, primary, action = object_of(means.event.get("action"), means, "SYSCALL", caller.record.fields, found)
-        try:
-            thing = self._objects[what, primary]
-        except (KeyError, TypeError):
-            thing = self._object(what, primary)
-        events, event = self._events.get((name, front.outcome, action)) or self._event(name, front.outcome, action)
-        process = (
-            self._pid, value(int(numbers[5])), self._parent, value(int(numbers[4])), end, caller.process, command[1],
-        )  # fmt: skip
-        others = (
-            caller.user,
-            self._auditd[3 if caller.session else 2], caller.session,
-            self._summary[1 + (thing != b"") + (caller.how != b"")], caller.actor, thing, caller.how, end, comma,
-            self._records[len(found)], self._call[fronts + 7 + caller.size], front_text, comma,
-            self._numbers((a0, *numbers)), comma, caller.fields, end, end,
-            *[record.written for record in found[1:]], encoder.end_list, end,
-        )  # fmt: skip
-        return Written(
-            events,
-            event,
-            2 + caller.processes + command[0],
-            b"".join(process),
-            2 if caller.user else 1,
-            b"".join(others),
-        )
-
-    def _others(self, run: re.Match[bytes], key: bytes, found: list[Record]) -> tuple[int, bytes] | None:
-        """Add the records behind the first, but for EOE; returns the items of the command line (see `arguments`).
-
-        None where one leads, or where it takes more than this to read them.
-        """
-        known, read = self.interpreter.known, self.interpreter.record
-        text = run.string[run.end(5) + 1 : run.end()]
+        start = caller.starts.get(call + exit if exit is not None else call) or self._start(call, exit, caller)
         stamp = b" msg=audit(" + key + b"): "
         bare = text.replace(stamp, b" ")
-        lines = bare.split(b"\n")
-        if len(text) - len(bare) != len(lines) * (len(stamp) - 1) or len(lines) > 100:
+        others = self._others.get(bare) or self._behind(bare)
+        if len(text) - len(bare) != others.lines * (len(stamp) - 1) or not start.size:
             return None
+        things = others.things if start.by_others else caller.things
+        thing = things.get(start.key)
+        if thing is None:
+            thing = self._thing(start, caller, others)
+            if len(things) < MAX_THINGS:
+                things[start.key] = thing
+        items, item, events, event = thing
+        return (
+            events,
+            2 + caller.processes + others.commands,
+            caller.parts,
+            event,
+            (signature.written or self._process(signature), caller.process, others.command),
+            (
+                caller.before[items], item, caller.after,
+                others.opening, self._call[start.size + 7 + caller.size],
+                start.fields, self._words(a0, numbers), caller.fields, others.written,
+            ),
+        )  # fmt: skip
+
+    def _process(self, signature: Signature) -> bytes:
+        """The numbers of a process, written once."""
+        actor = signature.actor
+        signature.written = self.encoder.items({"pid": actor.pid, "parent": {"pid": actor.ppid}})
+        return signature.written
+
+    def _behind(self, text: bytes) -> Others:
+        """The records behind the first, but for EOE, by their lines without stamps."""
+        others = self._read(text)
+        if len(text) <= MAX_TEXT:
+            if len(self._others) >= MAX_OTHERS:
+                self._others.clear()
+            self._others[text] = others
+        return others
+
+    def _read(self, text: bytes) -> Others:
+        known, read = self.interpreter.known, self.interpreter.record
+        lines = text.split(b"\n")
+        found: list[Record] = []
         executed = None
-        for line in lines:
+        for line in lines[:MAX_LINES]:
             record = known.get(line)
             if record is None:
                 record = None if line in known else read(line)
@@ -144,14 +193,16 @@ class Writer:
             if not record.written:
                 self._record(record)
             if record.leads or (record.args is not None and executed is not None):
-                return None
+                return NOT_USUAL
             if record.args is not None:
                 executed = record
             found.append(record)
-        title = found[-1]
-        if title.title is None:
-            return None
-        return title.command if executed is None or not executed.args else executed.command
+        if len(lines) > MAX_LINES or not found or found[-1].title is None:
+            return NOT_USUAL
+        others = Others(len(lines), found, self._records[len(found) + 1], self.encoder.end_list + self.encoder.end)
+        told = executed if executed is not None and executed.args else found[-1]
+        others.commands, others.command = told.command
+        return others
 
     def _record(self, record: Record) -> None:
         """Write a record, and what it tells of the command line."""
@@ -166,65 +217,43 @@ class Writer:
 
     def _caller(self, own: bytes) -> Caller | None:
         """Who is not known yet; None where the record is not of the usual form."""
-        caller = self._written(self.interpreter.tail(own))
+        tail = self.interpreter.tail(own)
+        mine = {name: value for name, value in tail.fields.items() if name not in _FRONT}
+        copies = tuple((name, value) for name, value in tail.fields.items() if name in _FRONT)
+        odd = not mine.keys().isdisjoint(_NUMBERS) or any(value.__class__ is not str for _, value in copies)
+        caller = None
+        if mine and tail.actor and len(mine) <= MAX_FIELDS and not odd:
+            caller = Caller(self.encoder, tail, mine, copies)
+            caller.starts = self._starts.setdefault((tail.call, copies), {})
         if len(self._callers) >= MAX_KNOWN:
             self._callers.clear()
+            self._starts.clear()
         self._callers[own] = caller
         return caller
 
-    def _written(self, tail: Tail) -> Caller | None:
-        encoder = self.encoder
-        comma, item, items = encoder.comma, encoder.item, encoder.items
-        own = {name: value for name, value in tail.fields.items() if name not in _FRONT}
-        copies = tuple((name, value) for name, value in tail.fields.items() if name in _FRONT)
-        odd = not own.keys().isdisjoint(_NAMES) or any(value.__class__ is not str for _, value in copies)
-        if odd or not own or not tail.actor or len(own) > 100:
-            return None
-        return Caller(
-            Record("SYSCALL", tail.fields),
-            tail.call,
-            copies,
-            len(own),
-            items(own),
-            len(tail.process),
-            comma + items(tail.process) if tail.process else b"",
-            item("user", tail.user) + comma if tail.user else b"",
-            item("session", tail.session) + comma if tail.session else b"",
-            item("actor", tail.actor),
-            comma + item("how", tail.how) if tail.how else b"",
-        )
-
-    def _front(self, call: bytes, exit: bytes | None, caller: Caller) -> tuple[Front, int, bytes]:
-        """The beginning of a record, up to a0=, written; no fields where it is not of the usual form."""
+    def _start(self, call: bytes, exit: bytes | None, caller: Caller) -> Start:
         front = self.interpreter.front(call[:-1] if exit is None else call + b"exit=" + exit)
         copies = dict(caller.copies)
-        found = front, 0, b""
+        name = first(caller.record.fields.get("syscall")) or front.call
+        means = self.interpreter.meaning("", name, front.outcome)
+        size, text = 0, b""
         if copies.keys() <= front.fields.keys() <= _FRONT:
-            found = front, len(front.fields), self.encoder.items({**front.fields, **copies})
-        if len(self._fronts) >= MAX_KNOWN:
-            self._fronts.clear()
-        self._fronts[call if exit is None else call + exit, caller.copies] = found
+            size, text = len(front.fields), self.encoder.items({**front.fields, **copies}) + self.encoder.comma
+        if len(caller.starts) >= MAX_KNOWN:
+            caller.starts.clear()
+        by_others = means.place[:1] == "@" or means.place == "saddr"
+        found = Start(f"{name} {front.outcome}", means, by_others, size, text)
+        caller.starts[call if exit is None else call + exit] = found
         return found
 
-    def _object(self, what: str, primary: Any) -> bytes:
-        """The item of the summary that names the object."""
+    def _thing(self, start: Start, caller: Caller, others: Others) -> Thing:
+        """The object, told by either of them."""
+        means, fields = start.means, caller.record.fields
+        records = [caller.record, *others.records]
+        what, primary, action = object_of(means.event.get("action"), means, "SYSCALL", fields, records)
         found: dict[str, Any] = {"type": what} if what and what != "unknown" else {}
         if primary is not None and primary != "(null)":
             found["primary"] = primary
-        text = self.encoder.comma + self.encoder.item("object", found) if found else b""
-        if primary is None or primary.__class__ is str:
-            if len(self._objects) >= MAX_KNOWN:
-                self._objects.clear()
-            self._objects[what, primary] = text
-        return text
-
-    def _event(self, call: str, outcome: str | None, action: str) -> tuple[int, bytes]:
-        """The items of `event`."""
-        event = self.interpreter.meaning("", call, outcome).event
-        if action:
-            event = {**event, "action": action}
-        if len(self._events) >= MAX_KNOWN:
-            self._events.clear()
-        text = self.encoder.items(event)
-        found = self._events[call, outcome, action] = len(event), text
-        return found
+        item = self.encoder.comma + self.encoder.item("object", found) if found else b""
+        event = {**means.event, "action": action} if action else means.event
+        return Thing(len(item) > 0, item, len(event), self.encoder.items(event))

@@ -65,6 +65,7 @@ class Whole:
     """A run: what of tables and grouper is not theirs from the start."""
 
     head: Head
+    lives: list[Life]
     nodes: dict[bytes, Node]
     containers: dict[bytes, Containers]
     inside: dict[Container, Inside]
@@ -100,6 +101,8 @@ class Whole:
         membership.inside, membership.unsure, membership.version = self.inside, self.unsure, head.version
         membership.refused, membership.tentative = head.refused, head.tentative
         membership.support.known = self.marks
+        for life in self.lives:
+            life.answer_by = (life.answer.container if life.answer is not None else None) or membership
         clock = grouper.clock
         clock.now, clock._doubt, clock._doubts = head.now, head.doubt, head.doubts
         grouper._checked_ms, grouper._second, grouper._ms, grouper._next = (
@@ -158,7 +161,7 @@ class Rows:
         if not all(event is not None and event.closed for event in recent.values()):
             raise FormatError("an event is both open and closed")
         return Whole(
-            heads[0], self._nodes(), self._containers(), self._inside(), self._unsure(), self._marks(),
+            heads[0], self.lives, self._nodes(), self._containers(), self._inside(), self._unsure(), self._marks(),
             self._serials(), self.events,
             open_events, recent, deque(self._run(number, part) for number, part in _pairs(self._list("runs"))),
         )  # fmt: skip
