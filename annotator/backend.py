@@ -60,8 +60,8 @@ class Encoder(Protocol):
         """The name and the beginning of a map, or a list, by the number of what is in it. "" for a map without one."""
         ...
 
-    def words(self, first: bytes, text: bytes) -> bytes:
-        """Items out of `name=value name=value`, all ASCII without anything to escape; before them `a0`, `first`."""
+    def words(self, text: bytes) -> bytes:
+        """Items out of `name=value name=value`, all ASCII without anything to escape."""
         ...
 
     def number(self, value: int) -> bytes:

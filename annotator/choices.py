@@ -91,7 +91,8 @@ def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
     frame = None
     if isinstance(backend, Linux) and not options.original and options.fields is None and not options.resolve_users:
         encoder = encoders.Json() if is_json else encoders.Msgpack()
-        frame = Frame(encoder, backend.writer(encoder), node=options.node, after=b"\n" if is_json else b"")
+        reader, writer = backend.usual(detailed=True), backend.writer(encoder)
+        frame = Frame(encoder, reader, writer, node=options.node, after=b"\n" if is_json else b"")
     return Documents(
         json.render if is_json else msgpack.render,
         parts,

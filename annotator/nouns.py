@@ -25,6 +25,9 @@ _MIN, _MAX = -(2**63), 2**64 - 1
 _WIDE = re.compile(r"-?[0-9]{19,40}")
 """msgpack has no integers beyond 64 bits: one that a record claims (20 digits may be more) is kept as its digits."""
 
+_AS_IT_IS = frozenset((bool, float, str, bytes))
+"""Types of values that need no look at them."""
+
 _NEEDED = object()
 
 
@@ -68,14 +71,18 @@ class Nouns:
     def _map(self, noun: object, depth: int) -> dict[str, Any]:
         if depth > _DEPTH:
             raise FormatError(f"{type(noun).__name__} is nested more than {_DEPTH} deep")
-        values = ((name, getattr(noun, name), default) for name, _, default in self._shape(type(noun)))
-        return {name: self._plain(value, depth + 1) for name, value, default in values if value != default}
+        found: dict[str, Any] = {}
+        for name, _, default in self._fields.get(type(noun)) or self._shape(type(noun)):
+            value = getattr(noun, name)
+            if value != default:
+                found[name] = value if type(value) in _AS_IT_IS else self._plain(value, depth + 1)
+        return found
 
     def _plain(self, value: Any, depth: int) -> Any:
+        if type(value) is int:
+            return value if _MIN <= value <= _MAX else str(value)
         if isinstance(value, Enum):
             return value.value
-        if type(value) is int and not _MIN <= value <= _MAX:
-            return str(value)
         if value is None or isinstance(value, (bool, int, float, str, bytes)):
             return value
         if hasattr(value, "_fields") or dataclasses.is_dataclass(value):

@@ -17,6 +17,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from annotator.events import Grouper, Missing, Stretch
+from annotator.formats.documents import Documents
 from annotator.formats.raw import MAX_LINE, Raw
 from annotator.membership import Membership
 from annotator.model import Attribution, Event, Executed, Reading, Reason, Status
@@ -146,7 +147,7 @@ class Pipeline:
         self.watch = watch
         quick = keep is None and watch is None and grouper is None
         networks = not form.ordered and self.tables.provenance.sightings is not None
-        self._direct: Direct | None = getattr(form, "usual", None)
+        self._direct: Direct | None = form.frame.write if isinstance(form, Documents) and form.frame else None
         self._usual: Reader | None = None
         if quick and isinstance(backend, Quick):
             self._usual = backend.usual(detailed=self._direct is not None, networks=networks)
@@ -327,18 +328,10 @@ class Pipeline:
         return stop
 
     def _write(self, event: Event, answer: Attribution) -> None:
-        piece = self._at_once(event, answer) or self.form.write(event, answer)
+        piece = self.form.write(event, answer)
         if piece is not None:
             self._pieces.append(piece)
             self.stats.passed += len(event.lines)
-
-    def _at_once(self, event: Event, answer: Attribution) -> bytes | None:
-        """A usual event whose lines others had interrupted is written like all usual ones."""
-        if self._direct is None or self._usual is None or event.reversed or event.node:
-            return None
-        run = self._usual.shape.fullmatch(b"\n" + b"\n".join(event.lines))
-        signature = self._usual.read(run)[0] if run is not None else None
-        return self._direct(run, event.stamp, signature, answer) if run is not None and signature is not None else None
 
     def _count(self) -> None:
         """Bring the answers of one block into the counters."""

@@ -131,7 +131,8 @@ class World:
         stamp = f"{self.ms // 1000}.{self.ms % 1000:03d}:{self.serial}"
         tail = '\x1dARCH=x86_64 AUID="unset" UID="root"' if self.dialect.enriched and kind == "SYSCALL" else ""
         cr = b"\r" if self.dialect.cr else b""
-        return node + f"type={kind} msg=audit({stamp}): {body}{tail}".encode() + cr
+        said = f" {body}{tail}" if body else ""  # auditd hands EOE on without the blank
+        return node + f"type={kind} msg=audit({stamp}):{said}".encode() + cr
 
     def syscall(
         self, name: str, who: Process, result: int = 0, *, ok: bool = True, end: str = "", **args: int

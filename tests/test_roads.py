@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.choices import Options, form_of
+from annotator.formats.documents import Documents
 from annotator.linux.backend import Linux
+from annotator.model import Attribution, Event, Reason, Stamp, Status
 from annotator.pipeline import Pipeline
 from annotator.replay import Replay
 from annotator.sources import read_file
@@ -49,7 +51,10 @@ def ran(blocks: Sequence[bytes], options: Options, *, watched: bool) -> tuple[by
     """What left, what was counted, and how many events took the quick road."""
     stats, backend = Stats(), Linux()
     watch = (lambda *_: None) if watched else None
-    pipeline = Pipeline(backend, form_of(options, backend, stats), stats, watch=watch)
+    form = form_of(options, backend, stats)
+    if watched and isinstance(form, Documents):
+        form.frame = None
+    pipeline = Pipeline(backend, form, stats, watch=watch)
     quick = 0
     decide_all = pipeline._decide_all
 
@@ -159,3 +164,25 @@ def test_what_is_known_from_outside(form: str, tmp_path: Path) -> None:
     assert left[0].split(b"\n") == left[1].split(b"\n")
     alone = Replay(Options(format=form))
     assert left[0] != b"".join(map(alone.feed, read_file(log))) + alone.finish()
+
+
+@pytest.mark.parametrize("ending", [b"", b" "], ids=["auditd", "kernel"])
+def test_an_event_that_has_its_lines_is_written_at_once(ending: bytes) -> None:
+    """With EOE as auditd hands it to plugins, and as the kernel writes it: an object is made of neither."""
+    form = form_of(OPTIONS["json"], Linux(), Stats())
+    assert isinstance(form, Documents)
+    assert form.frame is not None
+    known = Attribution(Status.UNKNOWN, reason=Reason.NOT_SEEN)
+    written = 0
+    for told in World().told:
+        if told.lines[0].startswith(b"type=SYSCALL ") and told.lines[-1].startswith(b"type=PROCTITLE "):
+            key = told.lines[0].split(b"(", 1)[1].split(b")", 1)[0]
+            event = Event(key, b"", Stamp(1, 1), told.lines[0])
+            event.lines = [*told.lines, b"type=EOE msg=audit(" + key + b"):" + ending]
+            event.at = 0
+            quick = form.frame.whole(event, known)
+            form.frame, frame = None, form.frame
+            assert quick == form.write(event, known)
+            form.frame = frame
+            written += 1
+    assert written

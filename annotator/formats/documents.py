@@ -51,11 +51,13 @@ class Documents:
         self.node = node.encode()
         self.original = original
         self.fields = fields
-        self.usual = frame.write if frame is not None else None
-        """Writes a usual event out of its text, or leaves it (None) to `write`."""
+        self.frame = frame
 
     def write(self, event: Event, answer: Attribution) -> bytes:
         """One object."""
+        written = self.frame.whole(event, answer) if self.frame is not None else None
+        if written is not None:
+            return written
         if self.node and not event.node:
             event.node = self.node
         return self.render(event, answer, self.interpret(event), original=self.original, fields=self.fields)

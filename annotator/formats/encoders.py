@@ -45,9 +45,9 @@ class Json:
         """No number of items is written."""
         return ((self.name(name) if name else b"") + (b"[" if of_list else b"{"),) * MAX_COUNT
 
-    def words(self, first: bytes, text: bytes) -> bytes:
+    def words(self, text: bytes) -> bytes:
         """Quotes around all of them."""
-        return b'"a0":"' + first + b'","' + text.replace(b"=", b'":"').replace(b" ", b'","') + b'"'
+        return b'"' + text.replace(b"=", b'":"').replace(b" ", b'","') + b'"'
 
 
 class Msgpack:
@@ -86,9 +86,9 @@ class Msgpack:
             start + codec.pack(dict.fromkeys(range(count), 0))[: -2 * count or None] for count in range(MAX_COUNT)
         )
 
-    def words(self, first: bytes, text: bytes) -> bytes:
+    def words(self, text: bytes) -> bytes:
         """One by one."""
-        names = (word.partition("=") for word in (b"a0=" + first + b" " + text).decode("ascii").split(" "))
+        names = (word.partition("=") for word in text.decode("ascii").split(" "))
         return b"".join([self.value(part) for name, _, value in names for part in (name, value)])
 
     def number(self, value: int) -> bytes:

@@ -5,7 +5,7 @@ Says the same as `json.document`, in the same order.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from annotator.formats.answer import Answers
 from annotator.formats.json import ECS, entity, timestamp
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from annotator.backend import Encoder, Written
     from annotator.formats.answer import Answer
-    from annotator.model import Attribution, Container, Signature, Stamp
+    from annotator.model import Attribution, Container, Event, Signature, Stamp
 
     Writer = Callable[[re.Match[bytes], Signature], Written | None]
 
@@ -25,6 +25,16 @@ MAX_KNOWN = 16_384
 
 
 _THOUSAND = tuple(b"%03d" % number for number in range(1000))
+
+
+class Reader(Protocol):
+    """Finds who acted in the text of a usual event."""
+
+    shape: re.Pattern[bytes]
+
+    def signature(self, run: re.Match[bytes], /) -> Signature | None:
+        """Whose event it is; None for a text of another form."""
+        ...
 
 
 class Told(NamedTuple):
@@ -63,10 +73,11 @@ def _named(answer: Attribution) -> Container | Several | None:
 
 
 class Frame:
-    """One per run and form. `writer` is the backend's, `node` names the host, "" none; `after` ends an object."""
+    """One per run and form, with the backend's reader and writer. `node` names the host, "" none; `after` ends it."""
 
-    def __init__(self, encoder: Encoder, writer: Writer, *, node: str = "", after: bytes = b"") -> None:
+    def __init__(self, encoder: Encoder, reader: Reader, writer: Writer, *, node: str = "", after: bytes = b"") -> None:
         self.encoder = encoder
+        self.reader = reader
         self.after = after
         self._writer = writer
         self._answers = Answers()
@@ -101,6 +112,14 @@ class Frame:
                 *rest, told.end,
             ]
         )  # fmt: skip
+
+    def whole(self, event: Event, answer: Attribution) -> bytes | None:
+        """The object of an event that has its lines; None where it is not a usual one."""
+        if not event.lines or event.lines[0][:13] != b"type=SYSCALL ":
+            return None
+        run = self.reader.shape.fullmatch(b"\n" + b"\n".join(event.lines))
+        signature = self.reader.signature(run) if run is not None else None
+        return self.write(run, event.stamp, signature, answer) if run is not None and signature is not None else None
 
     def _tick(self, ms: int) -> bool:
         """Another millisecond."""

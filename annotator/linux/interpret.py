@@ -87,8 +87,10 @@ class Interpreter:
 
     @staticmethod
     def _bare(event: Event) -> list[bytes]:
-        """The lines as `type=TYPE BODY`, so that what repeats is the same."""
+        """The lines as `type=TYPE BODY`, so that what repeats is the same, but for EOE."""
         lines = event.in_order()
+        if lines[-1:] and lines[-1][:9] == b"type=EOE ":  # it ends without a blank behind the stamp
+            lines = lines[:-1]
         if event.node:
             node = b"node=" + event.node + b" "
             lines = [line.removeprefix(node) for line in lines]
@@ -125,10 +127,13 @@ class Interpreter:
             fields = fields_of("SYSCALL", body)
             process = numbers(fields.get("pid"), fields.get("ppid"))
             return Call(front_of(fields), tail_of(fields), Record("SYSCALL", fields), process)
-        front, tail = self.front(body[:first]), self.tail(body[last:])
+        begun, _, exit = body[:first].rpartition(b" exit=")
+        counted = begun and exit.isdigit()  # no error: it means nothing but itself
+        front, tail = self.front(begun if counted else body[:first]), self.tail(body[last:])
         a0, a1, a2, a3, items, ppid, pid = map(bytes.decode, middle.groups())
         fields = {
             **front.fields,
+            **({"exit": exit.decode()} if counted else {}),
             "a0": a0, "a1": a1, "a2": a2, "a3": a3, "items": items, "ppid": ppid, "pid": pid,
             **tail.fields,
         }  # fmt: skip

@@ -24,10 +24,10 @@ _CALL = (
 _OTHERS = (
     rb"(?:type=(?!PROCTITLE |EOE )[^ \n]+ msg=audit\(\1\):[^\n]*\n)*"
     rb"type=PROCTITLE msg=audit\(\1\):[^\n]*"
-    rb"(?:\ntype=EOE msg=audit\(\1\):[^\n]*)?"
 )
+_END = rb"(?:\ntype=EOE msg=audit\(\1\):[^\n]*)?"
 
-SHAPE = re.compile(_CALL + rb"([^\n]*)\n" + _OTHERS)
+SHAPE = re.compile(_CALL + rb"([^\n]*)\n" + _OTHERS + _END)
 """A usual event: SYSCALL first, PROCTITLE last, but for EOE. Groups: stamp, call, `exit`, `a0`, and the rest."""
 
 DETAILED = re.compile(
@@ -36,9 +36,10 @@ DETAILED = re.compile(
     + rb"("
     + _OTHERS
     + rb")"
+    + _END
 )
 """The same for forms that show fields. It has more groups: of the rest the numbers, and what stands behind them; and
-the other records."""
+the other records, but for EOE."""
 
 _TARGET = re.compile(
     rb"\ntype=OBJ_PID msg=audit\([0-9.:]+\): opid=(\d{1,10}) [^\n]*\ntype=PROCTITLE [^\n]*(?:\ntype=EOE [^\n]*)?\Z"
@@ -105,6 +106,13 @@ class Usual:
             self._kinds.clear()
         self._kinds[call] = kind
         return kind
+
+    def signature(self, run: re.Match[bytes]) -> Signature | None:
+        """Whose event it is, whatever else it says."""
+        rest = run[5]
+        shared = rest.find(b" ppid=")
+        part = rest[shared : rest.find(b" key=", shared)]
+        return self._known.get(part) or self._new(rest, part)
 
     @staticmethod
     def _executed(

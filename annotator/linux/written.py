@@ -138,7 +138,15 @@ class Writer:
         caller = self._callers.get(own) or self._caller(own)
         if caller is None:
             return None
-        start = caller.starts.get(call + exit if exit is not None else call) or self._start(call, exit, caller)
+        numbers = b"a0=" + a0 + b" " + numbers
+        if exit is None:
+            start = caller.starts.get(call)
+        elif exit[:1] == b"-":
+            start = caller.starts.get(call + exit)
+        else:  # no error: a number like the others
+            start = caller.starts.get(call + b"+")
+            numbers = b"exit=" + exit + b" " + numbers
+        start = start or self._start(call, exit, caller)
         stamp = b" msg=audit(" + key + b"): "
         bare = text.replace(stamp, b" ")
         others = self._others.get(bare) or self._behind(bare)
@@ -160,7 +168,7 @@ class Writer:
             (
                 caller.before[items], item, caller.after,
                 others.opening, self._call[start.size + 7 + caller.size],
-                start.fields, self._words(a0, numbers), caller.fields, others.written,
+                start.fields, self._words(numbers), caller.fields, others.written,
             ),
         )  # fmt: skip
 
@@ -232,18 +240,21 @@ class Writer:
         return caller
 
     def _start(self, call: bytes, exit: bytes | None, caller: Caller) -> Start:
-        front = self.interpreter.front(call[:-1] if exit is None else call + b"exit=" + exit)
+        """The beginning of a record, with an error; any other `exit` is only counted."""
+        counted = exit is not None and exit[:1] != b"-"
+        front = self.interpreter.front(call[:-1] if exit is None or counted else call + b"exit=" + exit)
         copies = dict(caller.copies)
         name = first(caller.record.fields.get("syscall")) or front.call
         means = self.interpreter.meaning("", name, front.outcome)
         size, text = 0, b""
         if copies.keys() <= front.fields.keys() <= _FRONT:
-            size, text = len(front.fields), self.encoder.items({**front.fields, **copies}) + self.encoder.comma
+            size = len(front.fields) + counted
+            text = self.encoder.items({**front.fields, **copies}) + self.encoder.comma
         if len(caller.starts) >= MAX_KNOWN:
             caller.starts.clear()
         by_others = means.place[:1] == "@" or means.place == "saddr"
         found = Start(f"{name} {front.outcome}", means, by_others, size, text)
-        caller.starts[call if exit is None else call + exit] = found
+        caller.starts[call + (b"" if exit is None else b"+" if counted else exit)] = found
         return found
 
     def _thing(self, start: Start, caller: Caller, others: Others) -> Thing:

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from annotator.choices import Options, expression_of, filter_of, form_of
 from annotator.events import Grouper
-from annotator.formats import json, msgpack
 from annotator.formats.raw import Raw
-from annotator.linux.backend import Linux
 from annotator.model import Attribution, Event, Reason, Status
 from annotator.pipeline import Form, Pipeline, Tables
 
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
     from annotator import config
     from annotator.aix.backend import Aix
+    from annotator.linux.backend import Linux
     from annotator.stats import Stats
 
 OVERLOADED = Attribution(Status.UNKNOWN, reason=Reason.OVERLOAD)
@@ -40,9 +39,8 @@ class Channel(NamedTuple):
 
     options: Options
     keep: Callable[[Event, Attribution], bool] | None
-    form: Form | None
-    marked: Form | None
-    interpret: Callable[[Event], dict[str, Any]] | None
+    form: Form
+    marked: Form
     stats: Stats
     taker: Taker
     pieces: list[bytes]
@@ -61,15 +59,9 @@ def channel(output: config.Output, node: str, backend: Linux | Aix, stats: Stats
         mark_unknown=output.mark_unknown,
         resolve_users=output.resolve_users,
     )
-    lined = output.format in ("raw", "record")
-    form = form_of(options, backend, stats) if lined else None
+    form = form_of(options, backend, stats)
     marked = Raw(backend.place, stats, mark_unknown=True) if output.format == "raw" else form
-    interpret: Callable[[Event], dict[str, Any]] | None = None
-    if not lined and isinstance(backend, Linux):
-        interpret = backend.interpreter(resolve_users=options.resolve_users)
-    elif not lined:
-        interpret = backend.interpret
-    return Channel(options, filter_of(options, expression_of(options)), form, marked, interpret, stats, taker, [])
+    return Channel(options, filter_of(options, expression_of(options)), form, marked, stats, taker, [])
 
 
 class Late(NamedTuple):
@@ -86,8 +78,8 @@ class Fan:
 
     def __init__(self, channels: Sequence[Channel]) -> None:
         self.channels = channels
-        self.lined = [one for one in channels if one.form is not None]
-        self.documents = [one for one in channels if one.form is None]
+        self.lined = [one for one in channels if one.form.ordered]
+        self.documents = [one for one in channels if not one.form.ordered]
         self.waiting = 0  # late records that have not left
         self._alone = self.lined[0] if len(self.lined) == 1 and self.lined[0].keep is None else None
 
@@ -98,12 +90,10 @@ class Fan:
                 one.stats.filtered += len(event.lines)
                 continue
             one.stats.passed += len(event.lines)
-            one.pieces.append(_render(one, event, answer))
+            one.pieces.append(one.form.write(event, answer) or b"")
         overload = answer is OVERLOADED
         if self._alone is not None:
-            form = self._alone.marked if overload else self._alone.form
-            if form is not None:
-                form.write(event, answer)
+            (self._alone.marked if overload else self._alone.form).write(event, answer)
         elif self.lined:
             self._write_versions(event, answer, overload=overload)
 
@@ -114,7 +104,7 @@ class Fan:
         for one in self.lined:
             form = one.marked if overload else one.form
             event.lines = lines
-            if form is None or (one.keep is not None and not one.keep(event, answer)):
+            if one.keep is not None and not one.keep(event, answer):
                 one.stats.filtered += len(lines)
                 versions.append(absent)
                 continue
@@ -205,12 +195,3 @@ class Fanout(Fanned):
         self.form.waiting += 1
         stands: bytes = late
         return stands
-
-
-def _render(one: Channel, event: Event, answer: Attribution) -> bytes:
-    options = one.options
-    if options.node and not event.node:
-        event.node = options.node.encode()
-    render = json.render if options.format == "json" else msgpack.render
-    parts = one.interpret(event) if one.interpret is not None else {}
-    return render(event, answer, parts, original=options.original, fields=options.fields)

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from annotator.plugin.attach import Attached
     from annotator.plugin.questions import Questions
 
+GATHER_S = 0.005
+"""What the follower tells is taken at least so long after it was taken last, but for records that come."""
+
 PART = 100
 """Lines that are fed at once while this machine's processes are followed: some 2 ms."""
 
@@ -108,7 +111,7 @@ class Worker:
         self.watched: dict[int, Callable[[], None]] = {link.fileno(): self._hear}
         self._inbox = wire.Inbox()
         self._cutter = Cutter("auditd")
-        self._came = time.monotonic()
+        self._came = self._saw = time.monotonic()
         self._progress = Progress(self.pipeline.grouper, self.outputs)
         self._check = CHECKED
         self.live: Attached | None = None
@@ -162,6 +165,7 @@ class Worker:
         """Take what this machine has told; with `fence` all that happened until now."""
         if self.live is not None:
             self.live.see(fence=fence)
+            self._saw = time.monotonic()
 
     def containers(self) -> list[Container]:
         """Those that live, newest first."""
@@ -173,9 +177,12 @@ class Worker:
     def step(self, wait_s: float) -> None:
         """Wait for something to happen, at most so long, and see to it."""
         poll = select.poll()
+        rests = self._saw + GATHER_S - time.monotonic()  # what this machine tells is not taken bit by bit
+        follower = self.live.fileno() if self.live is not None and rests > 0 else -1
         for fd in self.watched:
-            poll.register(fd, select.POLLIN)
-        for fd, _ in poll.poll(wait_s * 1000):
+            if fd != follower:
+                poll.register(fd, select.POLLIN)
+        for fd, _ in poll.poll(1000 * (min(wait_s, rests) if follower >= 0 else wait_s)):
             self.watched[fd]()
         quiet = time.monotonic() - self._came
         if quiet >= 0.05 and self.code is None:

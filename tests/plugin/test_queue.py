@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.plugin.backlog import Backlog
+from annotator.plugin.reader import GATHERED, Reader
 from annotator.plugin.spool import MAGIC, Spool
 from tests.plugin.driver import Plugin, configure, content, plugin, records, until
 
@@ -374,3 +375,18 @@ def test_what_waits_survives_kill_9(tmp_path: Path, both: bool) -> None:
     wanted = [*data.splitlines(), *records(8001, 100).splitlines()]
     assert found == wanted if not both else sorted(set(found)) == sorted(wanted)
     assert list(files("backlog-*")) == []
+
+
+def test_what_keeps_coming_is_handed_on_together() -> None:
+    """A single record goes on at once; those right behind it wait for each other, unless they are many or the last."""
+    reader = Reader("")
+    reader.backlog.put(b"a\n")
+    assert not reader._gathers(100.0)
+    reader._handed_at = 100.0
+    assert reader._gathers(100.001)
+    assert not reader._gathers(100.1)
+    reader._until = 1.0
+    assert not reader._gathers(100.001)
+    reader._until = 0.0
+    reader.backlog.put(b"b" * GATHERED + b"\n")
+    assert not reader._gathers(100.001)
