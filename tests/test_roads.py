@@ -56,14 +56,16 @@ def ran(blocks: Sequence[bytes], options: Options, *, watched: bool) -> tuple[by
         form.frame = None
     pipeline = Pipeline(backend, form, stats, watch=watch)
     quick = 0
-    decide_all = pipeline._decide_all
+    road = pipeline._quick
+    if road is not None:
+        decide = road.decide
 
-    def counted(stretch: Stretch) -> None:
-        nonlocal quick
-        quick += len(stretch.events)
-        decide_all(stretch)
+        def counted(stretch: Stretch) -> None:
+            nonlocal quick
+            quick += len(stretch.events)
+            decide(stretch)
 
-    pipeline._decide_all = counted  # type: ignore[method-assign]
+        road.decide = counted  # type: ignore[method-assign]
     out = [pipeline.feed_text(block) for block in blocks]
     out.append(pipeline.finish())
     assert stats.check() == []

@@ -88,9 +88,19 @@ class Msgpack:
 
     def words(self, text: bytes) -> bytes:
         """One by one."""
-        names = (word.partition("=") for word in text.decode("ascii").split(" "))
-        return b"".join([self.value(part) for name, _, value in names for part in (name, value)])
+        parts: list[bytes] = []
+        for word in text.split(b" "):
+            name, _, value = word.partition(b"=")
+            parts += (self._text(name), self._text(value))
+        return b"".join(parts)
 
     def number(self, value: int) -> bytes:
-        """In as few bytes as it takes."""
-        return self.value(value)
+        """In as few bytes as it takes; most serials take five."""
+        return b"\xce" + value.to_bytes(4, "big") if 0xFFFF < value <= 0xFFFF_FFFF else self.value(value)
+
+    def _text(self, ascii_: bytes) -> bytes:
+        return _SHORT[len(ascii_)] + ascii_ if len(ascii_) < len(_SHORT) else self.value(ascii_.decode("ascii"))
+
+
+_SHORT = tuple(bytes((0xA0 | size,)) for size in range(32))
+"""What stands before a text of less than 32 bytes."""
