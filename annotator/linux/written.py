@@ -75,9 +75,11 @@ class Caller:
         "after", "before", "copies", "fields", "parts", "process", "processes", "record", "size", "starts", "things",
     )  # fmt: skip
 
-    def __init__(self, encoder: Encoder, tail: Tail, own: Fields, copies: Copies) -> None:
+    def __init__(
+        self, encoder: Encoder, openings: tuple[tuple[bytes, ...], ...], tail: Tail, own: Fields, copies: Copies
+    ) -> None:
         comma, end, item, items = encoder.comma, encoder.end, encoder.item, encoder.items
-        auditd, summary = encoder.opening("auditd")[2 + (tail.session != "")], encoder.opening("summary")
+        auditd, summary = openings[0][2 + (tail.session != "")], openings[1]
         before = item("user", tail.user) + comma if tail.user else b""
         before += auditd + (item("session", tail.session) + comma if tail.session else b"")
         self.record = Record("SYSCALL", tail.fields)
@@ -120,6 +122,7 @@ class Writer:
         self._callers: dict[bytes, Caller | None] = {}
         self._starts: dict[tuple[str, Copies], dict[bytes, Start]] = {}
         self._others: dict[bytes, Others] = {}
+        self._openings = encoder.opening("auditd"), encoder.opening("summary")
         self._records = encoder.opening("records", of_list=True)
         self._words = encoder.words
         record = encoder.opening("")[2] + encoder.item("type", "SYSCALL") + encoder.comma
@@ -231,7 +234,7 @@ class Writer:
         odd = not mine.keys().isdisjoint(_NUMBERS) or any(value.__class__ is not str for _, value in copies)
         caller = None
         if mine and tail.actor and len(mine) <= MAX_FIELDS and not odd:
-            caller = Caller(self.encoder, tail, mine, copies)
+            caller = Caller(self.encoder, self._openings, tail, mine, copies)
             caller.starts = self._starts.setdefault((tail.call, copies), {})
         if len(self._callers) >= MAX_KNOWN:
             self._callers.clear()
