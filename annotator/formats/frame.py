@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Writer = Callable[[re.Match[bytes], Signature], Written | None]
 
-MAX_KNOWN = 16_384
+MAX_KNOWN = 4096
 """Answers that are kept; when there are more, all are forgotten."""
 
 

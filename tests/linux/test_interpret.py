@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from annotator.formats.json import render
 from annotator.linux.bodies import fields_of
+from annotator.linux.ecs import meaning
 from annotator.linux.interpret import MAX_KNOWN, Interpreter, interpret, interpreter_with_passwd
+from annotator.linux.tables import SYSCALLS
 from annotator.model import Attribution, Event, Reason, Stamp, Status
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "linux"
@@ -439,3 +441,10 @@ def test_a_form_that_is_known_changes_no_value() -> None:
         name = next(iter(alone))
         assert fields_of("USER", f"{name}=plain".encode()) == {name: "plain"}
         assert fields_of("USER", f"{name}={value}".encode()) == alone
+
+
+def test_the_object_of_a_call_is_told_by_what_is_kept() -> None:
+    """`written` keeps it with the caller, or with the records behind: for no call do other fields have a say."""
+    names = {name for calls in SYSCALLS.values() for name in calls.values()}
+    places = {meaning("", name, outcome).place for name in names for outcome in ("success", "failure", None)}
+    assert {place for place in places if place[:1] != "@"} == {"", "saddr", "key", "exe", "comm"}
