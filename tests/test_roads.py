@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from annotator.choices import Options, form_of
 from annotator.formats.documents import Documents
 from annotator.linux.backend import Linux
+from annotator.linux.usual import DETAILED
 from annotator.model import Attribution, Event, Reason, Stamp, Status
 from annotator.pipeline import Pipeline
 from annotator.replay import Replay
@@ -188,3 +189,21 @@ def test_an_event_that_has_its_lines_is_written_at_once(ending: bytes) -> None:
             form.frame = frame
             written += 1
     assert written
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_records_that_came_last_first_are_read_in_their_order(backwards: bool) -> None:
+    """As `ausearch` prints them; or not, though said to be: the same is written with and without the frame."""
+    run = DETAILED.search(b"\n" + (ROOT / "samples/linux/stock-s01/input.log").read_bytes().partition(b"EXECVE")[2])
+    assert run is not None
+    lines = run[0][1:].split(b"\n")
+    assert sum(line.startswith(b"type=PATH ") for line in lines) > 1
+    lines = lines[::-1] if backwards else lines
+    out = []
+    for quick in (True, False):
+        form = form_of(OPTIONS["json"], backend := Linux(), stats := Stats())
+        assert isinstance(form, Documents)
+        form.frame = form.frame if quick else None
+        pipeline = Pipeline(backend, form, stats, reversed_records=True)
+        out.append(pipeline.feed_text(b"\n".join(lines)) + pipeline.finish())
+    assert out[0] == out[1]

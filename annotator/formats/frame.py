@@ -115,7 +115,7 @@ class Frame:
 
     def whole(self, event: Event, answer: Attribution) -> bytes | None:
         """The object of an event that has its lines; None where it is not a usual one."""
-        if not event.lines or event.lines[0][:13] != b"type=SYSCALL ":
+        if event.reversed or not event.lines or event.lines[0][:13] != b"type=SYSCALL ":
             return None
         run = self.reader.shape.fullmatch(b"\n" + b"\n".join(event.lines))
         signature = self.reader.signature(run) if run is not None else None

@@ -3,8 +3,8 @@
 The head says, as places in the file: `left`, before which all has left the outputs; `handed`, before which all is with
 the worker; and the end. Behind a worker that ended well the next plugin goes on at `handed`, else at `left`: then some
 lines may come twice, and none is missing. When all has left the file starts anew, so that in quiet times the same few
-pages are used again and again, and hardly ever written to the disk. Nothing is forced to the disk: a crash of the
-machine may lose it.
+pages are used again and again, and hardly ever written to the disk; in a stream without a pause what has not left is
+moved to the front now and then. Nothing is forced to the disk: a crash of the machine may lose it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ BATCH = 256 * 1024
 """Bytes that are handed on together, when so many wait."""
 ROOM = 1 << 20
 """Bytes that an empty file keeps."""
+SHARE = 16
+"""What has not left is moved to the front when so many times its size has left: it costs little, and ends no file."""
 
 
 class Spool:
@@ -48,6 +50,7 @@ class Spool:
             self._end = max(_HEAD.size, min(end, info.st_size))
             self._left = self._handed = min(self._end, max(_HEAD.size, handed if clean else left))
         self._at: int = self._left
+        self._moved = 0  # a place, as others know it, is one in the file plus this
         try:
             self._note()
         except OSError:  # a full disk
@@ -91,33 +94,53 @@ class Spool:
         if not found:
             return self._take_long(data)
         self._at += at
-        return b"".join(found), self._at
+        return b"".join(found), self._at + self._moved
 
     def _take_long(self, data: bytes) -> tuple[bytes, int] | None:
         length = _SIZE.unpack_from(data)[0] if len(data) >= _SIZE.size else 0
         if not length or self._at + _SIZE.size + length > self._end:
             self._at = self._end
-            self.leave(self._end)
+            self.leave(self._end + self._moved)
             return None
         chunk = os.pread(self.fd, length, self._at + _SIZE.size)
         self._at += _SIZE.size + length
-        return chunk, self._at
+        return chunk, self._at + self._moved
 
     def hand(self, place: int) -> None:
         """What was taken before this place is with the worker."""
-        if place > self._handed:
-            self._handed = place
+        if place - self._moved > self._handed:
+            self._handed = place - self._moved
             self._note()
 
     def leave(self, place: int) -> None:
         """What was taken before this place has left. When that is all, the file starts anew."""
-        self._left = max(self._left, place)
+        self._left = max(self._left, place - self._moved)
         self._handed = max(self._handed, self._left)
         if self.is_empty:
             if self._end > ROOM:
                 os.ftruncate(self.fd, ROOM)
             self._at = self._left = self._handed = self._end = _HEAD.size
+        elif self._left - _HEAD.size >= max(ROOM, SHARE * (self._end - self._left)):
+            self._move_up()
         self._note()
+
+    def _move_up(self) -> None:
+        """Copy what has not left to the front. It is in both places until the head says which one holds."""
+        front, done = _HEAD.size, 0
+        try:
+            while data := os.pread(self.fd, min(BATCH, self._end - self._left - done), self._left + done):
+                done += os.pwrite(self.fd, data, front + done)
+        except OSError:
+            return
+        if done < self._end - self._left:  # the file was cut by somebody else
+            return
+        gone = self._left - front
+        self._moved += gone
+        self._left, self._handed, self._at, self._end = (
+            front, self._handed - gone, self._at - gone, self._end - gone,
+        )  # fmt: skip
+        self._note()
+        os.ftruncate(self.fd, max(ROOM, self._end))
 
     def close(self) -> None:
         """Let go; a file from which all has left is removed."""

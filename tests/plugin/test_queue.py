@@ -63,6 +63,58 @@ def test_what_goes_in_comes_out_in_its_order(
     assert later.waiting == 0
 
 
+@given(steps=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 90)), max_size=120), clean=st.booleans())
+def test_what_is_moved_to_the_front_is_what_has_not_left(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]], clean: bool
+) -> None:
+    """Nothing is lost or comes twice, now and after a kill, however often it is moved."""
+    path = tmp_path_factory.mktemp("spool") / "backlog-1"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("annotator.plugin.spool.ROOM", 300)
+        patch.setattr("annotator.plugin.spool.SHARE", 2)
+        one = Spool(str(path), create=True)
+        came, taken, left, places = b"", b"", 0, []
+        for at, (step, size) in enumerate(steps):
+            if step == 0 or one.size == 0:
+                chunk = b"%d" % (at % 10) * size + b"\n"
+                one.put(chunk)
+                came += chunk
+            elif step == 1 and (batch := one.take(most=50)) is not None:
+                taken += batch[0]
+                places.append((batch[1], len(taken)))
+            elif places:
+                place, left = places.pop(0)
+                one.hand(place)
+                one.leave(place)
+            assert came.startswith(taken)
+        handed = places[0] if clean and places else None
+        if handed is not None:
+            one.hand(handed[0])
+        os.close(one.fd)
+        two = Spool(str(path), create=False, clean=clean)
+        rest = b""
+        while (batch := two.take()) is not None:
+            rest += batch[0]
+        os.close(two.fd)
+        assert rest == came[handed[1] if handed is not None else left :]
+
+
+def test_a_stream_without_a_pause_keeps_the_file_short(tmp_path: Path) -> None:
+    """Something waits at every moment, for a hundred times what an empty file keeps."""
+    path = tmp_path / "backlog-1"
+    one = Spool(str(path), create=True)
+    one.put(b"a" * 9999 + b"\n")
+    for at in range(10_000):
+        one.put(b"%d" % (at % 10) * 9999 + b"\n")
+        batch = one.take(most=10_000)
+        assert batch is not None
+        one.hand(batch[1])
+        one.leave(batch[1])
+        assert path.stat().st_size < 2 * MIB
+    assert one.take() == (b"9" * 9999 + b"\n", one._end + one._moved)
+    os.close(one.fd)
+
+
 def opened(directory: Path, *, clean: bool = True) -> Backlog:
     """The backlog of a run that starts."""
     one = Backlog()
