@@ -1,7 +1,7 @@
 """The wiring and the loop: lines to events to answers to bytes. Attribute first, then apply the event's own facts.
 
 The parent acted in a fork, the process was still inside at its exit, the engine acted in a registration: so an event is
-answered with the tables as they stood before it. This module has the only clock.
+answered with the tables as they stood before it.
 
 An event takes one of two roads, to the same end. Usual ones come as a `Stretch` and take the quick one (see `quick`).
 All others come as an `Event`, and so do all when events are filtered or watched.

@@ -207,3 +207,28 @@ def test_records_that_came_last_first_are_read_in_their_order(backwards: bool) -
         pipeline = Pipeline(backend, form, stats, reversed_records=True)
         out.append(pipeline.feed_text(b"\n".join(lines)) + pipeline.finish())
     assert out[0] == out[1]
+
+
+def usual(stamp: str, *, tail: str = "", path: str = "", title: str = " ", exit: str = "exit=3") -> list[bytes]:
+    """One event of the usual shape."""
+    key = f"msg=audit({stamp}):"
+    return [
+        f"type=SYSCALL {key} arch=c000003e syscall=257 success=yes {exit} a0=1 a1=2 a2=3 a3=4 items=1 ppid=1 pid=9 "
+        f'auid=1 uid=0 gid=0 tty=(none) ses=1 comm="x" exe="/x" key=(null){tail}'.encode(),
+        f'type=PATH {key} item=0 name="a" nametype=NORMAL{path}'.encode(),
+        f"type=PROCTITLE {key}{title}proctitle=78".encode(),
+    ]
+
+
+@FORMS
+def test_what_a_review_found(options: Options) -> None:
+    """A serial beyond 64 bits; an event twice, back to back; stamps where none belongs; a result twice."""
+    one, two = "1700000000.000:7", "1700000000.500:8"
+    stamp = f" msg=audit({one}): "
+    for lines in (
+        [*usual("1700000000.000:18446744073709551616"), *usual("1700000000.000:18446744073709551617")],
+        [*usual(one), *usual(one), *usual(two)],
+        [*usual(one, tail=f"\x1dX=1{stamp}", path=stamp, title=""), *usual(two)],
+        [*usual(one, exit="exit=5 exit=3"), *usual(two, exit="exit=007")],
+    ):
+        both([b"\n".join(lines)], options)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from annotator.choices import Options, form_of
 from annotator.errors import StoreError
 from annotator.events import Grouper, Serials, StreamClock
 from annotator.formats import json
@@ -60,6 +61,8 @@ FORMS: dict[str, Callable[[Linux, Stats], Any]] = {
     "raw": lambda backend, stats: Raw(backend.place, stats, mark_unknown=True),
     "record": Record,
     "json": lambda backend, _: Json(backend),
+    "quick raw": lambda backend, stats: form_of(Options(), backend, stats),
+    "quick json": lambda backend, stats: form_of(Options(format="json", node="here"), backend, stats),
 }
 
 

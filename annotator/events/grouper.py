@@ -157,6 +157,7 @@ class Grouper:
             end = run.end()
             if (
                 (end != stop and not _is_another(text, end + 1, key))
+                or (end == stop and after is not None and after[1] == key)
                 or key in self.recent
                 or key in self.open
                 or key == self._key

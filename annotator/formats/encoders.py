@@ -20,7 +20,6 @@ class Json:
     comma = b","
     end = b"}"
     end_list = b"]"
-    number = b"%d".__mod__
 
     def value(self, value: Any) -> bytes:
         """Any plain value."""
@@ -48,6 +47,10 @@ class Json:
     def words(self, text: bytes) -> bytes:
         """Quotes around all of them."""
         return b'"' + text.replace(b"=", b'":"').replace(b" ", b'","') + b'"'
+
+    def number(self, value: int) -> bytes:
+        """Its digits."""
+        return b"%d" % value if value < 1 << 64 else self.value(value)
 
 
 class Msgpack:

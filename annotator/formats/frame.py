@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from annotator.formats.answer import Answer
     from annotator.model import Attribution, Container, Event, Signature, Stamp
 
-    Writer = Callable[[re.Match[bytes], Signature], Written | None]
+    Write = Callable[[re.Match[bytes], Signature], Written | None]
 
 MAX_KNOWN = 4096
 """Answers that are kept; when there are more, all are forgotten."""
@@ -27,7 +27,7 @@ MAX_KNOWN = 4096
 _THOUSAND = tuple(b"%03d" % number for number in range(1000))
 
 
-class Reader(Protocol):
+class Actors(Protocol):
     """Finds who acted in the text of a usual event."""
 
     shape: re.Pattern[bytes]
@@ -75,11 +75,11 @@ def _named(answer: Attribution) -> Container | Several | None:
 class Frame:
     """One per run and form, with the backend's reader and writer. `node` names the host, "" none; `after` ends it."""
 
-    def __init__(self, encoder: Encoder, reader: Reader, writer: Writer, *, node: str = "", after: bytes = b"") -> None:
+    def __init__(self, encoder: Encoder, reader: Actors, write: Write, *, node: str = "", after: bytes = b"") -> None:
         self.encoder = encoder
         self.reader = reader
         self.after = after
-        self._writer = writer
+        self._write = write
         self._answers = Answers()
         self._told: dict[int, Told] = {}
         self._ends: dict[int, tuple[Answer, int, bytes]] = {}
@@ -97,7 +97,7 @@ class Frame:
 
     def write(self, run: re.Match[bytes], stamp: Stamp, signature: Signature, answer: Attribution) -> bytes | None:
         """The object; None for what the backend would rather have as an event, or a stamp that has no time of day."""
-        written = self._writer(run, signature)
+        written = self._write(run, signature)
         if written is None or (stamp[0] != self._ms and not self._tick(stamp[0])):
             return None
         told = self._told.get(id(answer))

@@ -69,8 +69,11 @@ _ACTOR = re.compile(
     rb"comm=(\S+) exe=(\S+)"
 )
 
-LIMIT = 65_536
+LIMIT = 16_384
 """Entries of each cache below; a full one is emptied. All are pure: what the same bytes say is always the same."""
+
+MAX_PART = 1024
+"""Bytes of what is remembered: most of it may be the path of a program, which a user chooses."""
 
 calls: dict[bytes, tuple[str, bool]] = {}
 """A SYSCALL record up to `a0=` to the kind of call (``""``: changes nothing) and whether it succeeded."""
@@ -120,7 +123,8 @@ def _plain(event: Event, line: bytes) -> Reading:
     if kind in ("", "socket", "exit", "root"):
         if len(_readings) >= LIMIT:
             _readings.clear()
-        _readings[kind, part] = reading
+        if len(part) <= MAX_PART:
+            _readings[kind, part] = reading
     return reading
 
 
@@ -131,7 +135,8 @@ def call_of(call: bytes) -> tuple[str, bool]:
     known = (kind, kind == "exit" or (len(words) > 2 and words[2][:12] == b"success=yes "))
     if len(calls) >= LIMIT:
         calls.clear()
-    calls[call] = known
+    if len(call) <= MAX_PART:
+        calls[call] = known
     return known
 
 
@@ -145,7 +150,8 @@ def actor_of(part: bytes) -> Actor | None:
     actor = Actor(int(pid), int(ppid), int(auid), int(uid), int(ses), text(comm), text(exe), tty)
     if len(_actors) >= LIMIT:
         _actors.clear()
-    _actors[part] = actor
+    if len(part) <= MAX_PART:
+        _actors[part] = actor
     return actor
 
 

@@ -1,7 +1,7 @@
 """One finished event as the `event`, `process`, `user` and `auditd` parts of the JSON form.
 
 What repeats is read once: bodies of records other than SYSCALL, the beginning of a SYSCALL record (machine, call,
-result) and its end (users, session, program, key), each in a table with a bound. A name of a user is given only where
+error) and its end (users, session, program, key), each in a table with a bound. A name of a user is given only where
 the log has it (log_format = ENRICHED) or a look-up was handed in: a number means nothing on another machine.
 """
 
@@ -128,7 +128,7 @@ class Interpreter:
             process = numbers(fields.get("pid"), fields.get("ppid"))
             return Call(front_of(fields), tail_of(fields), Record("SYSCALL", fields), process)
         begun, _, exit = body[:first].rpartition(b" exit=")
-        counted = begun and exit.isdigit()  # no error: it means nothing but itself
+        counted = exit.isdigit() and b" exit=" not in begun  # no error: it means nothing but itself
         front, tail = self.front(begun if counted else body[:first]), self.tail(body[last:])
         a0, a1, a2, a3, items, ppid, pid = map(bytes.decode, middle.groups())
         fields = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from annotator.linux.facts import LIMIT, actor_of, call_of, changed, cloned, commanded, hexadecimal, is_engine
+from annotator.linux.facts import LIMIT, MAX_PART, actor_of, call_of, changed, cloned, commanded, hexadecimal, is_engine
 from annotator.linux.marks import device, marks
 from annotator.linux.records import body_end, split
 from annotator.model import Executed, Signature
@@ -145,7 +145,9 @@ class Usual:
         actor = actor_of(part) if rest.find(b" key=", rest.find(b" ppid=")) > 0 else None
         if actor is None:
             return None
+        signature = Signature(actor)
         if len(self._known) >= LIMIT:
             self._known.clear()
-        signature = self._known[part] = Signature(actor)
+        if len(part) <= MAX_PART:
+            self._known[part] = signature
         return signature

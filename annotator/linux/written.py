@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotator.linux.actor import Record, first
-from annotator.linux.interpret import MAX_KNOWN, Interpreter
+from annotator.linux.interpret import MAX_BODY, MAX_KNOWN, Interpreter
 from annotator.linux.objects import object_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ MAX_OTHERS = 4096
 """Texts of all records behind a SYSCALL that are remembered with what was written of them."""
 
 MAX_TEXT = 4096
-"""Bytes of such a text."""
+"""Bytes of such a text; of the end of a SYSCALL record `interpret.MAX_BODY`."""
 
 MAX_LINES = MAX_FIELDS = 100
 """Lines of such a text, and fields of a record: of more an object is made."""
@@ -64,11 +64,12 @@ class Start(NamedTuple):
 
 
 class Caller:
-    """The end of a SYSCALL record, from auid= on, written: who called. `size` is how many fields it has.
+    """The end of a SYSCALL record, from auid= on, written: who called.
 
-    `before` and `after` stand around the object in the summary, the first without and with one: `parts` items, of which
-    the summary's is the last. `copies` are of fields that stand in the front, and take their place there. `starts` are
-    the beginnings of records that end with the same copies, by their text.
+    `fields` are those of the record, `size` in number, and `copies` those that take the place of one in its front;
+    `process` are `processes` items for the process. `before` and `after` are what stands around the object in the
+    summary, the first in two versions, without and with one; they are of `parts` items: `user`, if known, and `auditd`.
+    `starts` are the beginnings of records that end with the same copies, and `things` the objects told by the caller.
     """
 
     __slots__ = (
@@ -97,7 +98,11 @@ class Caller:
 
 
 class Others:
-    """The records behind a SYSCALL record, written; `lines` is -1 where it takes more than this to read them."""
+    """The records behind a SYSCALL record, `written` with what ends the object; `opening` is before the list of all.
+
+    `command` are `commands` items for the process, `things` the objects told by these records. `lines` is -1 where it
+    takes more than this to read them.
+    """
 
     __slots__ = ("command", "commands", "lines", "opening", "records", "things", "written")
 
@@ -121,6 +126,7 @@ class Writer:
         self.interpreter = Interpreter()
         self._callers: dict[bytes, Caller | None] = {}
         self._starts: dict[tuple[str, Copies], dict[bytes, Start]] = {}
+        self._started = 0  # how many these are
         self._others: dict[bytes, Others] = {}
         self._openings = encoder.opening("auditd"), encoder.opening("summary")
         self._records = encoder.opening("records", of_list=True)
@@ -192,6 +198,8 @@ class Writer:
 
     def _read(self, text: bytes) -> Others:
         known, read = self.interpreter.known, self.interpreter.record
+        if b" msg=audit(" in text:  # a stamp in a value, or one that ends otherwise: whose it was is not seen any more
+            return NOT_USUAL
         lines = text.split(b"\n")
         found: list[Record] = []
         executed = None
@@ -235,11 +243,13 @@ class Writer:
         caller = None
         if mine and tail.actor and len(mine) <= MAX_FIELDS and not odd:
             caller = Caller(self.encoder, self._openings, tail, mine, copies)
+            if len(self._starts) >= MAX_KNOWN:
+                self._starts.clear()
             caller.starts = self._starts.setdefault((tail.call, copies), {})
         if len(self._callers) >= MAX_KNOWN:
             self._callers.clear()
-            self._starts.clear()
-        self._callers[own] = caller
+        if len(own) <= MAX_BODY:
+            self._callers[own] = caller
         return caller
 
     def _start(self, call: bytes, exit: bytes | None, caller: Caller) -> Start:
@@ -253,8 +263,11 @@ class Writer:
         if copies.keys() <= front.fields.keys() <= _FRONT:
             size = len(front.fields) + counted
             text = self.encoder.items({**front.fields, **copies}) + self.encoder.comma
-        if len(caller.starts) >= MAX_KNOWN:
-            caller.starts.clear()
+        if self._started >= MAX_KNOWN:
+            self._started = 0
+            for starts in self._starts.values():
+                starts.clear()
+        self._started += 1
         by_others = means.place[:1] == "@" or means.place == "saddr"
         found = Start(f"{name} {front.outcome}", means, by_others, size, text)
         caller.starts[call + (b"" if exit is None else b"+" if counted else exit)] = found

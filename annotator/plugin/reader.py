@@ -146,22 +146,24 @@ class Reader:
         """Queue what the worker may have now."""
         if not self.upkeep.ready or self._paused or self._ended or not self._has_inherited():
             return
-        free = not self.backlog.waiting or time.monotonic() - self._ready_at >= RELOAD_S
-        if self._reload and free and not self._until:
-            self._reload, self._paused = False, True
-            self._say(wire.RELOAD)
-            return
         now = time.monotonic()
         if not self._gathers(now):
             while self.upkeep.given - self.upkeep.read < WINDOW and (batch := self.backlog.take()) is not None:
                 self._send(batch[0], passed=batch[1])
                 self._handed_at = now
+        free = not self.backlog.waiting or now - self._ready_at >= RELOAD_S
+        if self._reload and free and not self._until:
+            self._reload, self._paused = False, True
+            self._say(wire.RELOAD)
+            return
         if self._until and self._is_read_out() and not self.backlog.waiting:
             self._end()
 
     def _gathers(self, now: float) -> bool:
         """Whether what waits may wait a little longer, since something was handed on just before."""
-        return not self._until and self.backlog.waiting < GATHERED and now < self._handed_at + GATHER_S
+        if self._until or self._reload or self.backlog.waiting >= GATHERED:
+            return False
+        return now < self._handed_at + GATHER_S
 
     def _has_inherited(self) -> bool:
         """Whether what an earlier run left is known: until then nothing newer is handed on."""

@@ -440,5 +440,8 @@ def test_what_keeps_coming_is_handed_on_together() -> None:
     reader._until = 1.0
     assert not reader._gathers(100.001)
     reader._until = 0.0
+    reader._reload = True  # nothing is to wait then, so that it is done soon
+    assert not reader._gathers(100.001)
+    reader._reload = False
     reader.backlog.put(b"b" * GATHERED + b"\n")
     assert not reader._gathers(100.001)
