@@ -22,7 +22,7 @@ _CALL = (
     rb"(?:exit=(-?\d+) )?a0=([0-9a-f]+) "
 )
 _OTHERS = (
-    rb"(?:type=(?!PROCTITLE |EOE )[^ \n]+ msg=audit\(\1\):[^\n]*\n)*"
+    rb"(?:type=(?!PROCTITLE |EOE |SYSCALL )[^ \n]+ msg=audit\(\1\):[^\n]*\n)*"
     rb"type=PROCTITLE msg=audit\(\1\):[^\n]*"
 )
 _END = rb"(?:\ntype=EOE msg=audit\(\1\):[^\n]*)?"
