@@ -144,6 +144,11 @@ class Siege:
             f"right {count['right'] + count['host']}, wrong {judge.wrong(count)}, unknown {judge.unknown(count)}\n"
         )
 
+    def was_behind(self) -> bool:
+        """Whether our queue was full, so that auditd's own ran over; and all of that was said."""
+        full = re.search(r"queue_full=[1-9]", self.notes) is not None
+        return full and self.possible_loss() >= len(self.held.events)
+
     def possible_loss(self) -> int:
         """Events that the plugins themselves said may be missing, in all their lives."""
         return sum(map(int, re.findall(r"possible_loss=(\d+)", self.notes)))
@@ -203,8 +208,7 @@ def test_a_plugin_that_is_reloaded_again_and_again(tmp_path: Path, seconds: floa
     siege = besieged(tmp_path, seconds, every_s, Lab.reload, "SIGHUP")
     check(siege)
     assert siege.notes.count("event=reloaded") >= 1
-    behind = "queue_full=0 " not in siege.notes and siege.possible_loss() >= len(siege.held.events)
-    assert siege.gone == set() or behind, len(siege.gone)
+    assert siege.gone == set() or siege.was_behind(), len(siege.gone)
 
 
 @SPANS
@@ -212,7 +216,7 @@ def test_an_auditd_that_is_restarted_again_and_again(tmp_path: Path, seconds: fl
     """Stop and start of auditd in a storm: what it handed on before its end, and after its start, is all there."""
     siege = besieged(tmp_path, seconds, every_s, Lab.restart, "restart of auditd")
     check(siege)
-    assert at_auditds_end(tmp_path, siege.gone), len(siege.gone)
+    assert at_auditds_end(tmp_path, siege.gone) or siege.was_behind(), len(siege.gone)
 
 
 def test_a_host_without_any_container(tmp_path: Path) -> None:
