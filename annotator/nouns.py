@@ -72,7 +72,7 @@ class Nouns:
         if depth > _DEPTH:
             raise FormatError(f"{type(noun).__name__} is nested more than {_DEPTH} deep")
         found: dict[str, Any] = {}
-        for name, _, default in self._fields.get(type(noun)) or self._shape(type(noun)):
+        for name, _, default in self._shape(type(noun)):
             value = getattr(noun, name)
             if value != default:
                 found[name] = value if type(value) in _AS_IT_IS else self._plain(value, depth + 1)

@@ -108,9 +108,13 @@ class Provenance:
     def of(self, life: Life, stamp: Stamp, *, begins: bool = False) -> Attribution:
         """The answer for one process at one time. `begins`: for the event that is the beginning of a program."""
         answer = life.answer
-        if answer is not None and not begins and life.answer_version == life.answer_by.version:  # noqa: SIM102
-            if stamp >= life.answer_since:
-                return answer
+        if (
+            answer is not None
+            and not begins
+            and life.answer_version == life.answer_by.version
+            and stamp >= life.answer_since
+        ):
+            return answer
         stay = self.membership.where(life, stamp)
         if self.sightings is not None and (stay is None or begins or stay.evidence in WEAK):
             found = self._seen(self.sightings, life, stay, stamp, begins=begins)

@@ -104,7 +104,8 @@ class Usual:
             kind = ""
         if len(self._kinds) >= LIMIT:
             self._kinds.clear()
-        self._kinds[call] = kind
+        if len(call) <= MAX_PART:
+            self._kinds[call] = kind
         return kind
 
     def signature(self, run: re.Match[bytes]) -> Signature | None:

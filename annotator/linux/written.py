@@ -244,7 +244,7 @@ class Writer:
         if mine and tail.actor and len(mine) <= MAX_FIELDS and not odd:
             caller = Caller(self.encoder, self._openings, tail, mine, copies)
             if len(self._starts) >= MAX_KNOWN:
-                self._starts.clear()
+                self._forget()
             caller.starts = self._starts.setdefault((tail.call, copies), {})
         if len(self._callers) >= MAX_KNOWN:
             self._callers.clear()
@@ -264,14 +264,20 @@ class Writer:
             size = len(front.fields) + counted
             text = self.encoder.items({**front.fields, **copies}) + self.encoder.comma
         if self._started >= MAX_KNOWN:
-            self._started = 0
-            for starts in self._starts.values():
-                starts.clear()
-        self._started += 1
+            self._forget()
         by_others = means.place[:1] == "@" or means.place == "saddr"
         found = Start(f"{name} {front.outcome}", means, by_others, size, text)
-        caller.starts[call + (b"" if exit is None else b"+" if counted else exit)] = found
+        key = call + (b"" if exit is None else b"+" if counted else exit)
+        if len(key) <= MAX_BODY:
+            caller.starts[key] = found
+            self._started += 1
         return found
+
+    def _forget(self) -> None:
+        """All callers, and with them all beginnings."""
+        self._callers.clear()
+        self._starts.clear()
+        self._started = 0
 
     def _thing(self, start: Start, caller: Caller, others: Others) -> Thing:
         """The object, told by either of them."""

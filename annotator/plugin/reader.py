@@ -33,10 +33,8 @@ WINDOW = 4
 """Batches that the worker has and has not read."""
 RELOAD_S = 10.0
 """While records wait a worker works at least so long before it is reloaded: many signals do not keep it from that."""
-GATHER_S = 0.005
-"""While records keep coming they are handed on this often: a worker that wakes for each event works twice as much."""
 GATHERED = 32_768
-"""Bytes that do not wait for it."""
+"""Bytes that do not wait for others to be handed on with."""
 INHERIT_S = 5.0
 """How long the files of a reader that is still ending are waited for."""
 
@@ -131,7 +129,7 @@ class Reader:
         if self._inherit_until:
             due.append(now + 0.02)
         if self.backlog.waiting and self._gathers(now):
-            due.append(self._handed_at + GATHER_S)
+            due.append(self._handed_at + wire.GATHER_S)
         return max(0, int((min(due) - now) * 1000) + 1)
 
     def _keep(self, chunk: bytes) -> None:
@@ -163,7 +161,7 @@ class Reader:
         """Whether what waits may wait a little longer, since something was handed on just before."""
         if self._until or self._reload or self.backlog.waiting >= GATHERED:
             return False
-        return now < self._handed_at + GATHER_S
+        return now < self._handed_at + wire.GATHER_S
 
     def _has_inherited(self) -> bool:
         """Whether what an earlier run left is known: until then nothing newer is handed on."""

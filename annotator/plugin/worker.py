@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from annotator.plugin.attach import Attached
     from annotator.plugin.questions import Questions
 
-GATHER_S = 0.005
-"""What the follower tells is taken at least so long after it was taken last, but for records that come."""
-
 PART = 100
 """Lines that are fed at once while this machine's processes are followed: some 2 ms."""
 
@@ -177,7 +174,7 @@ class Worker:
     def step(self, wait_s: float) -> None:
         """Wait for something to happen, at most so long, and see to it."""
         poll = select.poll()
-        rests = self._saw + GATHER_S - time.monotonic()  # what this machine tells is not taken bit by bit
+        rests = self._saw + wire.GATHER_S - time.monotonic()  # what this machine tells is not taken bit by bit
         follower = self.live.fileno() if self.live is not None and rests > 0 else -1
         for fd in self.watched:
             if fd != follower:
