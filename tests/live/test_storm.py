@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from annotator.formats.raw import tail_start
+from annotator.plugin.reader import RELOAD_S
 from annotator.plugin.spool import Spool
 from tests.live import judge
 from tests.live.lab import Lab, Refused, scenario, text
@@ -202,7 +203,13 @@ def test_a_plugin_that_is_killed_again_and_again(tmp_path: Path, seconds: float,
     assert "counts-do-not-add-up" not in siege.notes
 
 
-@SPANS
+@pytest.mark.parametrize(
+    ("seconds", "every_s"),
+    [
+        pytest.param(RELOAD_S + 2, 2.5, id="short"),  # a worker that is behind all the time is reloaded after that
+        pytest.param(60, 4, id="long", marks=pytest.mark.slow),
+    ],
+)
 def test_a_plugin_that_is_reloaded_again_and_again(tmp_path: Path, seconds: float, every_s: float) -> None:
     """SIGHUP in a storm: not one line is lost while we take what auditd has; if its queue ran over, that is said."""
     siege = besieged(tmp_path, seconds, every_s, Lab.reload, "SIGHUP")
