@@ -9,22 +9,22 @@ from annotator.aix import site
 from annotator.aix.backend import Aix
 from annotator.aix.grouping import RecordEvent
 from annotator.aix.interpret import interpret as aix_parts
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
+from annotator.core.model import Attribution, Chain, Event, Status
 from annotator.formats import encoders, json, msgpack
 from annotator.formats.documents import Documents, Nothing
 from annotator.formats.frame import Frame
 from annotator.formats.raw import Raw, tail_start
 from annotator.formats.record import Record
 from annotator.linux.backend import Linux
-from annotator.model import Attribution, Chain, Event, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from annotator.aix.listing import Listing
+    from annotator.core.stats import Stats
     from annotator.pipeline import Form
-    from annotator.stats import Stats
 
 FORMATS = ("raw", "record", "json", "msgpack")
 SYSTEMS = ("auto", "linux", "aix")

@@ -15,7 +15,8 @@ import click
 
 from annotator import __version__
 from annotator.choices import FORMATS, Options, interpret
-from annotator.errors import AnnotatorError, ExitCode, UsageError
+from annotator.core.errors import AnnotatorError, ExitCode, UsageError
+from annotator.core.stats import Stats
 from annotator.formats.raw import NAMES
 from annotator.options import FILE, HELP, TIME, as_json, for_aix, from_outside, inputs, quietly
 from annotator.pipeline import Tables
@@ -23,7 +24,6 @@ from annotator.replay import Replay, blocks_of
 from annotator.reports import ContainersReport, SessionsReport, who
 from annotator.sinks import FdSink, SinkClosed
 from annotator.sources import follow
-from annotator.stats import Stats
 from annotator.view import machine, table, watched
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import msgpack
 
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
 
 DEFAULT = Path("/etc/annotator/annotator.toml")
 MAX_BYTES = 1 << 20

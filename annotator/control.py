@@ -16,7 +16,7 @@ import struct
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from annotator.errors import AnnotatorError, SinkError
+from annotator.core.errors import AnnotatorError, SinkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

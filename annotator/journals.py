@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.aix.journal import KIND as WPARS
 from annotator.aix.journal import Reader
-from annotator.backend import HostNetwork, HostProcess, known_as
-from annotator.errors import EntryError, StoreError
-from annotator.model import Container, Executed, Exited, Forked, Gap
-from annotator.stats import Stats
+from annotator.core.contracts import HostNetwork, HostProcess, known_as
+from annotator.core.errors import EntryError, StoreError
+from annotator.core.model import Container, Executed, Exited, Forked, Gap
+from annotator.core.stats import Stats
 from annotator.store import Entry, Header, Journal, decode_fact, encode_fact, journal_files, read_journal
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NewType, Union, get_args, get_origin, get_type_hints
 
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from annotator.choices import SYSTEMS
-from annotator.errors import UsageError
-from annotator.times import parse_time
+from annotator.core.errors import UsageError
+from annotator.core.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

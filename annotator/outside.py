@@ -11,19 +11,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
+from annotator.core.registry import derive_contid
+from annotator.core.stats import Stats
 from annotator.journals import Loaded
 from annotator.linux.engines import Engines
 from annotator.linux.host import LinuxHost
 from annotator.linux.host_recorded import recorded
-from annotator.registry import derive_contid
 from annotator.sightings import Sightings
-from annotator.stats import Stats
 from annotator.store import Header
 
 if TYPE_CHECKING:
-    from annotator.processes import Processes
-    from annotator.registry import Registry
+    from annotator.core.lifetimes import Processes
+    from annotator.core.registry import Registry
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 

@@ -12,21 +12,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
+from annotator.core.attribution import Provenance
+from annotator.core.lifetimes import Life, Processes
+from annotator.core.membership import Membership
+from annotator.core.model import Attribution, Event, Reading, Reason, Status
+from annotator.core.registry import Registry
 from annotator.events import Grouper, Missing, Stretch
 from annotator.formats.documents import Documents
 from annotator.formats.raw import Raw
-from annotator.membership import Membership
-from annotator.model import Attribution, Event, Reading, Reason, Status
-from annotator.processes import Life, Processes
-from annotator.provenance import Provenance
 from annotator.quick import Quick, QuickRoad
-from annotator.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from annotator.backend import Backend
-    from annotator.stats import Stats
+    from annotator.core.contracts import Backend
+    from annotator.core.stats import Stats
 
 
 class Form(Protocol):

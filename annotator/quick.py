@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from annotator.core.model import Executed, Reading, Status
 from annotator.formats.raw import MAX_LINE
-from annotator.model import Executed, Reading, Status
 
 if TYPE_CHECKING:
     import re
     from collections import Counter
     from collections.abc import Callable
 
+    from annotator.core.attribution import Provenance
+    from annotator.core.lifetimes import Life
+    from annotator.core.model import Attribution, Event, Fact, Reason, Signature, Stamp
+    from annotator.core.stats import Stats
     from annotator.events import Stretch
     from annotator.events.stretch import Usual
-    from annotator.model import Attribution, Event, Fact, Reason, Signature, Stamp
-    from annotator.processes import Life
-    from annotator.provenance import Provenance
-    from annotator.stats import Stats
 
 
 class Reader(Protocol):

@@ -12,17 +12,17 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from annotator.membership import Stay
-from annotator.model import CONTID_UNSET, OWN_SESSION, ContId, Evidence, Named, Registered, Stamp, Status
-from annotator.registry import derive_contid
+from annotator.core.membership import Stay
+from annotator.core.model import CONTID_UNSET, OWN_SESSION, ContId, Evidence, Named, Registered, Stamp, Status
+from annotator.core.registry import derive_contid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.control import Peer
-    from annotator.model import Container
-    from annotator.processes import Life
-    from annotator.provenance import Provenance
+    from annotator.core.attribution import Provenance
+    from annotator.core.lifetimes import Life
+    from annotator.core.model import Container
 
 MAX_TEXT = 512
 """Characters of a name; an engine's id, which must be whole, may have no more."""

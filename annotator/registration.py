@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
-from annotator.model import CONTID_UNSET, ContId
+from annotator.core.model import CONTID_UNSET, ContId
 
 
 class Version(IntEnum):

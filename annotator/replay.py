@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from annotator.aix.backend import Aix
 from annotator.choices import Options, aix_of, expression_of, filter_of, form_of
-from annotator.errors import FormatError, FormError, UsageError
+from annotator.core.errors import FormatError, FormError, UsageError
+from annotator.core.stats import Stats
 from annotator.events import Grouper
 from annotator.linux.backend import Linux
 from annotator.outside import outside, this_header
@@ -19,7 +20,6 @@ from annotator.pipeline import Pipeline, Tables
 from annotator.snapshot import restore, save
 from annotator.sources import Block, looks_binary, order, read_file, read_stream, recognise, refuse
 from annotator.sources import Form as InputForm
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

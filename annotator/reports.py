@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from annotator.model import UNSET_ID, Attribution, Container, Event, Executed, Reading, Session, Stamp, Status
+from annotator.core.model import UNSET_ID, Attribution, Container, Event, Executed, Reading, Session, Stamp, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.membership import Stay
+    from annotator.core.lifetimes import Life
+    from annotator.core.membership import Stay
     from annotator.pipeline import Tables
-    from annotator.processes import Life
 
 COMMANDS = 64
 """How many different programs of a session are listed."""

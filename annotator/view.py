@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annotator.times import show_time
+from annotator.core.times import show_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -29,7 +29,7 @@ from oracle_conservation import annotate, conservation
 from oracle_grouping import grouping
 from oracle_tools import TOOLS, find, tools
 
-from annotator.errors import AnnotatorError, SourceError
+from annotator.core.errors import AnnotatorError, SourceError
 from annotator.sources import Form, read_file, recognise, refuse
 
 KNOWN = oracle_grouping.KNOWN | oracle_tools.KNOWN

@@ -10,17 +10,17 @@ import random
 import re
 from typing import TYPE_CHECKING
 
+from annotator.core.model import Attribution, Container, ContId, Evidence, Flag, Session, Status, Target
+from annotator.core.stats import Stats
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
-from annotator.model import Attribution, Container, ContId, Evidence, Flag, Session, Status, Target
 from annotator.pipeline import Pipeline, run
 from annotator.sources import READ, Cutter, Form, recognise
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from annotator.model import Event
+    from annotator.core.model import Event
 
 _WEB = Container(
     ContId(0xDA7A5E7C0FFEE123),

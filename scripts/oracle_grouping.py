@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from oracle_auparse import TIMEOUT, Groups, Key
 
+from annotator.core.stats import Stats
 from annotator.events import Grouper, Missing
 from annotator.linux.backend import Linux
 from annotator.linux.records import type_number
 from annotator.sources import READ, Cutter, Form, recognise
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.model import Event
+    from annotator.core.model import Event
 
 
 KNOWN = {

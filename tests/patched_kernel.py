@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from annotator.registration import Defect, Granted, Netns, Refused, Rules, Task, Version
 
 if TYPE_CHECKING:
-    from annotator.model import ContId
+    from annotator.core.model import ContId
 
 FIRST_MS = 1_700_000_000_000
 FORK, EXIT, WRITE, UNSHARE, KILL, UNLINK = 57, 231, 1, 272, 62, 87

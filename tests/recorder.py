@@ -11,10 +11,10 @@ import json
 import lzma
 from typing import TYPE_CHECKING, Any
 
-from annotator.backend import HostProcess
+from annotator.core.contracts import HostProcess
+from annotator.core.model import Container, Evidence, Ns, Reason
+from annotator.core.registry import derive_contid
 from annotator.linux.cgroup import identify
-from annotator.model import Container, Evidence, Ns, Reason
-from annotator.registry import derive_contid
 
 if TYPE_CHECKING:
     from pathlib import Path

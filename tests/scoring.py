@@ -12,17 +12,17 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from annotator.core.model import Attribution, Event, Reading, Status
+from annotator.core.stats import Stats
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
-from annotator.model import Attribution, Event, Reading, Status
 from annotator.pipeline import Pipeline
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from annotator.model import Target
-    from annotator.processes import Life
+    from annotator.core.lifetimes import Life
+    from annotator.core.model import Target
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "linux"
 

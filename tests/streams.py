@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import strategies as st
 
+from annotator.core.stats import Stats
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
 from annotator.pipeline import Pipeline, run
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from annotator.model import Attribution, Event, Reading
-    from annotator.processes import Life
+    from annotator.core.lifetimes import Life
+    from annotator.core.model import Attribution, Event, Reading
 
 UNSET = 2**32 - 1
 NEW_CONTAINER = 0x6C020000  # NEWNS NEWUTS NEWIPC NEWPID NEWNET, as runc asks for

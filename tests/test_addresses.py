@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.backend import HostNetwork, HostProcess
-from annotator.model import Container, ContId, Evidence, NetnsId, Ns, Reason
+from annotator.core.contracts import HostNetwork, HostProcess
+from annotator.core.model import Container, ContId, Evidence, NetnsId, Ns, Reason
 from annotator.sightings.addresses import MAX_ADDRESSES, SWEEP_MS, Addresses, normal
 from annotator.sightings.spaces import LAST_MS, MAX_INSIDE, MAX_SPANS
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.codec import Limits, Stream, pack, unpack
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 
 LEAVES = (
     st.none()

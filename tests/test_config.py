@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.config import Config, Output, load, parse
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path

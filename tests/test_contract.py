@@ -18,18 +18,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.choices import Options
-from annotator.errors import FormError
+from annotator.core.errors import FormError
+from annotator.core.model import NO_PID, Event, Reading, Stamp, Status
+from annotator.core.stats import Stats
 from annotator.formats.raw import tail_start
-from annotator.model import NO_PID, Event, Reading, Stamp, Status
 from annotator.replay import Replay
-from annotator.stats import Stats
 from tests.streams import appended, damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.model import Attribution
-    from annotator.processes import Life
+    from annotator.core.lifetimes import Life
+    from annotator.core.model import Attribution
 
 ROOT = Path(__file__).parent.parent
 VALID = jsonschema.Draft202012Validator(

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.control import MAX_ANSWER, MAX_CLIENTS, MAX_REQUEST, PATIENCE_MS, ControlServer, Peer, ask
-from annotator.errors import AnnotatorError, SinkError
+from annotator.core.errors import AnnotatorError, SinkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

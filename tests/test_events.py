@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotator.core.model import Stamp
+from annotator.core.stats import Stats
 from annotator.events import Grouper
 from annotator.linux.backend import Linux
-from annotator.model import Stamp
-from annotator.stats import Stats
 from tests.streams import NOISE, WORLDS, World, lines_of, riffled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from annotator.model import Event
+    from annotator.core.model import Event
 
 SECOND = 1_700_000_000
 

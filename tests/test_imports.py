@@ -171,17 +171,20 @@ def test_every_import_goes_to_a_lower_row_and_through_its_door() -> None:
 
 BROKEN = {
     "upward": ("events.py", "from annotator.pipeline import run"),
-    "sideways": ("events.py", "import annotator.registry"),
+    "sideways": ("events.py", "import annotator.core.registry"),
     "within the lowest row": ("model.py", "from annotator import errors"),
     "inside a function": ("events.py", "def f():\n    from annotator.cli import main"),
     "types upward": ("events.py", "if TYPE_CHECKING:\n    from annotator.store import Journal"),
-    "else of a guard is run time": ("events.py", "if TYPE_CHECKING:\n    pass\nelse:\n    import annotator.registry"),
+    "else of a guard is run time": (
+        "events.py",
+        "if TYPE_CHECKING:\n    pass\nelse:\n    import annotator.core.registry",
+    ),
     "core knows a backend": ("provenance.py", "from annotator.linux import facts"),
     "core knows a backend's types": ("provenance.py", "if TYPE_CHECKING:\n    from annotator.aix.wpar import Wpar"),
     "one backend knows the other": ("aix/facts.py", "from ..linux import facts"),
     "relative": ("linux/host.py", "from ..pipeline import run"),
     "by name": ("events.py", "import importlib\nimportlib.import_module('annotator.cli')"),
-    "no row": ("helpers.py", "import annotator.model"),
+    "no row": ("helpers.py", "import annotator.core.model"),
     "auparse": ("linux/facts.py", "import auparse"),
     "auparse by name": ("cli.py", "import_module('auparse')"),
     "audit": ("oci/hook.py", "import audit"),
@@ -201,11 +204,11 @@ def test_the_rule_sees_what_breaks_it(case: str) -> None:
 
 
 ALLOWED = {
-    "downward": ("events.py", "from annotator.model import Event"),
+    "downward": ("events.py", "from annotator.core.model import Event"),
     "the version": ("cli.py", "from annotator import __version__"),
     "siblings of a backend": ("linux/facts.py", "from annotator.linux import tables\nfrom . import records"),
     "siblings below a backend": ("linux/engines/docker.py", "from .state import read\nfrom ..cgroup import identity"),
-    "types sideways": ("registry.py", "if TYPE_CHECKING:\n    from annotator.processes import Processes"),
+    "types sideways": ("registry.py", "if TYPE_CHECKING:\n    from annotator.core.lifetimes import Processes"),
     "a chooser": ("cli.py", "def f():\n    import annotator.aix.trail"),
     "doors": ("linux/fields.py", "import auparse"),
     "lazy": ("linux/sockets.py", "def f():\n    from pyroute2 import NetNS"),

@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotator.core.model import Status
+from annotator.core.stats import Stats
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
-from annotator.model import Status
 from annotator.pipeline import Pipeline
-from annotator.stats import Stats
 from tests.streams import (
     STOCK,
     WORLDS,
@@ -39,7 +39,7 @@ from tests.streams import (
 )
 
 if TYPE_CHECKING:
-    from annotator.model import Attribution, Event
+    from annotator.core.model import Attribution, Event
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = sorted([*ROOT.glob("samples/linux/*/input.log"), *ROOT.glob("samples/linux/*/input.log.xz")])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annotator.backend import HostProcess
-from annotator.errors import StoreError
+from annotator.core.contracts import HostProcess
+from annotator.core.errors import StoreError
+from annotator.core.lifetimes import Life, Processes
+from annotator.core.model import Actor, Container, ContId, Evidence, Stamp
+from annotator.core.registry import Registry
+from annotator.core.stats import Stats
 from annotator.journals import Journaling, Loaded
-from annotator.model import Actor, Container, ContId, Evidence, Stamp
-from annotator.processes import Life, Processes
-from annotator.registry import Registry
 from annotator.sightings import Sightings
-from annotator.stats import Stats
 from annotator.store import Header
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from annotator.model import (
+from annotator.core.model import (
     CONTID_UNSET,
     NO_PID,
     UNSET_ID,
@@ -28,8 +28,8 @@ from annotator.model import (
     Stated,
     Vouched,
 )
+from annotator.core.registry import derive_contid
 from annotator.registration import Version
-from annotator.registry import derive_contid
 from tests.degrade import without_contids
 from tests.patched_kernel import PatchedKernel
 from tests.scoring import Answers

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.backend import HostNetwork, HostProcess
-from annotator.model import Actor, Evidence, Moved, NetnsId, Ns, Reason, Stamp
+from annotator.core.contracts import HostNetwork, HostProcess
+from annotator.core.model import Actor, Evidence, Moved, NetnsId, Ns, Reason, Stamp
 from annotator.pipeline import Tables
 from annotator.sightings import Sightings
 from annotator.sightings.netns import wanders
@@ -48,7 +48,7 @@ class World:
 
     def exec(self, ms: int) -> None:
         """It runs another program, as the log and the kernel say."""
-        from annotator.model import Executed
+        from annotator.core.model import Executed
 
         self.event(ms, Executed(9, SH))
         self.sightings.executed(b"", 9, ms)
@@ -166,7 +166,7 @@ def test_of_engines_and_their_helpers_nothing_is_said() -> None:
 
 def test_a_child_that_nobody_saw_is_where_its_parent_was_if_the_log_says_so() -> None:
     """The flags of its fork tell; hidden (clone3) or CLONE_NEWNET, nothing is known. A parent that moved, neither."""
-    from annotator.model import Forked
+    from annotator.core.model import Forked
 
     for ns, known, before in (
         (Ns.NONE, POD, ()), (Ns.MNT, POD, ()), (Ns.NET, None, ()), (None, None, ()), (Ns.NONE, None, (moved(),))

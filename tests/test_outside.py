@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annotator.choices import Options
-from annotator.errors import StoreError, UsageError
+from annotator.core.errors import StoreError, UsageError
+from annotator.core.model import Status
+from annotator.core.registry import Registry
+from annotator.core.stats import Stats
 from annotator.journals import Journaling, Loaded
-from annotator.model import Status
 from annotator.outside import outside
-from annotator.registry import Registry
 from annotator.replay import Replay, blocks_of
 from annotator.sightings import Sightings
-from annotator.stats import Stats
 from annotator.store import Header
 from tests import scoring
 from tests.recorder import Recorded
@@ -26,9 +26,9 @@ from tests.scoring import SAMPLES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from annotator.backend import HostProcess
-    from annotator.model import Attribution, Event, Reading
-    from annotator.processes import Life
+    from annotator.core.contracts import HostProcess
+    from annotator.core.lifetimes import Life
+    from annotator.core.model import Attribution, Event, Reading
 
 LIVE = sorted(one.name for one in SAMPLES.glob("live-*"))
 STOCK = sorted(one.name for one in SAMPLES.glob("stock-*"))

@@ -9,19 +9,19 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from annotator.backend import HostNetwork, HostProcess
 from annotator.choices import Options
+from annotator.core.contracts import HostNetwork, HostProcess
+from annotator.core.model import Container, Evidence, NetnsId, Ns, Reason
+from annotator.core.registry import Registry, derive_contid
+from annotator.core.stats import Stats
 from annotator.journals import Journaling, Loaded
 from annotator.linux.procevents import Kind, ProcEvent
 from annotator.live import Live
 from annotator.live.follower import Follower, Op
-from annotator.model import Container, Evidence, NetnsId, Ns, Reason
 from annotator.plugin.follow import Inbox, _plain
-from annotator.registry import Registry, derive_contid
 from annotator.replay import Replay, blocks_of
 from annotator.sightings import Sightings
 from annotator.sources import Cutter
-from annotator.stats import Stats
 from annotator.store import Header
 from tests.live.ends import Documents, Verdicts
 from tests.scoring import text_of
@@ -173,7 +173,7 @@ A, B, C = (str(one.contid) for one in (ONE, TWO, WEBBER))
 
 def asked(run: Run, address: str, ms: int) -> list[str] | Reason:
     """The live answer."""
-    from annotator.model import Stamp
+    from annotator.core.model import Stamp
 
     found = run.live.sightings.owners(b"", address, Stamp(T + ms, 1))
     return found if isinstance(found, Reason) else [str(chain[0].contid) for chain in found]

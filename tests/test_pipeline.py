@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from annotator.core.model import Status
+from annotator.core.stats import Stats
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
-from annotator.model import Status
 from annotator.pipeline import Pipeline, run
-from annotator.stats import Stats
 from tests.streams import Dialect, World, annotate, joined, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.model import Attribution, Event
+    from annotator.core.model import Attribution, Event
 
 
 def new(*, keep: Callable[[Event, Attribution], bool] | None = None) -> tuple[Pipeline, Stats]:

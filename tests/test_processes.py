@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.model import NO_PID, UNSET_ID, Actor, Ns, Stamp
-from annotator.processes import KEPT_MS, SLACK_MS, Life, Processes
+from annotator.core.lifetimes import KEPT_MS, SLACK_MS, Life, Processes
+from annotator.core.model import NO_PID, UNSET_ID, Actor, Ns, Stamp
 from tests.world import World, where
 
 NODE = b""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from annotator.backend import HostProcess
-from annotator.model import (
+from annotator.core.attribution import NOTHING
+from annotator.core.contracts import HostProcess
+from annotator.core.model import (
     NO_PID,
     Actor,
     Container,
@@ -22,7 +23,6 @@ from annotator.model import (
     Stated,
     Status,
 )
-from annotator.provenance import NOTHING
 from annotator.sightings import Sightings
 from tests.world import START, World, where
 

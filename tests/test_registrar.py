@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.control import Peer
-from annotator.membership import Stay
-from annotator.model import NO_PID, UNSET_ID, Actor, ContId, Evidence, Registered, Stamp, Status
+from annotator.core.membership import Stay
+from annotator.core.model import NO_PID, UNSET_ID, Actor, ContId, Evidence, Registered, Stamp, Status
+from annotator.core.registry import derive_contid
 from annotator.registrar import Registrar, as_uuid
-from annotator.registry import derive_contid
 from annotator.sightings import Sightings
 from tests.world import START, World, where
 
 if TYPE_CHECKING:
-    from annotator.processes import Life
+    from annotator.core.lifetimes import Life
 
 UUID = "00112233-4455-6677-8899-aabbccddeeff"
 ASKER, OTHER, INSIDE, TARGET, UNKNOWN = 20, 21, 11, 60, 40

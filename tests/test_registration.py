@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.model import CONTID_UNSET, ContId
+from annotator.core.model import CONTID_UNSET, ContId
 from annotator.registration import Defect, Granted, Netns, Refused, Rules, Task, Version, parse
 from tests.scoring import SAMPLES
 

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from annotator.model import CONTID_UNSET, ContId, Named, Stamp, Status
+from annotator.core.model import CONTID_UNSET, ContId, Named, Stamp, Status
+from annotator.core.registry import Registry, derive_contid
 from annotator.registration import Defect, Task, Version
-from annotator.registry import Registry, derive_contid
 from tests.degrade import without_contids
 from tests.patched_kernel import PatchedKernel
 from tests.scoring import Answers

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.choices import Options, form_of
+from annotator.core.model import Attribution, Event, Reason, Stamp, Status
+from annotator.core.stats import Stats
 from annotator.formats.documents import Documents
 from annotator.linux.backend import Linux
 from annotator.linux.usual import DETAILED
-from annotator.model import Attribution, Event, Reason, Stamp, Status
 from annotator.pipeline import Pipeline
 from annotator.replay import Replay
 from annotator.sources import read_file
-from annotator.stats import Stats
 from tests.streams import WORLDS, World, damaged, joined, lines_of, riffled
 from tests.test_outside import journal_of
 

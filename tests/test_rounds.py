@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from annotator.backend import HostNetwork, HostProcess
+from annotator.core.contracts import HostNetwork, HostProcess
+from annotator.core.model import Evidence, NetnsId, Ns
 from annotator.live.rounds import AGAIN_MS, EVERY_MS, PER_ROUND, ROUND_MS, YOUNG_MS, Rounds
-from annotator.model import Evidence, NetnsId, Ns
 
 POD, WEB = NetnsId(4, 1), NetnsId(4, 2)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from annotator.admin import rules
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
 from annotator.linux import facts
 from annotator.linux.tables import SYSCALLS
 from tests.audit_lock import audit_of_this_machine, auditctl

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.backend import NO_ENGINE, HostNetwork, HostProcess
-from annotator.model import Actor, Container, ContId, Evidence, Executed, Moved, NetnsId, Ns, Reason, Stamp
-from annotator.processes import Life, Processes
-from annotator.registry import Registry, derive_contid
+from annotator.core.contracts import NO_ENGINE, HostNetwork, HostProcess
+from annotator.core.lifetimes import Life, Processes
+from annotator.core.model import Actor, Container, ContId, Evidence, Executed, Moved, NetnsId, Ns, Reason, Stamp
+from annotator.core.registry import Registry, derive_contid
 from annotator.sightings import Sightings
 from tests.world import START, World
 from tests.world import where as where_of

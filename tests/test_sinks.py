@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.errors import SinkError
+from annotator.core.errors import SinkError
 from annotator.sinks import FdSink, FileSink, ListSink, Sink, SinkClosed, SocketSink
 
 if TYPE_CHECKING:

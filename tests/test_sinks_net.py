@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.errors import SinkError, UsageError
+from annotator.core.errors import SinkError, UsageError
 from annotator.sinks.access import acl, dress
 from annotator.sinks.kafka import KafkaSink
 from annotator.sinks.syslog import SyslogSink, address

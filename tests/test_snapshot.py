@@ -14,23 +14,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from annotator.choices import Options, form_of
-from annotator.errors import StoreError
+from annotator.core.corroboration import Shown, Support
+from annotator.core.errors import StoreError
+from annotator.core.lifetimes import Hint, Life, Node, Processes
+from annotator.core.membership import Inside, Intent, Membership, Stay
+from annotator.core.model import OWN_SESSION, Attribution, Container, Event, Stamp
+from annotator.core.registry import Containers, Registry
+from annotator.core.stats import Stats
 from annotator.events import Grouper, Serials, StreamClock
 from annotator.formats import json
 from annotator.formats.raw import Raw
 from annotator.formats.record import Record
 from annotator.linux.backend import Linux
-from annotator.membership import Inside, Intent, Membership, Stay
-from annotator.model import OWN_SESSION, Attribution, Container, Event, Stamp
 from annotator.pipeline import Pipeline, Tables
-from annotator.processes import Hint, Life, Node, Processes
-from annotator.registry import Containers, Registry
 from annotator.snapshot import held_lines, restore, save
 from annotator.snapshot.rows import AS_IT_IS, ROWS, Stayed
 from annotator.sources import Position
-from annotator.stats import Stats
 from annotator.store import Entry, Header, load_state, save_state
-from annotator.support import Shown, Support
 from tests.streams import WORLDS, damaged, riffled
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.errors import FormError, SourceError
+from annotator.core.errors import FormError, SourceError
 from annotator.sources import (
     LONGEST,
     Block,

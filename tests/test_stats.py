@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.model import Flag, Reason, Status
-from annotator.stats import GAUGES, MAX_NODES, Stats
+from annotator.core.model import Flag, Reason, Status
+from annotator.core.stats import GAUGES, MAX_NODES, Stats
 
 COUNTERS = [one.name for one in fields(Stats) if "meaning" in one.metadata]
 

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator import model
-from annotator.backend import HostProcess
 from annotator.codec import frame
-from annotator.errors import FormatError, StoreError
-from annotator.model import Booted, Container, ContId, EngineCommand, Evidence, Forked, NetnsId, Ns, Reason, Role
+from annotator.core import model
+from annotator.core.contracts import HostProcess
+from annotator.core.errors import FormatError, StoreError
+from annotator.core.model import Booted, Container, ContId, EngineCommand, Evidence, Forked, NetnsId, Ns, Reason, Role
 from annotator.nouns import Nouns, kind_of
 from annotator.store import (
     Entry,

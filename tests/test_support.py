@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from annotator.model import (
+from annotator.core.corroboration import LIMIT, SHARERS, Support
+from annotator.core.model import (
     Booted,
     Evidence,
     Executed,
@@ -18,7 +19,6 @@ from annotator.model import (
     Stamp,
     Status,
 )
-from annotator.support import LIMIT, SHARERS, Support
 from tests.world import World, where
 
 ROOT_A, ROOT_B = Mark(Evidence.OVERLAY, b"00:28"), Mark(Evidence.OVERLAY, b"00:35")

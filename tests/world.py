@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annotator.model import (
+from annotator.core.model import (
     UNSET_ID,
     Actor,
     EngineCommand,
@@ -21,7 +21,7 @@ from annotator.model import (
 from annotator.pipeline import Tables
 
 if TYPE_CHECKING:
-    from annotator.model import Attribution
+    from annotator.core.model import Attribution
 
 START = 1_700_000_000_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from annotator.control import ask
-from annotator.model import Flag, Reason
+from annotator.core.model import Flag, Reason
 
 Counts = dict[tuple[str, str], float]
 """A count by its name, without `annotator_` and `_total`, and its label ("" where it has none)."""

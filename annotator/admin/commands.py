@@ -18,7 +18,7 @@ from annotator.admin import layout, manifest, rules, status
 from annotator.admin.finding import Level
 from annotator.admin.install import Act
 from annotator.admin.machine import Machine, this, tree
-from annotator.errors import AnnotatorError, ExitCode, UsageError
+from annotator.core.errors import AnnotatorError, ExitCode, UsageError
 from annotator.outside import boot_id
 from annotator.view import machine as for_machines
 from annotator.view import plain, table

@@ -16,7 +16,7 @@ from annotator.admin import asked, doctor_aix, doctor_audit, doctor_install, lay
 from annotator.admin.finding import Finding, Level, bad, note, ok, skipped, warning
 from annotator.admin.machine import running
 from annotator.admin.status import dropped
-from annotator.errors import AnnotatorError
+from annotator.core.errors import AnnotatorError
 from annotator.linux.engines import Engines
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from annotator.admin.finding import bad, note, ok, warning
 from annotator.aix.live import Strategy, commands, strategies, this_host
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from annotator.admin import layout, manifest
 from annotator.admin.finding import Finding, bad, note, ok, warning
 from annotator.admin.machine import settings
-from annotator.errors import AnnotatorError
+from annotator.core.errors import AnnotatorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

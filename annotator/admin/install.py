@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.admin import manifest as manifests
 from annotator.admin.layout import MANIFEST, PURGED, Entry, directories
-from annotator.errors import AnnotatorError, UsageError
+from annotator.core.errors import AnnotatorError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

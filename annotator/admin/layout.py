@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from annotator.admin import rules
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
 
 DATA: Final = Path(__file__).parent.parent / "data"
 CONFIG: Final = "/etc/annotator/annotator.toml"

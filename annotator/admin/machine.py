@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from annotator.errors import SourceError
+from annotator.core.errors import SourceError
 from annotator.linux.procevents import ProcEvents
 
 if TYPE_CHECKING:

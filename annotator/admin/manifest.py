@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from annotator.admin.layout import MANIFEST
-from annotator.errors import AnnotatorError
+from annotator.core.errors import AnnotatorError
 
 if TYPE_CHECKING:
     from pathlib import Path

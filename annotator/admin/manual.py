@@ -10,7 +10,7 @@ import click
 from annotator import __version__
 from annotator.admin import layout
 from annotator.admin.reference import SECTIONS, keys
-from annotator.errors import ExitCode
+from annotator.core.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

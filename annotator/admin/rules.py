@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
 from annotator.linux.tables import SYSCALLS
 
 LEVELS: Final = {

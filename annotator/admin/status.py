@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from annotator.admin import asked
 from annotator.admin.machine import Running, running
-from annotator.errors import AnnotatorError, StoreError
+from annotator.core.errors import AnnotatorError, StoreError
+from annotator.core.stats import Stats
 from annotator.events import Grouper
 from annotator.linux.backend import Linux
 from annotator.pipeline import Tables
 from annotator.snapshot import restore
-from annotator.stats import Stats
 from annotator.store import load_state
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from annotator.admin.machine import Machine
     from annotator.config import Config
-    from annotator.model import Container
+    from annotator.core.model import Container
 
 MAX_METRICS: Final = 1 << 20
 TAIL_BYTES: Final = 64 * 1024

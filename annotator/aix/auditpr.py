@@ -18,7 +18,7 @@ from annotator.aix import columns, dates
 from annotator.aix.columns import DEFAULTS, Fields, Layout
 from annotator.aix.draft import INDENT, Draft, Logical, finish
 from annotator.aix.record import GLOBAL, Form, Passed, Piece, wpar_name
-from annotator.errors import FormError, UsageError
+from annotator.core.errors import FormError, UsageError
 
 TERMINAL = 80
 """Width at which pasted listings are broken when no dashes show another."""

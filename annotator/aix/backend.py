@@ -1,4 +1,4 @@
-"""The AIX backend: binds the siblings of this folder to the contract in `annotator.backend`.
+"""The AIX backend: binds the siblings of this folder to the contract in `annotator.core.contracts`.
 
 The record says its WPAR by name; what that name was at the record's time is the inventory's to say. In replay the
 inventory is fed with captured listings and the looks of a journal, each when the trail has come to its time, and with
@@ -19,8 +19,8 @@ from annotator.aix.grouping import RecordEvent, TrailGrouper, has_nothing, head_
 from annotator.aix.interpret import interpret
 from annotator.aix.record import Form, wpar_name
 from annotator.aix.wpar import SECOND_MS, UNTIMED, Inventory
-from annotator.backend import Place, known_as
-from annotator.model import NO_PID, Container, EngineCommand, Evidence, Placed, Reading, Reason, Role
+from annotator.core.contracts import Place, known_as
+from annotator.core.model import NO_PID, Container, EngineCommand, Evidence, Placed, Reading, Reason, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from annotator.aix.listing import Listing
     from annotator.aix.lives import Life
     from annotator.aix.record import Record
-    from annotator.model import Event, Fact
-    from annotator.stats import Stats
+    from annotator.core.model import Event, Fact
+    from annotator.core.stats import Stats
 
 AHEAD = 64
 """Listings that are asked whether a life went on; as a rule the next one says."""

@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 from annotator.aix import dates
-from annotator.errors import FormError, UsageError
+from annotator.core.errors import FormError, UsageError
 
 LETTERS = "elRtdcrpPTihESIW"
 """Every letter of `-h` (IBM auditpr Command, 7.3; `d` in older manuals)."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 
-from annotator.errors import FormError
+from annotator.core.errors import FormError
 
 MONTHS = {
     name: number

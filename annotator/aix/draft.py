@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from annotator.aix.record import Form, Record, wpar_name
-from annotator.model import Evidence
+from annotator.core.model import Evidence
 
 if TYPE_CHECKING:
     from annotator.aix.columns import Fields

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from annotator.aix import tails
 from annotator.aix.record import GLOBAL, Form, Record, user_id, wpar_name
-from annotator.model import NO_PID, Actor, Evidence, Executed, Exited, Fact, Forked, Gap, Reading, Rooted
+from annotator.core.model import NO_PID, Actor, Evidence, Executed, Exited, Fact, Forked, Gap, Reading, Rooted
 
 
 class StatedWpar(NamedTuple):

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from annotator.aix import layouts
-from annotator.errors import SourceError
-from annotator.model import Reason
+from annotator.core.errors import SourceError
+from annotator.core.model import Reason
 
 Call = Callable[[Any, int, Any, int, Any, int], int]
 """`int getprocs64(struct procentry64 *, int, struct fdsinfo64 *, int, pid_t *, int)`."""

@@ -15,8 +15,8 @@ from annotator.aix import dates
 from annotator.aix.auditpr import AuditprParser
 from annotator.aix.record import Form, Record
 from annotator.aix.trail import TrailParser
-from annotator.errors import FormError
-from annotator.model import Event, Stamp
+from annotator.core.errors import FormError
+from annotator.core.model import Event, Stamp
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from annotator.aix.facts import Translation
     from annotator.aix.record import Passed, Piece
     from annotator.aix.trail import Names
-    from annotator.stats import Stats
+    from annotator.core.stats import Stats
 
 OwnTail = Callable[[bytes], int]
 """Where fields that we have added begin in a line, or -1."""

@@ -13,9 +13,9 @@ from annotator.aix import getprocs, inventory, look, lookups, psinfo
 from annotator.aix.listing import Listing
 from annotator.aix.lookups import GetprocsLookup, Lookup, PsinfoLookup, PsLookup, Seen
 from annotator.aix.wpar import Inventory
-from annotator.backend import HostProcess
-from annotator.errors import AnnotatorError
-from annotator.model import Container, Evidence, Reason
+from annotator.core.contracts import HostProcess
+from annotator.core.errors import AnnotatorError
+from annotator.core.model import Container, Evidence, Reason
 
 if TYPE_CHECKING:
     from pathlib import Path

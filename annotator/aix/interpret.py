@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from annotator.aix.facts import translate
 from annotator.aix.grouping import RecordEvent
 from annotator.aix.record import Form, user_id
-from annotator.model import UNSET_ID
+from annotator.core.model import UNSET_ID
 
 if TYPE_CHECKING:
     from annotator.aix.facts import Translation
     from annotator.aix.record import Record
-    from annotator.model import Event
+    from annotator.core.model import Event
 
 _KINDS: dict[str, tuple[str, str]] = {
     "ACCT_Disable": ("configuration", "change"),

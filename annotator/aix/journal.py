@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from annotator.aix.inventory import MAX_CID, Sighting
 from annotator.aix.listing import Listing
 from annotator.aix.record import GLOBAL, wpar_name
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 from annotator.nouns import Nouns, kind_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import struct
 from functools import cache
 from typing import Any, NamedTuple
 
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 
 
 class Field(NamedTuple):

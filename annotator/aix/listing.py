@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.aix import inventory
 from annotator.aix.lives import HOLDS_MS, rank
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

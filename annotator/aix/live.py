@@ -23,7 +23,7 @@ from annotator.aix.facts import LIFE
 from annotator.aix.grouping import RecordEvent
 from annotator.aix.host import AixHost
 from annotator.aix.wpar import SECOND_MS
-from annotator.errors import SourceError, UsageError
+from annotator.core.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
     import queue
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.aix.listing import Listing
-    from annotator.model import Event
+    from annotator.core.model import Event
 
 READ = 64 * 1024
 """Bytes of one read of what is printed."""

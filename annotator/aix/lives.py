@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from annotator.model import Container
+from annotator.core.model import Container
 
 if TYPE_CHECKING:
     from annotator.aix.inventory import Sighting

@@ -10,7 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.aix import inventory, perfstat, psinfo
-from annotator.errors import AnnotatorError, SourceError
+from annotator.core.errors import AnnotatorError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from annotator.aix import getprocs, psinfo
 from annotator.aix.record import wpar_name
-from annotator.errors import AnnotatorError
-from annotator.model import NO_PID, UNSET_ID, Reason
+from annotator.core.errors import AnnotatorError
+from annotator.core.model import NO_PID, UNSET_ID, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

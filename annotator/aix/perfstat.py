@@ -15,7 +15,7 @@ from typing import Any
 from annotator.aix import layouts
 from annotator.aix.inventory import MAX_CID, Sighting, sighting
 from annotator.aix.record import wpar_name
-from annotator.errors import SourceError
+from annotator.core.errors import SourceError
 
 LIBRARY = "/usr/lib/libperfstat.a(shr_64.o)"
 RTLD_MEMBER = 0x40000

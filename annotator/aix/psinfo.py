@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.aix import layouts
 from annotator.aix.record import GLOBAL
-from annotator.errors import FormatError
-from annotator.model import Reason
+from annotator.core.errors import FormatError
+from annotator.core.model import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

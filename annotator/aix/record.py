@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from annotator.model import UNSET_ID, Evidence, Stamp
+from annotator.core.model import UNSET_ID, Evidence, Stamp
 
 GLOBAL = b"Global"
 """The WPAR name that `auditpr` prints outside of WPARs (IBM auditpr Command; rendered in the DISA STIG listing)."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from annotator.aix import listing, tails
 from annotator.aix.backend import Aix, origin_of
 from annotator.aix.look import read_file
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 
 MAX_TAIL = 1 << 16
 """Longest tail that is taken apart, in bytes; a longer one is kept whole."""

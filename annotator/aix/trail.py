@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from annotator.aix import layouts
 from annotator.aix.record import GLOBAL, Form, Passed, Piece, Record
-from annotator.errors import FormatError, FormError
-from annotator.model import Evidence
+from annotator.core.errors import FormatError, FormError
+from annotator.core.model import Evidence
 
 BIN_MAGIC = b"\xf0\xf0"
 """The same in both byte orders."""

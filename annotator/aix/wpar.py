@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from annotator.aix.lives import Conflict, Life, Wpar, is_another, rank, values_of
 from annotator.aix.record import GLOBAL, wpar_name
-from annotator.model import Container, ContId, Evidence, Reason
+from annotator.core.model import Container, ContId, Evidence, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

@@ -22,14 +22,14 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from annotator.core.model import Event, Stamp
 from annotator.events.clock import Serials, StreamClock
 from annotator.events.stretch import Stretch, Usual
-from annotator.model import Event, Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from annotator.stats import Stats
+    from annotator.core.stats import Stats
 
 HEAD = re.compile(rb"(?:.{0,256}? )??(?:node=(\S+) )?type=(\S+) msg=audit\((\d{1,11}\.\d{3}:\d{1,20})\):")
 """A record's head. Text before it (a syslog relay's) is tolerated; `node` is absent, never empty."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annotator.model import Event, Stamp
+from annotator.core.model import Event, Stamp
 
 if TYPE_CHECKING:
     import re

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from annotator.model import UNSET_ID, Status
+from annotator.core.model import UNSET_ID, Status
 
 if TYPE_CHECKING:
-    from annotator.model import Attribution, Chain, Container, Netns, ProcKey, Session, Target
+    from annotator.core.model import Attribution, Chain, Container, Netns, ProcKey, Session, Target
 
 MAX_KNOWN = 4096
 """Answers that are kept; when there are more, all are forgotten."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from annotator.core.model import Attribution, Event
     from annotator.formats.frame import Frame
-    from annotator.model import Attribution, Event
 
 
 class Render(Protocol):

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from annotator import codec
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 from annotator.formats.values import writable
 
 MAX_COUNT = 128

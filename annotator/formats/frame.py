@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable
 
-    from annotator.backend import Encoder, Written
+    from annotator.core.contracts import Encoder, Written
+    from annotator.core.model import Attribution, Container, Event, Signature, Stamp
     from annotator.formats.answer import Answer
-    from annotator.model import Attribution, Container, Event, Signature, Stamp
 
     Write = Callable[[re.Match[bytes], Signature], Written | None]
 

@@ -16,7 +16,7 @@ from annotator.formats.answer import Answers, entity_id
 from annotator.formats.values import writable
 
 if TYPE_CHECKING:
-    from annotator.model import Attribution, Event
+    from annotator.core.model import Attribution, Event
 
 ECS = {"version": "9.0.0"}
 

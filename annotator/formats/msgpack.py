@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from annotator import codec
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 from annotator.formats.json import document
 from annotator.formats.values import writable
 
 if TYPE_CHECKING:
-    from annotator.model import Attribution, Event
+    from annotator.core.model import Attribution, Event
 
 
 def render(

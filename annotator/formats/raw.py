@@ -13,14 +13,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from annotator.backend import Place
+from annotator.core.contracts import Place
+from annotator.core.model import Attribution, Event, Status
 from annotator.formats.values import list_text, quoted, targets_text
-from annotator.model import Attribution, Event, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.stats import Stats
+    from annotator.core.stats import Stats
 
 MAX_LINE = 8960
 """Bytes of an annotated line, its newline included."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
+from annotator.core.model import Attribution, Chain, Event, Status
 from annotator.formats.raw import MAX_LINE, ends_of, tail_start
 from annotator.formats.values import kernel_list
-from annotator.model import Attribution, Chain, Event, Status
 
 if TYPE_CHECKING:
-    from annotator.backend import Place
-    from annotator.stats import Stats
+    from annotator.core.contracts import Place
+    from annotator.core.stats import Stats
 
 _CONTID = re.compile(rb"\): (?:record=\d{1,9} )?(?:contid=|op=[a-z]+ opid=\d+ (?:old-)?contid=)")
 """A CONTAINER_ID or CONTAINER_OP, by its body: an audit system without the patches has other names for them."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from annotator.model import Chain, Container, Status, Target
+from annotator.core.model import Chain, Container, Status, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from annotator.linux.bodies import Fields, argument_bytes, text_of, yes
 from annotator.linux.decode import shown
 
 if TYPE_CHECKING:
-    from annotator.model import Event
+    from annotator.core.model import Event
 
 
 class Record:

@@ -1,10 +1,10 @@
-"""The Linux backend: binds the siblings of this folder to the contract in `annotator.backend`."""
+"""The Linux backend: binds the siblings of this folder to the contract in `annotator.core.contracts`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from annotator.backend import Place
+from annotator.core.contracts import Place
 from annotator.linux import contid, facts
 from annotator.linux.records import Completes, body_end, head, type_number
 from annotator.linux.usual import Usual
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Mapping
 
-    from annotator.backend import Encoder, Written
-    from annotator.model import Event, Reading, Signature
+    from annotator.core.contracts import Encoder, Written
+    from annotator.core.model import Event, Reading, Signature
 
 _BEFORE = {b"TTY": b" data=", b"USER_TTY": b" data=", b"USER_AVC": b" msg='", b"USER_SELINUX_ERR": b" msg='"}
 """Where fields must not stand at the end: `aureport --tty` takes all after `data=`, and its other reports take what

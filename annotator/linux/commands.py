@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annotator.model import NO_PID, EngineCommand, Role
+from annotator.core.model import NO_PID, EngineCommand, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

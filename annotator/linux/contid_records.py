@@ -15,7 +15,7 @@ import re
 from binascii import unhexlify
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from annotator.model import CONTID_UNSET, NO_PID, UNSET_ID, Actor, ContId
+from annotator.core.model import CONTID_UNSET, NO_PID, UNSET_ID, Actor, ContId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

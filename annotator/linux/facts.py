@@ -10,12 +10,7 @@ from __future__ import annotations
 
 import re
 
-from annotator.linux import commands, contid
-from annotator.linux.facts_records import carries, of_nobody, user_reading, vouched
-from annotator.linux.marks import device, marks
-from annotator.linux.records import arguments, body_end, field, head, number, split, text
-from annotator.linux.tables import ARCHES, SYSCALLS
-from annotator.model import (
+from annotator.core.model import (
     NO_PID,
     UNSET_ID,
     Actor,
@@ -33,6 +28,11 @@ from annotator.model import (
     Rooted,
     Stated,
 )
+from annotator.linux import commands, contid
+from annotator.linux.facts_records import carries, of_nobody, user_reading, vouched
+from annotator.linux.marks import device, marks
+from annotator.linux.records import arguments, body_end, field, head, number, split, text
+from annotator.linux.tables import ARCHES, SYSCALLS
 
 CLONE_THREAD = 0x10000
 CLONE_PARENT = 0x8000

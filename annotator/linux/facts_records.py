@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
+from annotator.core.model import CONTID_UNSET, NO_PID, UNSET_ID, Actor, Booted, ContId, Fact, Named, Registered, Vouched
 from annotator.linux import contid
 from annotator.linux.records import field, number, text, type_number
-from annotator.model import CONTID_UNSET, NO_PID, UNSET_ID, Actor, Booted, ContId, Fact, Named, Registered, Vouched
 
 _NEVER = frozenset(
     (

@@ -15,10 +15,10 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from annotator.errors import AnnotatorError, UsageError
+from annotator.core.errors import AnnotatorError, UsageError
 
 if TYPE_CHECKING:
-    from annotator.model import Event
+    from annotator.core.model import Event
 
 DISTRIBUTION = "/usr/lib/python3/dist-packages"
 """Where Debian's python3-audit lies; others put it into site-packages, where it is found anyway."""

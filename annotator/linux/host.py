@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from annotator.backend import NO_ENGINE, HostNetwork, HostProcess
+from annotator.core.contracts import NO_ENGINE, HostNetwork, HostProcess
+from annotator.core.model import Container, Evidence, NetnsId, Ns, Reason
 from annotator.linux.cgroup import Role
 from annotator.linux.host_containers import Containers
 from annotator.linux.host_member import DEFAULT_OPTIONS, HostOptions, Member, Members, is_helper, is_maker
@@ -19,13 +20,12 @@ from annotator.linux.host_read import Look, Proc
 from annotator.linux.host_sandbox import Sandboxes
 from annotator.linux.namespaces import INITIAL, Space, own_of, parse_link
 from annotator.linux.netns import Names, addresses_of
-from annotator.model import Container, Evidence, NetnsId, Ns, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from annotator.core.model import ContId
     from annotator.linux.engines import Engines
-    from annotator.model import ContId
 
 SURVEY_MS: Final = 200
 """How often at most all processes are asked for the owner of a namespace nobody knows (some 10 µs for each)."""

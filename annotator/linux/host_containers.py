@@ -10,17 +10,17 @@ import re
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from annotator.backend import NO_ENGINE
+from annotator.core.contracts import NO_ENGINE
+from annotator.core.model import Container, Ns
 from annotator.linux.engines.state import is_full_id
-from annotator.model import Container, Ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from annotator.core.model import ContId
     from annotator.linux.cgroup import CgroupContainer, CgroupIdentity
     from annotator.linux.engines import Engines, EngineState
     from annotator.linux.ptags import Tag
-    from annotator.model import ContId
 
 MAX_CONTAINERS: Final = 16_384
 """Containers that are remembered; those not seen longest are forgotten first."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from annotator.core.model import CONTID_UNSET, Container, Evidence, Ns, Reason
 from annotator.linux.cgroup import CgroupIdentity, identify
 from annotator.linux.ptags import CgroupTags, parse_ptags, pidfd_tag
-from annotator.model import CONTID_UNSET, Container, Evidence, Ns, Reason
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from annotator.backend import NO_ENGINE
-from annotator.model import Reason
+from annotator.core.contracts import NO_ENGINE
+from annotator.core.model import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from annotator.core.model import Container
     from annotator.linux.namespaces import Space
-    from annotator.model import Container
 
 MAX_SPACES: Final = 65_536
 """Namespaces that are remembered; those not asked for longest are forgotten first."""

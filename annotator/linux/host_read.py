@@ -14,9 +14,9 @@ import os
 import stat as modes
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from annotator.core.model import UNSET_ID, ContId, Ns, Reason
 from annotator.linux.host_text import PID_MAX, Ids, Stat, parse_number, parse_stat, parse_status
 from annotator.linux.namespaces import KINDS, Space, parse_link, unique_id
-from annotator.model import UNSET_ID, ContId, Ns, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable

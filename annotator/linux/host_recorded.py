@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from annotator.errors import FormatError, SourceError
+from annotator.core.errors import FormatError, SourceError
 from annotator.linux.host import LinuxHost
 from annotator.linux.host_member import DEFAULT_OPTIONS, HostOptions
 from annotator.linux.host_read import MAX_MOUNTS
@@ -20,8 +20,8 @@ from annotator.linux.namespaces import KINDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from annotator.core.model import ContId
     from annotator.linux.engines import Engines
-    from annotator.model import ContId
 
 HEADER: Final = "host-header"
 """The file at the top of a recorded tree."""

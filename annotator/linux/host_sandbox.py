@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from annotator.core.model import Container, Ns, Reason
 from annotator.linux.cgroup import identify
 from annotator.linux.host_read import MAX_MOUNTS, Look
 from annotator.linux.host_text import Stat, parse_stat
 from annotator.linux.namespaces import KINDS, Space, root_mount, sandbox_id, unit_of
-from annotator.model import Container, Ns, Reason
 
 if TYPE_CHECKING:
     from annotator.linux.host_containers import Containers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from annotator.model import UNSET_ID
+from annotator.core.model import UNSET_ID
 
 PID_MAX: Final = 2**22
 """PID_MAX_LIMIT of a 64-bit kernel (include/linux/threads.h): no process has this number or a larger one."""

@@ -20,7 +20,7 @@ from annotator.linux.objects import summary
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.model import Event
+    from annotator.core.model import Event
 
 MAX_KNOWN = 8192
 """Entries of each table; a full one is emptied."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from annotator.model import Evidence, Mark
+from annotator.core.model import Evidence, Mark
 
 _DEVICE = re.compile(rb" dev=(00:[0-9a-f]{2,5})(?: |$)")
 _LABEL = re.compile(rb" subj=([^ \x1d]{1,512})")

@@ -15,7 +15,7 @@ import fcntl
 import re
 from typing import Final, NamedTuple
 
-from annotator.model import Ns
+from annotator.core.model import Ns
 
 KINDS: Final = (
     (b"mnt", Ns.MNT),

@@ -11,9 +11,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from annotator.core.model import NetnsId, Ns, Reason
 from annotator.linux.host_read import MAX_MOUNTS
 from annotator.linux.namespaces import Space, unique_id
-from annotator.model import NetnsId, Ns, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,7 @@ import struct
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from annotator.errors import SourceError
+from annotator.core.errors import SourceError
 
 RECEIVE_BYTES: Final = 16 * 2**20
 """The queue asked for: some 20,000 events. The default of 208 kB loses 1.4 % of a storm."""

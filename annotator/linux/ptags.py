@@ -14,7 +14,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from annotator.model import CONTID_UNSET, ContId
+from annotator.core.model import CONTID_UNSET, ContId
 
 if TYPE_CHECKING:
     from pathlib import Path

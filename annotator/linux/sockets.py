@@ -15,7 +15,7 @@ import threading
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from annotator.errors import AnnotatorError, SourceError
+from annotator.core.errors import AnnotatorError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

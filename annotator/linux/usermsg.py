@@ -22,7 +22,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from annotator.model import ContId
+    from annotator.core.model import ContId
 
 AUDIT_TTY_GET, AUDIT_TTY_SET = 1016, 1017
 MAX_VALUE = 256

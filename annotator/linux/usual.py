@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from annotator.core.model import Executed, Signature
 from annotator.linux.facts import LIMIT, MAX_PART, actor_of, call_of, changed, cloned, commanded, hexadecimal, is_engine
 from annotator.linux.marks import device, marks
 from annotator.linux.records import body_end, split
-from annotator.model import Executed, Signature
 
 if TYPE_CHECKING:
-    from annotator.model import Fact
+    from annotator.core.model import Fact
 
 _CALL = (
     rb"\ntype=SYSCALL msg=audit\((\d{10}\.\d{3}:\d{1,20})\): (arch=\w+ syscall=\d+ (?:per=\w+ )?(?:success=\w+ )?)"

@@ -14,11 +14,11 @@ from annotator.linux.objects import object_of
 if TYPE_CHECKING:
     import re
 
-    from annotator.backend import Encoder, Written
+    from annotator.core.contracts import Encoder, Written
+    from annotator.core.model import Signature
     from annotator.linux.actor import Tail
     from annotator.linux.bodies import Fields
     from annotator.linux.ecs import Meaning
-    from annotator.model import Signature
 
 _FRONT = frozenset(("arch", "syscall", "per", "success", "exit"))
 """What stands before a0= in a SYSCALL record. Enriched copies of the first two are at its end."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from annotator.backend import HostNetwork, HostProcess, HostView, NetworkView
+    from annotator.core.contracts import HostNetwork, HostProcess, HostView, NetworkView
+    from annotator.core.model import NetnsId
     from annotator.journals import Journaling
     from annotator.live.follower import Op
-    from annotator.model import NetnsId
     from annotator.sightings import Sightings
 
 FORGET_MS: Final = 10_000

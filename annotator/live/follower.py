@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from annotator.backend import HostProcess
-from annotator.errors import SourceError
+from annotator.core.contracts import HostProcess
+from annotator.core.errors import SourceError
 from annotator.linux.procevents import Kind, ProcEvent, ProcEvents
 from annotator.live.rounds import Rounds
 from annotator.sightings.looks import IN_VAIN
@@ -22,7 +22,7 @@ from annotator.sightings.looks import IN_VAIN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.backend import HostView, NetworkView
+    from annotator.core.contracts import HostView, NetworkView
 
 BATCH: Final = 256
 """Events taken at once."""

@@ -11,8 +11,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from annotator.backend import HostNetwork, HostProcess, NetworkView
-    from annotator.model import NetnsId
+    from annotator.core.contracts import HostNetwork, HostProcess, NetworkView
+    from annotator.core.model import NetnsId
 
 MAX_KNOWN: Final = 16_384
 """Namespaces that are kept in mind."""

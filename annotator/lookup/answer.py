@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from annotator.errors import AnnotatorError
-from annotator.model import Container, Evidence, Flag, Ns, Reason, Status
+from annotator.core.errors import AnnotatorError
+from annotator.core.model import Container, Evidence, Flag, Ns, Reason, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.backend import HostProcess
+    from annotator.core.contracts import HostProcess
 
 
 class Code(StrEnum):

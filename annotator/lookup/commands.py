@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from annotator.errors import ExitCode
+from annotator.core.errors import ExitCode
 from annotator.sinks import FdSink, SinkClosed
 from annotator.view import table
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotator.errors import ExitCode, UsageError
+from annotator.core.errors import ExitCode, UsageError
+from annotator.core.model import Reason, Status
 from annotator.lookup.answer import Answer, Code, Problem, Refused
 from annotator.lookup.collectors import COLLECTORS
 from annotator.lookup.shown import known, text, where
-from annotator.model import Reason, Status
 
 SCHEMA = 1
 """The version of the document; it grows when a reader of the old form would misread the new one."""

@@ -14,8 +14,8 @@ import stat
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from annotator.core.times import show_time
 from annotator.lookup.answer import Code, Refused
-from annotator.times import show_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

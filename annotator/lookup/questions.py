@@ -6,7 +6,7 @@ import os
 import re
 from typing import NamedTuple
 
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
 
 MAX_PATH = 4096
 """PATH_MAX of Linux, in bytes; AIX allows 1023."""

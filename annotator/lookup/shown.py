@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from annotator.model import UNSET_ID
+from annotator.core.model import UNSET_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from annotator.core.model import Container
     from annotator.lookup.answer import Where
-    from annotator.model import Container
 
 
 def text(value: bytes | str) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 
 MAX_CONFIG = 16 << 20
 """Bytes of a configuration that is read."""

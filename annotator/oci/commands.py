@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from annotator.control import DEFAULT
-from annotator.errors import AnnotatorError, UsageError
+from annotator.core.errors import AnnotatorError, UsageError
 from annotator.oci.register import register as tell
 from annotator.registrar import as_uuid
 

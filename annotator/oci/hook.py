@@ -12,7 +12,7 @@ import os
 import sys
 
 from annotator.control import DEFAULT
-from annotator.errors import AnnotatorError, FormatError
+from annotator.core.errors import AnnotatorError, FormatError
 from annotator.oci import state as oci
 from annotator.oci.register import register
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotator import control
-from annotator.errors import AnnotatorError
+from annotator.core.errors import AnnotatorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,9 +60,9 @@ def register(
 
 
 def _said(request: dict[str, Any], outcome: Outcome) -> Said:
+    from annotator.core.model import ContId
+    from annotator.core.registry import derive_contid
     from annotator.linux.usermsg import Said
-    from annotator.model import ContId
-    from annotator.registry import derive_contid
 
     engine_id = str(request.get("id") or request.get("uuid") or f"contid-{request.get('contid')}")
     number = request.get("contid")

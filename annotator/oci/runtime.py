@@ -18,7 +18,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from annotator.errors import AnnotatorError, UsageError
+from annotator.core.errors import AnnotatorError, UsageError
 from annotator.oci.notes import note
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _registered(
     chosen: Options, wanted: Task, root: str, write: Callable[[str, int, int], None], say: Callable[[str], None]
 ) -> int:
     """Fork, register the child, let it become the runtime, and end as it ends."""
-    from annotator.registry import derive_contid
+    from annotator.core.registry import derive_contid
 
     contid = int(derive_contid(wanted.id))
     hear, tell = os.pipe()

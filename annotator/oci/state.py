@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 
 MAX_STATE = 1 << 20
 """Bytes of a state; its annotations are the user's."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from annotator.aix import site
 from annotator.aix.live import strategies, this_host
-from annotator.errors import AnnotatorError, UsageError
+from annotator.core.errors import AnnotatorError, UsageError
 from annotator.formats.raw import tail_start
 from annotator.store import Header
 

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING
 from annotator import config as configuration
 from annotator.aix.journal import Writer
 from annotator.aix.live import READ, Looks, Pipe, commands, drain
-from annotator.errors import AnnotatorError, ExitCode, SourceError, UsageError
-from annotator.model import Gap, Stamp
+from annotator.core.errors import AnnotatorError, ExitCode, SourceError, UsageError
+from annotator.core.model import Gap, Stamp
 from annotator.plugin.aix_site import backend_of, header_of, host_of
 from annotator.plugin.front import AT_ONCE, Front
 from annotator.plugin.journal import journaling, noting

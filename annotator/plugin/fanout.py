@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from annotator.choices import Options, expression_of, filter_of, form_of
+from annotator.core.model import Attribution, Event, Reason, Status
 from annotator.events import Grouper
 from annotator.formats.raw import Raw
-from annotator.model import Attribution, Event, Reason, Status
 from annotator.pipeline import Form, Pipeline, Tables
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from annotator import config
     from annotator.aix.backend import Aix
+    from annotator.core.stats import Stats
     from annotator.linux.backend import Linux
-    from annotator.stats import Stats
 
 OVERLOADED = Attribution(Status.UNKNOWN, reason=Reason.OVERLOAD)
 """The answer for what is passed without being looked at."""

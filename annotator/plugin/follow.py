@@ -20,9 +20,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from annotator.backend import HostNetwork, HostProcess
+from annotator.core.contracts import HostNetwork, HostProcess
+from annotator.core.model import Container, ContId, Evidence, NetnsId, Ns, Reason
 from annotator.live.follower import NETWORK, SEEN, Follower, Op, subscribe
-from annotator.model import Container, ContId, Evidence, NetnsId, Ns, Reason
 from annotator.outside import live_host
 
 if TYPE_CHECKING:

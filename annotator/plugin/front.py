@@ -7,14 +7,14 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from annotator.errors import UsageError
-from annotator.model import Container
+from annotator.core.errors import UsageError
+from annotator.core.model import Container
+from annotator.core.stats import Stats
 from annotator.plugin.aix_site import backend_of
 from annotator.plugin.chores import Chores
 from annotator.plugin.fanout import Fan, Fanned
 from annotator.plugin.outlets import Outlets
 from annotator.plugin.questions import Questions, listen, prepare
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.errors import StoreError
+from annotator.core.errors import StoreError
 from annotator.journals import Journaling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.aix.journal import Writer
-    from annotator.backend import HostProcess
+    from annotator.core.contracts import HostProcess
+    from annotator.core.stats import Stats
     from annotator.plugin.notes import Notes
-    from annotator.stats import Stats
     from annotator.store import Header
 
 

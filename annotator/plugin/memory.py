@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.errors import StoreError
+from annotator.core.errors import StoreError
+from annotator.core.stats import Stats
 from annotator.events import Grouper
 from annotator.plugin.machine import header
 from annotator.snapshot import restore, save
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from annotator.config import Config

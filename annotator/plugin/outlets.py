@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from annotator.core.stats import Stats
 from annotator.plugin.fanout import Fan, channel
 from annotator.plugin.outputs import Output, maker
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from annotator.aix.backend import Aix

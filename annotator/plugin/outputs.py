@@ -11,7 +11,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from annotator.errors import AnnotatorError
+from annotator.core.errors import AnnotatorError
 from annotator.sinks import FdSink, FileSink, Sink, SinkClosed, SocketSink
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grp
 import pwd
 
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
 
 
 def uid_of(name: str) -> int:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from annotator.core.model import Event
     from annotator.events import Grouper
-    from annotator.model import Event
     from annotator.plugin.outputs import Output
 
 WRITTEN_S = 1.0

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from annotator import __version__
 from annotator.control import MAX_ANSWER, ControlServer, Peer
-from annotator.errors import SinkError
+from annotator.core.errors import SinkError
 from annotator.plugin.people import uid_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from annotator.config import Config
-    from annotator.model import Container
+    from annotator.core.model import Container
+    from annotator.core.stats import Stats
     from annotator.plugin.notes import Notes
     from annotator.plugin.outputs import Output
-    from annotator.stats import Stats
 
 
 class Asked(Protocol):

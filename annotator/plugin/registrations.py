@@ -10,15 +10,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annotator.backend import SLACK_MS, HostProcess
+from annotator.core.contracts import SLACK_MS, HostProcess
+from annotator.core.model import Actor, Reason, Registered, Stamp
 from annotator.linux.rights import rights
-from annotator.model import Actor, Reason, Registered, Stamp
 from annotator.registrar import Registrar
 
 if TYPE_CHECKING:
     from annotator.control import Peer
+    from annotator.core.lifetimes import Life
     from annotator.plugin.worker import Worker
-    from annotator.processes import Life
 
 TICK_MS = 10
 """Births on the host are told in ticks of a hundredth second, rounded down."""

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from annotator.core.stats import Stats
     from annotator.plugin.notes import Notes
     from annotator.plugin.outputs import Output
-    from annotator.stats import Stats
 
 _OUTPUT_MEANINGS = {
     "written_bytes": "Bytes an output has written.",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator import config as configuration
-from annotator.errors import AnnotatorError, UsageError
+from annotator.core.errors import AnnotatorError, UsageError
 from annotator.plugin import rights
 from annotator.plugin.outputs import maker
 from annotator.plugin.people import uid_of

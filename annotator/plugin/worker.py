@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator import config as configuration
-from annotator.errors import AnnotatorError, SourceError, UsageError
+from annotator.core.errors import AnnotatorError, SourceError, UsageError
+from annotator.core.stats import Stats
 from annotator.linux.backend import Linux
 from annotator.pipeline import Tables
 from annotator.plugin import rights, wire
@@ -31,13 +32,12 @@ from annotator.plugin.startup import settle
 from annotator.plugin.truncation import ADVICE, ENOUGH, count_cut
 from annotator.plugin.upkeep import CONFIG_CODE, RELOAD_CODE
 from annotator.sources import Cutter
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.config import Config
-    from annotator.model import Container
+    from annotator.core.model import Container
     from annotator.plugin.attach import Attached
     from annotator.plugin.questions import Questions
 

@@ -12,16 +12,16 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from annotator.backend import HostNetwork
-from annotator.model import Ns, Reason
+from annotator.core.contracts import HostNetwork
+from annotator.core.model import Ns, Reason
 from annotator.sightings.looks import IN_VAIN
 from annotator.sightings.spaces import MAX_SPANS, Space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.backend import HostProcess
-    from annotator.model import Container, NetnsId
+    from annotator.core.contracts import HostProcess
+    from annotator.core.model import Container, NetnsId
     from annotator.sightings.spaces import Key, Span
 
 MAX_SPACES: Final = 16_384

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annotator.backend import NO_ENGINE
-from annotator.model import OWN_SESSION, Container, Evidence, Named, Ns
+from annotator.core.contracts import NO_ENGINE
+from annotator.core.model import OWN_SESSION, Container, Evidence, Named, Ns
 
 if TYPE_CHECKING:
-    from annotator.membership import Stay
-    from annotator.processes import Life
-    from annotator.registry import Registry
+    from annotator.core.lifetimes import Life
+    from annotator.core.membership import Stay
+    from annotator.core.registry import Registry
 
 
 class Identities:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from annotator.backend import SLACK_MS
-from annotator.model import Reason
+from annotator.core.contracts import SLACK_MS
+from annotator.core.model import Reason
 
 if TYPE_CHECKING:
-    from annotator.backend import HostProcess
-    from annotator.processes import Life
+    from annotator.core.contracts import HostProcess
+    from annotator.core.lifetimes import Life
 
 PER_LIFE = 64
 """Looks kept of one process: the first and the newest ones."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annotator.backend import SLACK_MS
-from annotator.model import Ns
+from annotator.core.contracts import SLACK_MS
+from annotator.core.model import Ns
 from annotator.sightings.looks import EXEC_MS, moves
 
 if TYPE_CHECKING:
-    from annotator.backend import HostProcess
-    from annotator.model import Stamp
-    from annotator.processes import Life
+    from annotator.core.contracts import HostProcess
+    from annotator.core.lifetimes import Life
+    from annotator.core.model import Stamp
     from annotator.sightings.looks import Known
 
 HELPERS = frozenset(

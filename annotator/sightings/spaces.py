@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from annotator.backend import SLACK_MS
-from annotator.model import Reason
+from annotator.core.contracts import SLACK_MS
+from annotator.core.model import Reason
 
 if TYPE_CHECKING:
-    from annotator.model import Container, NetnsId
+    from annotator.core.model import Container, NetnsId
 
 MAX_SPANS: Final = 64
 """Times between changes, of one namespace, that are remembered: the newest."""

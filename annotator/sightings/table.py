@@ -9,9 +9,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from annotator.backend import SLACK_MS, HostProcess
-from annotator.membership import Stay
-from annotator.model import NO_PID, Chain, Evidence, Flag, Netns, Ns, Reason, Session, Stamp
+from annotator.core.contracts import SLACK_MS, HostProcess
+from annotator.core.membership import Stay
+from annotator.core.model import NO_PID, Chain, Evidence, Flag, Netns, Ns, Reason, Session, Stamp
 from annotator.sightings.addresses import Addresses
 from annotator.sightings.identities import Identities
 from annotator.sightings.looks import IN_VAIN, Known
@@ -21,9 +21,9 @@ from annotator.sightings.whereabouts import NOTHING, Answer, answer, begun, evid
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.backend import HostView
-    from annotator.processes import Life, Processes
-    from annotator.registry import Registry
+    from annotator.core.contracts import HostView
+    from annotator.core.lifetimes import Life, Processes
+    from annotator.core.registry import Registry
 
 __all__ = ["IN_VAIN", "Finding", "Sightings"]
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from annotator.backend import SLACK_MS
-from annotator.model import Evidence, Reason, Stamp
+from annotator.core.contracts import SLACK_MS
+from annotator.core.model import Evidence, Reason, Stamp
 from annotator.sightings.looks import DEPTH, Known, Look, agree, moves, program_seen
 
 if TYPE_CHECKING:
-    from annotator.backend import HostProcess
-    from annotator.processes import Life, Processes
+    from annotator.core.contracts import HostProcess
+    from annotator.core.lifetimes import Life, Processes
 
 
 class Answer(NamedTuple):

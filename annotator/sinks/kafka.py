@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from annotator.errors import SinkError
+from annotator.core.errors import SinkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ import stat
 from collections import deque
 from typing import TYPE_CHECKING
 
-from annotator.errors import SinkError
+from annotator.core.errors import SinkError
 
 if TYPE_CHECKING:
     from pathlib import Path

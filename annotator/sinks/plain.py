@@ -6,7 +6,7 @@ import os
 import select
 from typing import Protocol
 
-from annotator.errors import SinkError
+from annotator.core.errors import SinkError
 
 CHUNK = 256 * 1024
 """Bytes gathered before they are written without being asked to."""

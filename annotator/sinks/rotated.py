@@ -11,7 +11,7 @@ import stat
 import threading
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from annotator.errors import SinkError
+from annotator.core.errors import SinkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

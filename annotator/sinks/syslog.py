@@ -8,7 +8,7 @@ import socket
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from annotator.errors import SinkError, UsageError
+from annotator.core.errors import SinkError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

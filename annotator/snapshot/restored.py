@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annotator.errors import FormatError, StoreError
+from annotator.core.errors import FormatError, StoreError
 from annotator.snapshot.whole import Rows
 from annotator.store import load_state
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from annotator import model
-from annotator.model import (
+from annotator.core import model
+from annotator.core.model import (
     NO_PID,
     UNSET_ID,
     Actor,
@@ -28,9 +28,9 @@ from annotator.nouns import Nouns, kind_of
 from annotator.sources import Position
 
 if TYPE_CHECKING:
-    from annotator.membership import Membership
-    from annotator.processes import Processes
-    from annotator.registry import Registry
+    from annotator.core.lifetimes import Processes
+    from annotator.core.membership import Membership
+    from annotator.core.registry import Registry
 
 CHUNK = 4096
 """Numbers in one row."""

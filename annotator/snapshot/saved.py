@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from annotator.errors import FormatError, StoreError
+from annotator.core.errors import FormatError, StoreError
+from annotator.core.model import Event, Stamp
 from annotator.events import Stretch
-from annotator.model import Event, Stamp
 from annotator.snapshot.rows import (
     AS_IT_IS,
     CHUNK,
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from annotator.core.lifetimes import Life
+    from annotator.core.membership import Intent, Stay
+    from annotator.core.model import Attribution, Container, Session
     from annotator.events import Grouper
-    from annotator.membership import Intent, Stay
-    from annotator.model import Attribution, Container, Session
-    from annotator.processes import Life
     from annotator.sources import Position
     from annotator.store import Header
 

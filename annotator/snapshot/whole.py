@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-from annotator.errors import FormatError
+from annotator.core.corroboration import Shown
+from annotator.core.errors import FormatError
+from annotator.core.lifetimes import Hint, Life, Node
+from annotator.core.membership import Inside, Intent, Stay
+from annotator.core.model import OWN_SESSION, Attribution, Container, ContId, Event, Mark, Session, Status
+from annotator.core.registry import Containers
 from annotator.events import NO_KEY, Grouper, Run, Serials
-from annotator.membership import Inside, Intent, Stay
-from annotator.model import OWN_SESSION, Attribution, Container, ContId, Event, Mark, Session, Status
-from annotator.processes import Hint, Life, Node
-from annotator.registry import Containers
 from annotator.snapshot.rows import (
     AS_IT_IS,
     NOUNS,
@@ -34,7 +35,6 @@ from annotator.snapshot.rows import (
     Tables,
 )
 from annotator.snapshot.saved import held_lines
-from annotator.support import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from annotator.errors import SourceError
+from annotator.core.errors import SourceError
 from annotator.sources.lines import READ, Block, Cutter
 from annotator.sources.packed import MAGIC_LENGTH, packing, unpack
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
-from annotator.errors import SourceError
+from annotator.core.errors import SourceError
 from annotator.sources.files import order, unreadable
 from annotator.sources.lines import READ, Block, Cutter, Position
 

@@ -10,7 +10,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from annotator.errors import FormError
+from annotator.core.errors import FormError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from annotator.errors import SourceError
+from annotator.core.errors import SourceError
 
 READ = 512 * 1024
 """Bytes asked of the system at once: large enough that the cost per read vanishes among a thousand lines."""

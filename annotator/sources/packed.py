@@ -9,7 +9,7 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterator
 
-from annotator.errors import SourceError
+from annotator.core.errors import SourceError
 from annotator.sources.lines import READ
 
 MAGIC_LENGTH = 6

@@ -7,7 +7,7 @@ import select
 import socket
 from typing import TYPE_CHECKING
 
-from annotator.errors import SourceError
+from annotator.core.errors import SourceError
 from annotator.sources.files import unreadable
 from annotator.sources.lines import READ, Block, Cutter
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from annotator import model
-from annotator.backend import HostNetwork, HostProcess
-from annotator.errors import EntryError, FormatError
+from annotator.core import model
+from annotator.core.contracts import HostNetwork, HostProcess
+from annotator.core.errors import EntryError, FormatError
 from annotator.nouns import Nouns, kind_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from annotator.codec import FRAME, Torn, frame, unframe, unpack
-from annotator.errors import EntryError, FormatError, StoreError
+from annotator.core.errors import EntryError, FormatError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from annotator.codec import Torn
-from annotator.errors import FormatError, StoreError
+from annotator.core.errors import FormatError, StoreError
 from annotator.store.format import (
     OPEN,
     Entries,

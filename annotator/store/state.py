@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from annotator.errors import FormatError, StoreError
+from annotator.core.errors import FormatError, StoreError
 from annotator.store.format import (
     OPEN,
     Entries,

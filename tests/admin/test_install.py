@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from annotator.admin import install, layout, manifest, rules
 from annotator.admin.install import Act
-from annotator.errors import AnnotatorError, UsageError
+from annotator.core.errors import AnnotatorError, UsageError
 from tests.admin.conftest import tree_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from annotator.admin import layout
 from annotator.admin.machine import settings
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path

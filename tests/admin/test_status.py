@@ -17,14 +17,14 @@ from annotator import config
 from annotator.admin import asked, status, top
 from annotator.admin.machine import tree
 from annotator.control import ControlServer
+from annotator.core.model import Flag, Reason, Stamp, Status
+from annotator.core.stats import Stats
 from annotator.events import Grouper
 from annotator.linux.backend import Linux
-from annotator.model import Flag, Reason, Stamp, Status
 from annotator.outside import this_header
 from annotator.pipeline import Tables
 from annotator.plugin.report import metrics
 from annotator.snapshot import save
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from annotator.core.stats import Stats
 from annotator.replay import Replay
 from annotator.sources import Block
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable

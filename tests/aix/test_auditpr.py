@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from annotator.aix.auditpr import MAX_BYTES, AuditprParser
 from annotator.aix.record import Form, Passed, Record
-from annotator.errors import AnnotatorError, FormError, UsageError
-from annotator.model import Evidence
+from annotator.core.errors import AnnotatorError, FormError, UsageError
+from annotator.core.model import Evidence
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,17 +11,17 @@ import pytest
 from annotator.aix import listing
 from annotator.aix.backend import Aix, origin_of
 from annotator.aix.site import backend as site_backend
-from annotator.errors import SourceError, UsageError
+from annotator.core.errors import SourceError, UsageError
+from annotator.core.model import Container, Event, Evidence, Flag, Reading, Reason, Stamp, Status
+from annotator.core.stats import Stats
 from annotator.formats.raw import tail_start
-from annotator.model import Container, Event, Evidence, Flag, Reading, Reason, Stamp, Status
 from annotator.pipeline import Pipeline, Tables
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from annotator.model import Attribution
-    from annotator.processes import Life
+    from annotator.core.lifetimes import Life
+    from annotator.core.model import Attribution
 
 ALL = "elrRdpPTcW"
 

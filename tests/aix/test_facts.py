@@ -14,7 +14,7 @@ from annotator.aix.auditpr import AuditprParser
 from annotator.aix.facts import Verb, translate
 from annotator.aix.record import Form, Record
 from annotator.aix.trail import TrailParser
-from annotator.model import NO_PID, UNSET_ID, Evidence, Executed, Exited, Forked, Gap, Rooted
+from annotator.core.model import NO_PID, UNSET_ID, Evidence, Executed, Exited, Forked, Gap, Rooted
 
 
 def record(event: bytes, tail: bytes, **values: Any) -> Record:

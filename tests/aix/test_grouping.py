@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.aix.grouping import RecordEvent, TrailGrouper, head_end
-from annotator.errors import AnnotatorError, FormatError, FormError
+from annotator.core.errors import AnnotatorError, FormatError, FormError
+from annotator.core.model import Event, Stamp
+from annotator.core.stats import Stats
 from annotator.formats.raw import tail_start
-from annotator.model import Event, Stamp
-from annotator.stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,9 +11,9 @@ import pytest
 from annotator.aix import getprocs, look, lookups, perfstat
 from annotator.aix.host import AixHost
 from annotator.aix.inventory import MAX_CID
-from annotator.backend import HostProcess
-from annotator.errors import SourceError
-from annotator.model import Container, Evidence, Reason
+from annotator.core.contracts import HostProcess
+from annotator.core.errors import SourceError
+from annotator.core.model import Container, Evidence, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

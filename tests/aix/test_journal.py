@@ -19,14 +19,14 @@ from annotator.aix.inventory import Sighting
 from annotator.aix.journal import KIND, Reader, Writer
 from annotator.aix.listing import Listing
 from annotator.choices import Options
-from annotator.errors import StoreError, UsageError
+from annotator.core.errors import StoreError, UsageError
+from annotator.core.registry import Registry
+from annotator.core.stats import Stats
 from annotator.journals import Journaling, Loaded
 from annotator.plugin.auditstream import Stream
 from annotator.plugin.notes import Notes
-from annotator.registry import Registry
 from annotator.replay import Replay, blocks_of
 from annotator.sightings import Sightings
-from annotator.stats import Stats
 from annotator.store import Header
 from tests.aix.days import Day, day, judge, judge_sessions, quiet, replayed, wpars_of
 from tests.aix.test_live import configured

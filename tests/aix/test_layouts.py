@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from annotator.aix import layouts
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 
 TOTALS = {
     layouts.PSINFO: 328,

@@ -12,7 +12,7 @@ from annotator.aix import facts, look
 from annotator.aix.auditpr import AuditprParser
 from annotator.aix.record import Record
 from annotator.aix.wpar import Inventory
-from annotator.model import Container
+from annotator.core.model import Container
 
 ACTIONS = st.lists(
     st.tuples(

@@ -25,9 +25,9 @@ from annotator.aix import layouts, live
 from annotator.aix.host import AixHost
 from annotator.aix.inventory import Sighting
 from annotator.control import ask
-from annotator.errors import ExitCode, SourceError, UsageError
+from annotator.core.errors import ExitCode, SourceError, UsageError
+from annotator.core.model import Container
 from annotator.formats.raw import tail_start
-from annotator.model import Container
 from annotator.plugin.auditstream import Stream
 from annotator.plugin.notes import Notes
 

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 
 from annotator.choices import Options
 from annotator.cli import main
-from annotator.errors import ExitCode, FormatError, FormError, UsageError
+from annotator.core.errors import ExitCode, FormatError, FormError, UsageError
+from annotator.core.stats import Stats
+from annotator.core.times import parse_time
 from annotator.formats.raw import tail_start
 from annotator.replay import Replay
 from annotator.sources import Block, looks_aix, looks_binary
-from annotator.stats import Stats
-from annotator.times import parse_time
 from tests.aix.days import day, judge, judge_sessions, late, replayed, run, wpars_of
 
 if TYPE_CHECKING:

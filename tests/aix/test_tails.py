@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.aix import tails
-from annotator.errors import AnnotatorError, FormatError
+from annotator.core.errors import AnnotatorError, FormatError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from annotator.aix.record import Form, Passed, Record
 from annotator.aix.trail import TrailParser
-from annotator.errors import AnnotatorError, FormatError, FormError
-from annotator.model import Evidence
+from annotator.core.errors import AnnotatorError, FormatError, FormError
+from annotator.core.model import Evidence
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from annotator.aix.inventory import Sighting
 from annotator.aix.lives import HOLDS_MS
 from annotator.aix.wpar import Inventory
-from annotator.model import Container, Evidence, Reason
+from annotator.core.model import Container, Evidence, Reason
 
 UUID_A = "541ba314-c7ca-4f67-bc6e-a10d5eaa8541"
 UUID_B = "6f1fd4be-8be5-4627-8ec0-3a8739cbd9e2"

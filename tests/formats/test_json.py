@@ -12,10 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator import codec
-from annotator.formats import json as json_form
-from annotator.formats import msgpack as msgpack_form
-from annotator.formats.answer import MAX_KNOWN, Answers, image_part
-from annotator.model import (
+from annotator.core.model import (
     OWN_SESSION,
     Attribution,
     Container,
@@ -32,6 +29,9 @@ from annotator.model import (
     Status,
     Target,
 )
+from annotator.formats import json as json_form
+from annotator.formats import msgpack as msgpack_form
+from annotator.formats.answer import MAX_KNOWN, Answers, image_part
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "annotator" / "data" / "event.schema.json").read_text("utf-8"))

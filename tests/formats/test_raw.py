@@ -8,10 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.formats.raw import MAX_LINE, NAMES, Raw, fields_of, tail_start
-from annotator.formats.values import quoted
-from annotator.linux.backend import Linux
-from annotator.model import (
+from annotator.core.model import (
     OWN_SESSION,
     UNSET_ID,
     Attribution,
@@ -27,7 +24,10 @@ from annotator.model import (
     Status,
     Target,
 )
-from annotator.stats import Stats
+from annotator.core.stats import Stats
+from annotator.formats.raw import MAX_LINE, NAMES, Raw, fields_of, tail_start
+from annotator.formats.values import quoted
+from annotator.linux.backend import Linux
 from tests.streams import FIELDS, WORLDS, World, annotate, appended, damaged, joined, lines_of
 
 HEX = "0123456789abcdef" * 4

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from hypothesis import given
 
+from annotator.core.model import Attribution, Container, ContId, Event, Stamp, Status, Target
+from annotator.core.stats import Stats
 from annotator.formats.raw import MAX_LINE
 from annotator.formats.record import Record
 from annotator.linux import contid
 from annotator.linux.backend import Linux
 from annotator.linux.records import split
-from annotator.model import Attribution, Container, ContId, Event, Stamp, Status, Target
 from annotator.pipeline import Pipeline
-from annotator.stats import Stats
 from tests.streams import WORLDS, World, damaged, lines_of
 
 STAMP = b"msg=audit(1700000000.123:42): "

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotator.core.model import CONTID_UNSET, NO_PID, ContId
 from annotator.linux.contid import (
     AMBIGUOUS,
     MAX_IDS,
@@ -29,7 +30,6 @@ from annotator.linux.contid import (
     parse_list,
     read,
 )
-from annotator.model import CONTID_UNSET, NO_PID, ContId
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "linux"
 LINE = re.compile(rb"(?:node=[^ ]+ )?type=([^ ]+) msg=audit\(([0-9]+)\.([0-9]{3}):([0-9]+)\): ?([^\x1d]*)")

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.errors import AnnotatorError, UsageError
+from annotator.core.errors import AnnotatorError, UsageError
+from annotator.core.model import Event, Stamp
 from annotator.linux import decode
 from annotator.linux.bodies import MAX_ARGUMENTS, fields_of
 from annotator.linux.fields import Expression, auparse
-from annotator.model import Event, Stamp
 
 if TYPE_CHECKING:
     from pathlib import Path

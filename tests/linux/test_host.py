@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.backend import HostProcess
-from annotator.errors import AnnotatorError, FormatError, SourceError
+from annotator.core.contracts import HostProcess
+from annotator.core.errors import AnnotatorError, FormatError, SourceError
+from annotator.core.model import Container, Evidence, Ns, Reason
+from annotator.core.registry import derive_contid
 from annotator.linux.engines import Engines
 from annotator.linux.host import LinuxHost
 from annotator.linux.host_member import HostOptions
 from annotator.linux.host_read import Proc
 from annotator.linux.host_recorded import Header, parse_header, record, recorded
 from annotator.linux.host_text import parse_stat, parse_status
-from annotator.model import Container, Evidence, Ns, Reason
-from annotator.registry import derive_contid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from annotator.backend import HostProcess
+from annotator.core.contracts import HostProcess
+from annotator.core.model import Evidence, Ns, Reason
+from annotator.core.registry import derive_contid
 from annotator.linux.host import LinuxHost
 from annotator.linux.host_member import HostOptions
 from annotator.linux.host_recorded import Header, record, recorded
 from annotator.linux.namespaces import INITIAL
 from annotator.linux.procevents import Kind, ProcEvents
-from annotator.model import Evidence, Ns, Reason
-from annotator.registry import derive_contid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

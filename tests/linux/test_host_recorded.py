@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from annotator.backend import HostProcess
+from annotator.core.contracts import HostProcess
+from annotator.core.registry import derive_contid
 from annotator.linux.host import LinuxHost
-from annotator.registry import derive_contid
 
 if TYPE_CHECKING:
     from conftest import Machine

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotator.core.model import Evidence, Mark
 from annotator.linux.marks import device, marks
-from annotator.model import Evidence, Mark
 
 PATH = b'item=0 name="/bin/sh" inode=9 dev=%s mode=0100755 ouid=0 ogid=0 rdev=00:00 obj=x nametype=NORMAL'
 

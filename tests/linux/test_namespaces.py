@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.backend import NO_ENGINE
+from annotator.core.contracts import NO_ENGINE
+from annotator.core.model import Container, ContId, Ns, Reason
 from annotator.linux.host_places import Places, Witness
 from annotator.linux.namespaces import KINDS, Space, own_of, parse_link, root_mount, sandbox_id, unique_id, unit_of
-from annotator.model import Container, ContId, Ns, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.errors import SourceError
+from annotator.core.errors import SourceError
+from annotator.core.model import NetnsId
+from annotator.core.registry import derive_contid
 from annotator.linux import netns as module
 from annotator.linux import sockets
 from annotator.linux.host import LinuxHost
 from annotator.linux.netns import Names, local_ipv4, local_ipv6, open_netns, read_names
 from annotator.linux.procevents import ProcEvents
-from annotator.model import NetnsId
-from annotator.registry import derive_contid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotator.core.model import CONTID_UNSET, ContId
 from annotator.linux.ptags import MAX_VALUE, CgroupTags, Tag, parse_ptags, parse_value, pidfd_tag
-from annotator.model import CONTID_UNSET, ContId
 
 UUID = "6b29fc40-ca47-1067-b31d-00dd010662da"
 UNIFIED = next(

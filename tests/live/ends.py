@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from annotator.registry import derive_contid
+from annotator.core.registry import derive_contid
 from tests.live.networks import GATE, NET4, NET6, PODS
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import pytest
 from annotator.admin.layout import hook as hook_file
 from annotator.choices import Options
 from annotator.control import ask
-from annotator.registry import derive_contid
+from annotator.core.registry import derive_contid
 from annotator.replay import Replay, blocks_of
 
 if TYPE_CHECKING:

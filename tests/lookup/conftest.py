@@ -14,7 +14,7 @@ from tests.aix import conftest as aix_conftest
 from tests.linux.conftest import HOST_ROOT, Machine
 
 if TYPE_CHECKING:
-    from annotator.errors import ExitCode
+    from annotator.core.errors import ExitCode
 
 sim = aix_conftest.sim
 SCHEMA = json.loads((Path(__file__).parents[2] / "annotator/data/lookup.schema.json").read_text("utf-8"))

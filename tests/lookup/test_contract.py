@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
+from annotator.core.model import Evidence, Flag, Reason
 from annotator.lookup import questions
 from annotator.lookup.answer import Code, How
 from annotator.lookup.collectors import COLLECTORS, KINDS
 from annotator.lookup.commands import command, system_of
-from annotator.model import Evidence, Flag, Reason
 from tests.lookup.conftest import SCHEMA, VALID, Site
 
 ALWAYS = {"schema", "system", "question", "status", "container", "evidence", "verified"}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 from annotator.oci.bundle import MAX_CONFIG, inject, with_hook
 from annotator.oci.runtime import bundle
 from tests.oci.test_runtime import Machine

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annotator.control import ControlServer
+from annotator.core.registry import derive_contid
 from annotator.linux.usermsg import Said
 from annotator.oci.hook import Options
 from annotator.oci.register import Outcome, register
-from annotator.registry import derive_contid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.errors import UsageError
-from annotator.model import ContId
+from annotator.core.errors import UsageError
+from annotator.core.model import ContId
+from annotator.core.registry import derive_contid
 from annotator.oci.runtime import Task, options, task
 from annotator.registration import Refused, Rules, Version, parse
 from annotator.registration import Task as KernelTask
-from annotator.registry import derive_contid
 
 DRIVER = """
 import json, os, sys

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 from annotator.oci.state import MAX_ID, MAX_NAME, MAX_STATE, State, parse
 
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.config import Output
+from annotator.core.stats import Stats
 from annotator.linux.backend import Linux
 from annotator.pipeline import Tables
 from annotator.plugin.fanout import Fan, Fanout, channel
 from annotator.snapshot import held_lines
-from annotator.stats import Stats
 from tests.plugin.driver import records
 from tests.plugin.test_outputs import registered
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.config import Config, Host, Output, Process
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
 from annotator.plugin import rights
 from annotator.plugin.notes import Notes, written
 from annotator.plugin.people import gid_of, uid_of

@@ -18,7 +18,7 @@ import os
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

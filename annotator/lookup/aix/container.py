@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from annotator.core.model import Evidence, Status
 from annotator.lookup import questions
 from annotator.lookup.answer import Answer, Code, Collector, Problem, Refused, Where
 from annotator.lookup.shown import known
-from annotator.model import Evidence, Status
 
 if TYPE_CHECKING:
-    from annotator.backend import HostProcess
+    from annotator.core.contracts import HostProcess
+    from annotator.core.model import Container
     from annotator.lookup.aix.view import AixView
-    from annotator.model import Container
 
 MAX_PIDS = 1024
 RUNNING = frozenset("APFT")

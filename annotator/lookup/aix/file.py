@@ -10,11 +10,11 @@ import re
 import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from annotator.errors import AnnotatorError
+from annotator.core.errors import AnnotatorError
+from annotator.core.model import Evidence, Reason, Status
 from annotator.lookup import paths, questions
 from annotator.lookup.answer import Answer, Code, Collector, How, Problem, Refused, Where, unknown
 from annotator.lookup.shown import known, text
-from annotator.model import Evidence, Reason, Status
 
 if TYPE_CHECKING:
     from annotator.lookup.aix.view import AixView

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from annotator.aix import sockets
-from annotator.backend import HostProcess
-from annotator.errors import AnnotatorError
+from annotator.core.contracts import HostProcess
+from annotator.core.errors import AnnotatorError
+from annotator.core.model import Evidence, Reason, Status
 from annotator.lookup import questions
 from annotator.lookup.aix.process import where as process_where
 from annotator.lookup.answer import Answer, Code, Collector, How, Problem, Refused, Where, together, unknown
 from annotator.lookup.shown import known, where
-from annotator.model import Evidence, Reason, Status
 
 if TYPE_CHECKING:
     from annotator.aix.sockets import Socket

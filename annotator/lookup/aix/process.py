@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from annotator.aix import layouts, psinfo
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
+from annotator.core.model import Evidence, Reason, Status
+from annotator.core.times import show_time
 from annotator.lookup import questions
 from annotator.lookup.answer import Answer, Code, Collector, Refused, refused_process, unknown, where_of
 from annotator.lookup.shown import known, text, user
-from annotator.model import Evidence, Reason, Status
-from annotator.times import show_time
 
 if TYPE_CHECKING:
-    from annotator.backend import HostProcess
+    from annotator.core.contracts import HostProcess
     from annotator.lookup.aix.view import AixView
     from annotator.lookup.answer import Where
 

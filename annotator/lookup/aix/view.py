@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 from annotator.aix import getprocs, perfstat, sockets
 from annotator.aix.host import AixHost
 from annotator.aix.look import read_file, run_command
-from annotator.errors import AnnotatorError, SourceError, UsageError
+from annotator.core.errors import AnnotatorError, SourceError, UsageError
+from annotator.core.model import Container
 from annotator.lookup.answer import Code, Problem
-from annotator.model import Container
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

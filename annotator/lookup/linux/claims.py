@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from annotator.core.model import Container, Ns
 from annotator.linux.host_read import MAX_MOUNTS
 from annotator.lookup.answer import How
 from annotator.lookup.linux import mounts
 from annotator.lookup.paths import below
-from annotator.model import Container, Ns
 
 if TYPE_CHECKING:
-    from annotator.backend import HostProcess
+    from annotator.core.contracts import HostProcess
     from annotator.linux.engines import EngineState
     from annotator.lookup.linux.mounts import Mount
     from annotator.lookup.linux.view import LinuxView

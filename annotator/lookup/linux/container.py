@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from annotator.core.model import Evidence, Status
+from annotator.core.times import show_time
 from annotator.lookup import questions
 from annotator.lookup.answer import Answer, Code, Collector, Problem, Refused, Where
 from annotator.lookup.linux.view import netns_name
 from annotator.lookup.shown import known, text
-from annotator.model import Evidence, Status
-from annotator.times import show_time
 
 if TYPE_CHECKING:
+    from annotator.core.model import Container
     from annotator.linux.engines import EngineState
     from annotator.lookup.linux.view import LinuxView
-    from annotator.model import Container
 
 SHORTEST = 4
 """Characters of an id's beginning that are taken for one."""

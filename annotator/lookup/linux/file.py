@@ -6,6 +6,7 @@ import re
 import stat
 from typing import TYPE_CHECKING, Any
 
+from annotator.core.model import Evidence, Reason, Status
 from annotator.linux.engines.state import is_full_id
 from annotator.linux.host_read import MAX_MOUNTS
 from annotator.lookup import paths, questions
@@ -15,11 +16,10 @@ from annotator.lookup.linux import mounts
 from annotator.lookup.linux.claims import Claim, best, claims, host_mounts
 from annotator.lookup.paths import PROCESS_ROOT, below
 from annotator.lookup.shown import known, text
-from annotator.model import Evidence, Reason, Status
 
 if TYPE_CHECKING:
+    from annotator.core.model import Container
     from annotator.lookup.linux.view import LinuxView
-    from annotator.model import Container
 
 MAX_HOLDERS = 256
 """Containers that are listed for one file: an image's layer may have thousands."""

@@ -18,10 +18,10 @@ from annotator.lookup.linux import tables
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from annotator.backend import HostProcess
+    from annotator.core.contracts import HostProcess
+    from annotator.core.model import Container
     from annotator.lookup.linux.tables import Namespace
     from annotator.lookup.linux.view import LinuxView
-    from annotator.model import Container
 
 PROXY = b"docker-proxy"
 

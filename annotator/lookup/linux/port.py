@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from annotator.core.model import Reason, Status
 from annotator.lookup import questions
 from annotator.lookup.answer import (
     Answer,
@@ -24,10 +25,9 @@ from annotator.lookup.linux import forwards, tables
 from annotator.lookup.linux.process import details
 from annotator.lookup.linux.view import netns_name
 from annotator.lookup.shown import container, known, text, user, where
-from annotator.model import Reason, Status
 
 if TYPE_CHECKING:
-    from annotator.backend import HostProcess
+    from annotator.core.contracts import HostProcess
     from annotator.linux.sockets import Connection
     from annotator.lookup.linux.tables import Namespace
     from annotator.lookup.linux.view import LinuxView

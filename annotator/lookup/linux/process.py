@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from annotator.core.model import UNSET_ID, Reason
+from annotator.core.times import show_time
 from annotator.linux.host_text import PID_MAX
 from annotator.lookup import questions
 from annotator.lookup.answer import Answer, Collector, refused_process, where_of
 from annotator.lookup.linux.view import netns_name
 from annotator.lookup.shown import known, text, user
-from annotator.model import UNSET_ID, Reason
-from annotator.times import show_time
 
 if TYPE_CHECKING:
-    from annotator.backend import HostProcess
+    from annotator.core.contracts import HostProcess
     from annotator.lookup.linux.view import LinuxView
 
 MAX_ARGUMENTS = 64 * 1024

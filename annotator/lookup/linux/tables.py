@@ -13,7 +13,7 @@ import struct
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from annotator.errors import SourceError
+from annotator.core.errors import SourceError
 from annotator.linux import sockets
 from annotator.linux.namespaces import parse_link
 from annotator.linux.netns import DIRECTORIES, open_netns, read_names
@@ -21,9 +21,9 @@ from annotator.linux.sockets import Connection
 from annotator.lookup.answer import Code, Problem
 
 if TYPE_CHECKING:
-    from annotator.backend import HostProcess
+    from annotator.core.contracts import HostProcess
+    from annotator.core.model import Container, NetnsId
     from annotator.lookup.linux.view import LinuxView
-    from annotator.model import Container, NetnsId
 
 MAX_TABLE = 2**20
 """Bytes read of one table: some 7,000 sockets."""

@@ -7,20 +7,20 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
+from annotator.core.model import Container, NetnsId, Reason
+from annotator.core.registry import derive_contid
 from annotator.linux.engines import Engines
 from annotator.linux.host import LinuxHost
 from annotator.linux.host_recorded import HEADER, recorded
 from annotator.lookup.answer import Code, Refused
-from annotator.model import Container, NetnsId, Reason
 from annotator.outside import live_host
-from annotator.registry import derive_contid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from annotator.backend import HostProcess
+    from annotator.core.contracts import HostProcess
     from annotator.linux.engines import EngineState
 
 MAX_STAT = 2**20

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.errors import FormatError
+from annotator.core.errors import FormatError
 from annotator.linux.engines.bolt import MAX_PAGES, Bolt, ask, version
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from annotator.backend import SLACK_MS
-from annotator.model import (
+from annotator.core.contracts import SLACK_MS
+from annotator.core.corroboration import Support
+from annotator.core.model import (
     CONTID_UNSET,
     OWN_SESSION,
     Actor,
@@ -43,11 +44,10 @@ from annotator.model import (
     Stamp,
     Vouched,
 )
-from annotator.registry import Registry, derive_contid
-from annotator.support import Support
+from annotator.core.registry import Registry, derive_contid
 
 if TYPE_CHECKING:
-    from annotator.processes import Life, Processes
+    from annotator.core.lifetimes import Life, Processes
 
 
 VOUCHED_MS = 1000

@@ -10,7 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
-from annotator.model import CONTID_UNSET, Chain, Container, ContId, Named, Stamp
+from annotator.core.model import CONTID_UNSET, Chain, Container, ContId, Named, Stamp
 
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from annotator.model import Attribution, Evidence, Status
+from annotator.core.model import Attribution, Evidence, Status
 
 if TYPE_CHECKING:
-    from annotator.model import Container, Mark
+    from annotator.core.model import Container, Mark
 
 LIMIT: Final = 65_536
 """Marks that are remembered; the first learnt go first."""

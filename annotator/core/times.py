@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from annotator.errors import UsageError
+from annotator.core.errors import UsageError
 
 _EPOCH = re.compile(r"(\d{1,11})(?:\.(\d{1,9}))?(?::\d+)?")
 

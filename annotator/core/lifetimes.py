@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from annotator.model import NO_PID, UNSET_ID, Actor, Ns, ProcKey, Stamp
+from annotator.core.model import NO_PID, UNSET_ID, Actor, Ns, ProcKey, Stamp
 
 if TYPE_CHECKING:
-    from annotator.model import Attribution, Evidence
+    from annotator.core.model import Attribution, Evidence
 
 SLACK_MS = 20
 """By how much a stamp's coarse clock may be off."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from annotator.model import Flag, Reason, Status
+from annotator.core.model import Flag, Reason, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annotator.backend import NO_ENGINE
-from annotator.model import (
+from annotator.core.contracts import NO_ENGINE
+from annotator.core.model import (
     NO_PID,
     Attribution,
     Chain,
@@ -29,9 +29,9 @@ from annotator.model import (
 )
 
 if TYPE_CHECKING:
-    from annotator.membership import Membership, Stay
-    from annotator.model import Netns
-    from annotator.processes import Life
+    from annotator.core.lifetimes import Life
+    from annotator.core.membership import Membership, Stay
+    from annotator.core.model import Netns
     from annotator.sightings import Finding, Sightings
 
 NOTHING = Attribution(Status.NONE, reason=Reason.NO_SUBJECT)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from annotator.model import Container, Event, Evidence, NetnsId, Ns, Reading, Reason
+    from annotator.core.model import Container, Event, Evidence, NetnsId, Ns, Reading, Reason
 
 
 SLACK_MS = 20
@@ -132,7 +132,7 @@ class HostProcess:
         It was born after the event (a stamp is at most 20 ms early), or was read after it moved: `changed_ms` is when
         the first setns, unshare, or exec after the event happened, None when none did.
         """
-        from annotator.model import Reason
+        from annotator.core.model import Reason
 
         if self.start_ms > stamp_ms + SLACK_MS:
             return Reason.REUSED
@@ -185,7 +185,7 @@ class NoHost:
 
     def process(self, pid: int) -> HostProcess | Reason:  # noqa: ARG002  (the contract's signature)
         """Nothing is known."""
-        from annotator.model import Reason
+        from annotator.core.model import Reason
 
         return Reason.NOT_SEEN
 

@@ -1,0 +1,1 @@
+"""What every layer speaks: domain types, contracts, process lifetimes, containers, membership, attribution."""
