@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.aix.listing import Listing
-    from annotator.sightings import Sightings
+    from annotator.history import Sightings
     from annotator.store.facts import Stored
 
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from annotator.core.errors import UsageError
 from annotator.core.registry import derive_contid
 from annotator.core.stats import Stats
+from annotator.history import Sightings
 from annotator.journals import Loaded
 from annotator.linux.engines import Engines
 from annotator.linux.host import LinuxHost
 from annotator.linux.host_recorded import recorded
-from annotator.sightings import Sightings
 from annotator.store import Header
 
 if TYPE_CHECKING:

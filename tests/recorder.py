@@ -19,7 +19,7 @@ from annotator.linux.cgroup import identify
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from annotator.sightings import Sightings
+    from annotator.history import Sightings
 
 KINDS = {
     "mnt": Ns.MNT,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from annotator.core.contracts import HostNetwork, HostProcess
 from annotator.core.model import Container, ContId, Evidence, NetnsId, Ns, Reason
-from annotator.sightings.addresses import MAX_ADDRESSES, SWEEP_MS, Addresses, normal
-from annotator.sightings.spaces import LAST_MS, MAX_INSIDE, MAX_SPANS
+from annotator.history.addresses import MAX_ADDRESSES, SWEEP_MS, Addresses, normal
+from annotator.history.netns_timeline import LAST_MS, MAX_INSIDE, MAX_SPANS
 
 HOST, POD, WEB = NetnsId(4, 4026531840), NetnsId(4, 4026532001), NetnsId(4, 4026532002, 77)
 A, B, C = (Container(ContId(at), name * 64) for at, name in enumerate("abc", 1))

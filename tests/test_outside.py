@@ -14,10 +14,10 @@ from annotator.core.errors import StoreError, UsageError
 from annotator.core.model import Status
 from annotator.core.registry import Registry
 from annotator.core.stats import Stats
+from annotator.history import Sightings
 from annotator.journals import Journaling, Loaded
 from annotator.outside import outside
 from annotator.replay import Replay, blocks_of
-from annotator.sightings import Sightings
 from annotator.store import Header
 from tests import scoring
 from tests.recorder import Recorded

@@ -14,13 +14,13 @@ from annotator.core.contracts import HostNetwork, HostProcess
 from annotator.core.model import Container, Evidence, NetnsId, Ns, Reason
 from annotator.core.registry import Registry, derive_contid
 from annotator.core.stats import Stats
+from annotator.history import Sightings
 from annotator.journals import Journaling, Loaded
 from annotator.linux.procevents import Kind, ProcEvent
 from annotator.live import Live
 from annotator.live.follower import Follower, Op
 from annotator.plugin.follow import Inbox, _plain
 from annotator.replay import Replay, blocks_of
-from annotator.sightings import Sightings
 from annotator.sources import Cutter
 from annotator.store import Header
 from tests.live.ends import Documents, Verdicts

@@ -23,7 +23,7 @@ from annotator.core.model import (
     Stated,
     Status,
 )
-from annotator.sightings import Sightings
+from annotator.history import Sightings
 from tests.world import START, World, where
 
 

@@ -13,8 +13,8 @@ from annotator.control import Peer
 from annotator.core.membership import Stay
 from annotator.core.model import NO_PID, UNSET_ID, Actor, ContId, Evidence, Registered, Stamp, Status
 from annotator.core.registry import derive_contid
+from annotator.history import Sightings
 from annotator.registrar import Registrar, as_uuid
-from annotator.sightings import Sightings
 from tests.world import START, World, where
 
 if TYPE_CHECKING:

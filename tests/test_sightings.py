@@ -10,7 +10,7 @@ from annotator.core.contracts import NO_ENGINE, HostNetwork, HostProcess
 from annotator.core.lifetimes import Life, Processes
 from annotator.core.model import Actor, Container, ContId, Evidence, Executed, Moved, NetnsId, Ns, Reason, Stamp
 from annotator.core.registry import Registry, derive_contid
-from annotator.sightings import Sightings
+from annotator.history import Sightings
 from tests.world import START, World
 from tests.world import where as where_of
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from annotator.core.lifetimes import Life
     from annotator.core.membership import Membership, Stay
     from annotator.core.model import Netns
-    from annotator.sightings import Finding, Sightings
+    from annotator.history import Finding, Sightings
 
 NOTHING = Attribution(Status.NONE, reason=Reason.NO_SUBJECT)
 """The event names no process and no packet."""

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
     from annotator.core.contracts import HostNetwork, HostProcess, HostView, NetworkView
     from annotator.core.model import NetnsId
+    from annotator.history import Sightings
     from annotator.journals import Journaling
     from annotator.live.follower import Op
-    from annotator.sightings import Sightings
 
 FORGET_MS: Final = 10_000
 """How often what ended long ago is forgotten."""

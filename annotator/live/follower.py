@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from annotator.core.contracts import HostProcess
 from annotator.core.errors import SourceError
+from annotator.history.process_history import IN_VAIN
 from annotator.linux.procevents import Kind, ProcEvent, ProcEvents
 from annotator.live.rounds import Rounds
-from annotator.sightings.looks import IN_VAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,12 +9,12 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from annotator.history import Sightings
 from annotator.live import Live
 from annotator.outside import live_host
 from annotator.plugin.follow import Inbox
 from annotator.plugin.journal import journaling
 from annotator.plugin.machine import header
-from annotator.sightings import Sightings
 
 if TYPE_CHECKING:
     import socket

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from annotator.history import Sightings
 from annotator.plugin.report import Drops, heartbeat, metrics, write_metrics
-from annotator.sightings import Sightings
 
 if TYPE_CHECKING:
     from annotator.plugin.front import Front

@@ -22,11 +22,11 @@ from annotator.choices import Options
 from annotator.core.errors import StoreError, UsageError
 from annotator.core.registry import Registry
 from annotator.core.stats import Stats
+from annotator.history import Sightings
 from annotator.journals import Journaling, Loaded
 from annotator.plugin.auditstream import Stream
 from annotator.plugin.notes import Notes
 from annotator.replay import Replay, blocks_of
-from annotator.sightings import Sightings
 from annotator.store import Header
 from tests.aix.days import Day, day, judge, judge_sessions, quiet, replayed, wpars_of
 from tests.aix.test_live import configured

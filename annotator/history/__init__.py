@@ -5,6 +5,6 @@
 looks: that is done by the host view of a backend, and by `annotator.live`.
 """
 
-from annotator.sightings.table import Finding, Sightings
+from annotator.history.observations import Finding, Sightings
 
 __all__ = ["Finding", "Sightings"]

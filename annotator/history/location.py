@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.core.contracts import SLACK_MS
 from annotator.core.model import Evidence, Reason, Stamp
-from annotator.sightings.looks import DEPTH, Known, Look, agree, moves, program_seen
+from annotator.history.process_history import DEPTH, Known, Look, agree, moves, program_seen
 
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from annotator.core.contracts import HostNetwork
 from annotator.core.model import Ns, Reason
-from annotator.sightings.looks import IN_VAIN
-from annotator.sightings.spaces import MAX_SPANS, Space
+from annotator.history.netns_timeline import MAX_SPANS, Space
+from annotator.history.process_history import IN_VAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.core.contracts import HostProcess
     from annotator.core.model import Container, NetnsId
-    from annotator.sightings.spaces import Key, Span
+    from annotator.history.netns_timeline import Key, Span
 
 MAX_SPACES: Final = 16_384
 """Network namespaces that are remembered; those that ended, and else those known longest, are forgotten first."""

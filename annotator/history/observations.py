@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from annotator.core.contracts import SLACK_MS, HostProcess
 from annotator.core.membership import Stay
 from annotator.core.model import NO_PID, Chain, Evidence, Flag, Netns, Ns, Reason, Session, Stamp
-from annotator.sightings.addresses import Addresses
-from annotator.sightings.identities import Identities
-from annotator.sightings.looks import IN_VAIN, Known
-from annotator.sightings.netns import seen_in
-from annotator.sightings.whereabouts import NOTHING, Answer, answer, begun, evidence_of
+from annotator.history.addresses import Addresses
+from annotator.history.identities import Identities
+from annotator.history.location import NOTHING, Answer, answer, begun, evidence_of
+from annotator.history.netns import seen_in
+from annotator.history.process_history import IN_VAIN, Known
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from annotator.core.contracts import SLACK_MS
 from annotator.core.model import Ns
-from annotator.sightings.looks import EXEC_MS, moves
+from annotator.history.process_history import EXEC_MS, moves
 
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
     from annotator.core.lifetimes import Life
     from annotator.core.model import Stamp
-    from annotator.sightings.looks import Known
+    from annotator.history.process_history import Known
 
 HELPERS = frozenset(
     b"ip tc bridge dhcp host-device host-local ipvlan loopback macvlan portmap ptp sbr static tuning vlan vrf firewall "
