@@ -15,7 +15,9 @@ from annotator.core.contracts import HostNetwork, HostProcess, known_as
 from annotator.core.errors import EntryError, StoreError
 from annotator.core.model import Container, Executed, Exited, Forked, Gap
 from annotator.core.stats import Stats
-from annotator.store import Entry, Header, Journal, decode_fact, encode_fact, journal_files, read_journal
+from annotator.storage.facts import decode_fact, encode_fact
+from annotator.storage.format import Entry, Header, read_journal
+from annotator.storage.journal import Journal, journal_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from annotator.aix.listing import Listing
     from annotator.history import Sightings
-    from annotator.store.facts import Stored
+    from annotator.storage.facts import Stored
 
 
 class Journaling:

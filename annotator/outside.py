@@ -19,7 +19,7 @@ from annotator.journals import Loaded
 from annotator.linux.engines import Engines
 from annotator.linux.host import LinuxHost
 from annotator.linux.host_recorded import recorded
-from annotator.store import Header
+from annotator.storage.format import Header
 
 if TYPE_CHECKING:
     from annotator.core.lifetimes import Processes

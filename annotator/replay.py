@@ -17,9 +17,10 @@ from annotator.events import Grouper
 from annotator.linux.backend import Linux
 from annotator.outside import outside, this_header
 from annotator.pipeline import Pipeline, Tables
-from annotator.snapshot import restore, save
 from annotator.sources import Block, looks_binary, order, read_file, read_stream, recognise, refuse
 from annotator.sources import Form as InputForm
+from annotator.storage.checkpoint_restore import restore
+from annotator.storage.checkpoint_save import save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

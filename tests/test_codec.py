@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.codec import Limits, Stream, pack, unpack
 from annotator.core.errors import FormatError
+from annotator.storage.codec import Limits, Stream, pack, unpack
 
 LEAVES = (
     st.none()

@@ -174,7 +174,7 @@ BROKEN = {
     "sideways": ("events.py", "import annotator.core.registry"),
     "within the lowest row": ("model.py", "from annotator import errors"),
     "inside a function": ("events.py", "def f():\n    from annotator.cli import main"),
-    "types upward": ("events.py", "if TYPE_CHECKING:\n    from annotator.store import Journal"),
+    "types upward": ("events.py", "if TYPE_CHECKING:\n    from annotator.storage import Journal"),
     "else of a guard is run time": (
         "events.py",
         "if TYPE_CHECKING:\n    pass\nelse:\n    import annotator.core.registry",

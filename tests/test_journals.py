@@ -12,7 +12,7 @@ from annotator.core.registry import Registry
 from annotator.core.stats import Stats
 from annotator.history import Sightings
 from annotator.journals import Journaling, Loaded
-from annotator.store import Header
+from annotator.storage.format import Header
 
 if TYPE_CHECKING:
     from pathlib import Path

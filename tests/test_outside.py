@@ -18,7 +18,7 @@ from annotator.history import Sightings
 from annotator.journals import Journaling, Loaded
 from annotator.outside import outside
 from annotator.replay import Replay, blocks_of
-from annotator.store import Header
+from annotator.storage.format import Header
 from tests import scoring
 from tests.recorder import Recorded
 from tests.scoring import SAMPLES

@@ -22,7 +22,7 @@ from annotator.live.follower import Follower, Op
 from annotator.plugin.follow import Inbox, _plain
 from annotator.replay import Replay, blocks_of
 from annotator.sources import Cutter
-from annotator.store import Header
+from annotator.storage.format import Header
 from tests.live.ends import Documents, Verdicts
 from tests.scoring import text_of
 

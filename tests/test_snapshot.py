@@ -27,10 +27,12 @@ from annotator.formats.raw import Raw
 from annotator.formats.record import Record
 from annotator.linux.backend import Linux
 from annotator.pipeline import Pipeline, Tables
-from annotator.snapshot import held_lines, restore, save
-from annotator.snapshot.rows import AS_IT_IS, ROWS, Stayed
 from annotator.sources import Position
-from annotator.store import Entry, Header, load_state, save_state
+from annotator.storage.checkpoint_restore import restore
+from annotator.storage.checkpoint_rows import AS_IT_IS, ROWS, Stayed
+from annotator.storage.checkpoint_save import held_lines, save
+from annotator.storage.format import Entry, Header
+from annotator.storage.state import load_state, save_state
 from tests.streams import WORLDS, damaged, riffled
 
 if TYPE_CHECKING:

@@ -17,24 +17,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.codec import frame
 from annotator.core import model
 from annotator.core.contracts import HostProcess
 from annotator.core.errors import FormatError, StoreError
 from annotator.core.model import Booted, Container, ContId, EngineCommand, Evidence, Forked, NetnsId, Ns, Reason, Role
-from annotator.nouns import Nouns, kind_of
-from annotator.store import (
-    Entry,
-    Header,
-    Journal,
-    decode_fact,
-    encode_fact,
-    journal_files,
-    load_state,
-    read_journal,
-    save_state,
-)
-from annotator.store.format import MAGIC, write_entry, write_header
+from annotator.storage.codec import frame
+from annotator.storage.facts import decode_fact, encode_fact
+from annotator.storage.format import MAGIC, Entry, Header, read_journal, write_entry, write_header
+from annotator.storage.journal import Journal, journal_files
+from annotator.storage.serialize import Nouns, kind_of
+from annotator.storage.state import load_state, save_state
 
 if TYPE_CHECKING:
     from pathlib import Path

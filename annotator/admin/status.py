@@ -18,8 +18,8 @@ from annotator.core.stats import Stats
 from annotator.events import Grouper
 from annotator.linux.backend import Linux
 from annotator.pipeline import Tables
-from annotator.snapshot import restore
-from annotator.store import load_state
+from annotator.storage.checkpoint_restore import restore
+from annotator.storage.state import load_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,7 +13,7 @@ from annotator.aix.inventory import MAX_CID, Sighting
 from annotator.aix.listing import Listing
 from annotator.aix.record import GLOBAL, wpar_name
 from annotator.core.errors import FormatError
-from annotator.nouns import Nouns, kind_of
+from annotator.storage.serialize import Nouns, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,7 +93,7 @@ class Reader:
 
 
 def _fits(seen: WparsSeen) -> bool:
-    from annotator.codec import MAX_BYTES, frame  # msgpack: only who keeps a journal needs it
+    from annotator.storage.codec import MAX_BYTES, frame  # msgpack: only who keeps a journal needs it
 
     if len(seen.sightings or ()) > MAX_NAMES:
         return False

@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
-from annotator import codec
 from annotator.core.errors import FormatError
 from annotator.formats.values import writable
+from annotator.storage import codec
 
 MAX_COUNT = 128
 """What is in a map or a list that is written so; of more an object is made."""

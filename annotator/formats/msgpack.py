@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from annotator import codec
 from annotator.core.errors import FormatError
 from annotator.formats.json import document
 from annotator.formats.values import writable
+from annotator.storage import codec
 
 if TYPE_CHECKING:
     from annotator.core.model import Attribution, Event

@@ -11,7 +11,7 @@ from annotator.aix import site
 from annotator.aix.live import strategies, this_host
 from annotator.core.errors import AnnotatorError, UsageError
 from annotator.formats.raw import tail_start
-from annotator.store import Header
+from annotator.storage.format import Header
 
 if TYPE_CHECKING:
     from annotator.aix.backend import Aix

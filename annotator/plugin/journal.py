@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
     from annotator.core.stats import Stats
     from annotator.plugin.notes import Notes
-    from annotator.store import Header
+    from annotator.storage.format import Header
 
 
 def journaling(path: str, header: Header, stats: Stats, notes: Notes) -> Journaling | None:

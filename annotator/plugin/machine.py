@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from annotator.store import Header
+from annotator.storage.format import Header
 
 _NAMESPACES = ("pid", "user")
 """Those that say which pids and ids are meant. Not mnt: a service may get a new one at each start."""

@@ -13,7 +13,8 @@ from annotator.core.errors import StoreError
 from annotator.core.stats import Stats
 from annotator.events import Grouper
 from annotator.plugin.machine import header
-from annotator.snapshot import restore, save
+from annotator.storage.checkpoint_restore import restore
+from annotator.storage.checkpoint_save import save
 
 if TYPE_CHECKING:
     from annotator.config import Config

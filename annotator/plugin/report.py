@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from annotator import __version__, codec
+from annotator import __version__
 from annotator.formats.json import ECS
+from annotator.storage import codec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

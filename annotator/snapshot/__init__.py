@@ -7,7 +7,7 @@ forms remember of what they rendered, and sightings: those come again from the h
 `store`'s.
 """
 
-from annotator.snapshot.restored import restore
-from annotator.snapshot.saved import held_lines, save
+from annotator.storage.checkpoint_restore import restore
+from annotator.storage.checkpoint_save import held_lines, save
 
 __all__ = ["held_lines", "restore", "save"]

@@ -24,7 +24,7 @@ from annotator.linux.backend import Linux
 from annotator.outside import this_header
 from annotator.pipeline import Tables
 from annotator.plugin.report import metrics
-from annotator.snapshot import save
+from annotator.storage.checkpoint_save import save
 
 if TYPE_CHECKING:
     from pathlib import Path

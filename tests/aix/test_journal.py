@@ -27,7 +27,7 @@ from annotator.journals import Journaling, Loaded
 from annotator.plugin.auditstream import Stream
 from annotator.plugin.notes import Notes
 from annotator.replay import Replay, blocks_of
-from annotator.store import Header
+from annotator.storage.format import Header
 from tests.aix.days import Day, day, judge, judge_sessions, quiet, replayed, wpars_of
 from tests.aix.test_live import configured
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator import codec
 from annotator.core.model import (
     OWN_SESSION,
     Attribution,
@@ -32,6 +31,7 @@ from annotator.core.model import (
 from annotator.formats import json as json_form
 from annotator.formats import msgpack as msgpack_form
 from annotator.formats.answer import MAX_KNOWN, Answers, image_part
+from annotator.storage import codec
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "annotator" / "data" / "event.schema.json").read_text("utf-8"))

@@ -13,7 +13,7 @@ from annotator.core.stats import Stats
 from annotator.linux.backend import Linux
 from annotator.pipeline import Tables
 from annotator.plugin.fanout import Fan, Fanout, channel
-from annotator.snapshot import held_lines
+from annotator.storage.checkpoint_save import held_lines
 from tests.plugin.driver import records
 from tests.plugin.test_outputs import registered
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from annotator import codec
+from annotator.storage import codec
 from tests.mock_broker import mock_broker
 from tests.plugin.driver import PROGRAM, configure, content, plugin, records, until
 

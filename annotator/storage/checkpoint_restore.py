@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from annotator.core.errors import FormatError, StoreError
-from annotator.snapshot.whole import Rows
-from annotator.store import load_state
+from annotator.storage.checkpoint_load import Rows
+from annotator.storage.state import load_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from annotator.events import Grouper
-    from annotator.snapshot.rows import Tables
     from annotator.sources import Position
-    from annotator.store import Header
+    from annotator.storage.checkpoint_rows import Tables
+    from annotator.storage.format import Header
 
 ADVICE = "Start without it: the state is learnt again from the host and the log."
 

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from annotator.core.errors import FormatError, StoreError
-from annotator.store.format import (
+from annotator.storage.format import (
     OPEN,
     Entries,
     Entry,

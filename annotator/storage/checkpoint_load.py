@@ -14,7 +14,7 @@ from annotator.core.membership import Inside, Intent, Stay
 from annotator.core.model import OWN_SESSION, Attribution, Container, ContId, Event, Mark, Session, Status
 from annotator.core.registry import Containers
 from annotator.events import NO_KEY, Grouper, Run, Serials
-from annotator.snapshot.rows import (
+from annotator.storage.checkpoint_rows import (
     AS_IT_IS,
     NOUNS,
     Announced,
@@ -34,12 +34,12 @@ from annotator.snapshot.rows import (
     Stayed,
     Tables,
 )
-from annotator.snapshot.saved import held_lines
+from annotator.storage.checkpoint_save import held_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from annotator.store import Entry
+    from annotator.storage.format import Entry
 
 T = TypeVar("T")
 

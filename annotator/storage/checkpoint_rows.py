@@ -24,8 +24,8 @@ from annotator.core.model import (
     Stamp,
     Status,
 )
-from annotator.nouns import Nouns, kind_of
 from annotator.sources import Position
+from annotator.storage.serialize import Nouns, kind_of
 
 if TYPE_CHECKING:
     from annotator.core.lifetimes import Processes

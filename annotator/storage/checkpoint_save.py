@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from annotator.core.errors import FormatError, StoreError
 from annotator.core.model import Event, Stamp
 from annotator.events import Stretch
-from annotator.snapshot.rows import (
+from annotator.storage.checkpoint_rows import (
     AS_IT_IS,
     CHUNK,
     LONGEST,
@@ -32,7 +32,8 @@ from annotator.snapshot.rows import (
     Stayed,
     Tables,
 )
-from annotator.store import Entry, save_state
+from annotator.storage.format import Entry
+from annotator.storage.state import save_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from annotator.core.model import Attribution, Container, Session
     from annotator.events import Grouper
     from annotator.sources import Position
-    from annotator.store import Header
+    from annotator.storage.format import Header
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ import stat
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from annotator.codec import FRAME, Torn, frame, unframe, unpack
 from annotator.core.errors import EntryError, FormatError, StoreError
+from annotator.storage.codec import FRAME, Torn, frame, unframe, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,10 +9,10 @@ is refused. A journal is only ever appended to; a process that was killed leaves
 is cut. Nothing here decides whether an entry still holds: that is the registry's.
 """
 
-from annotator.store.facts import decode_fact, encode_fact
-from annotator.store.format import Entries, Entry, Header, read_journal
-from annotator.store.journal import Journal, journal_files
-from annotator.store.state import load_state, save_state
+from annotator.storage.facts import decode_fact, encode_fact
+from annotator.storage.format import Entries, Entry, Header, read_journal
+from annotator.storage.journal import Journal, journal_files
+from annotator.storage.state import load_state, save_state
 
 __all__ = [
     "Entries",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from annotator.core import model
 from annotator.core.contracts import HostNetwork, HostProcess
 from annotator.core.errors import EntryError, FormatError
-from annotator.nouns import Nouns, kind_of
+from annotator.storage.serialize import Nouns, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,9 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from annotator.codec import Torn
 from annotator.core.errors import FormatError, StoreError
-from annotator.store.format import (
+from annotator.storage.codec import Torn
+from annotator.storage.format import (
     OPEN,
     Entries,
     Entry,
