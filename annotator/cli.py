@@ -18,18 +18,18 @@ from annotator.choices import FORMATS, Options, interpret
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
 from annotator.core.stats import Stats
 from annotator.formats.raw import NAMES
+from annotator.io.console import machine, table, watched
+from annotator.io.sinks import FdSink, SinkClosed
+from annotator.io.sources import follow
 from annotator.options import FILE, HELP, TIME, as_json, for_aix, from_outside, inputs, quietly
 from annotator.pipeline import Tables
 from annotator.replay import Replay, blocks_of
 from annotator.reports import ContainersReport, SessionsReport, who
-from annotator.sinks import FdSink, SinkClosed
-from annotator.sources import follow
-from annotator.view import machine, table, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from annotator.sources import Block
+    from annotator.io.sources import Block
 
 
 class Commands(click.Group):

@@ -19,10 +19,10 @@ from annotator.core.registry import derive_contid
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.control import Peer
     from annotator.core.attribution import Provenance
     from annotator.core.lifetimes import Life
     from annotator.core.model import Container
+    from annotator.io.control import Peer
 
 MAX_TEXT = 512
 """Characters of a name; an engine's id, which must be whole, may have no more."""

@@ -30,7 +30,7 @@ from oracle_grouping import grouping
 from oracle_tools import TOOLS, find, tools
 
 from annotator.core.errors import AnnotatorError, SourceError
-from annotator.sources import Form, read_file, recognise, refuse
+from annotator.io.sources import Form, read_file, recognise, refuse
 
 KNOWN = oracle_grouping.KNOWN | oracle_tools.KNOWN
 

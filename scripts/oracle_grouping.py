@@ -14,9 +14,9 @@ from oracle_auparse import TIMEOUT, Groups, Key
 
 from annotator.core.stats import Stats
 from annotator.events import Grouper, Missing
+from annotator.io.sources import READ, Cutter, Form, recognise
 from annotator.linux.backend import Linux
 from annotator.linux.records import type_number
-from annotator.sources import READ, Cutter, Form, recognise
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.control import MAX_ANSWER, MAX_CLIENTS, MAX_REQUEST, PATIENCE_MS, ControlServer, Peer, ask
 from annotator.core.errors import AnnotatorError, SinkError
+from annotator.io.control import MAX_ANSWER, MAX_CLIENTS, MAX_REQUEST, PATIENCE_MS, ControlServer, Peer, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

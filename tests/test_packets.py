@@ -15,13 +15,13 @@ from annotator.core.model import Container, Evidence, NetnsId, Ns, Reason
 from annotator.core.registry import Registry, derive_contid
 from annotator.core.stats import Stats
 from annotator.history import Sightings
+from annotator.io.sources import Cutter
 from annotator.journals import Journaling, Loaded
 from annotator.linux.procevents import Kind, ProcEvent
 from annotator.live import Live
 from annotator.live.follower import Follower, Op
 from annotator.plugin.follow import Inbox, _plain
 from annotator.replay import Replay, blocks_of
-from annotator.sources import Cutter
 from annotator.storage.format import Header
 from tests.live.ends import Documents, Verdicts
 from tests.scoring import text_of

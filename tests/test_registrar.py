@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.control import Peer
 from annotator.core.membership import Stay
 from annotator.core.model import NO_PID, UNSET_ID, Actor, ContId, Evidence, Registered, Stamp, Status
 from annotator.core.registry import derive_contid
 from annotator.history import Sightings
+from annotator.io.control import Peer
 from annotator.registrar import Registrar, as_uuid
 from tests.world import START, World, where
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.core.errors import SinkError
-from annotator.sinks import FdSink, FileSink, ListSink, Sink, SinkClosed, SocketSink
+from annotator.io.sinks import FdSink, FileSink, ListSink, Sink, SinkClosed, SocketSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.errors import SinkError, UsageError
-from annotator.sinks.access import acl, dress
-from annotator.sinks.kafka import KafkaSink
-from annotator.sinks.syslog import SyslogSink, address
+from annotator.io.sinks.access import acl, dress
+from annotator.io.sinks.kafka import KafkaSink
+from annotator.io.sinks.syslog import SyslogSink, address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +160,7 @@ def test_a_kafka_without_brokers_is_our_error() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    program = f"from annotator.sinks.kafka import KafkaSink; KafkaSink(['127.0.0.1:{port}'], 'audit').write(b'x')"
+    program = f"from annotator.io.sinks.kafka import KafkaSink; KafkaSink(['127.0.0.1:{port}'], 'audit').write(b'x')"
     # A process of its own, since the client leaves sockets open when nobody is there.
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "SinkError" in done.stderr

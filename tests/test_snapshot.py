@@ -25,9 +25,9 @@ from annotator.events import Grouper, Serials, StreamClock
 from annotator.formats import json
 from annotator.formats.raw import Raw
 from annotator.formats.record import Record
+from annotator.io.sources import Position
 from annotator.linux.backend import Linux
 from annotator.pipeline import Pipeline, Tables
-from annotator.sources import Position
 from annotator.storage.checkpoint_restore import restore
 from annotator.storage.checkpoint_rows import AS_IT_IS, ROWS, Stayed
 from annotator.storage.checkpoint_save import held_lines, save

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.core.errors import FormError, SourceError
-from annotator.sources import (
+from annotator.io.sources import (
     LONGEST,
     Block,
     Cutter,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from annotator.control import ask
 from annotator.core.model import Flag, Reason
+from annotator.io.control import ask
 
 Counts = dict[tuple[str, str], float]
 """A count by its name, without `annotator_` and `_total`, and its label ("" where it has none)."""

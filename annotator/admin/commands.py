@@ -19,9 +19,9 @@ from annotator.admin.finding import Level
 from annotator.admin.install import Act
 from annotator.admin.machine import Machine, this, tree
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
+from annotator.io.console import machine as for_machines
+from annotator.io.console import plain, table
 from annotator.outside import boot_id
-from annotator.view import machine as for_machines
-from annotator.view import plain, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from annotator.admin.status import Counts, Status, dropped, lines, rates
-from annotator.view import plain, short
+from annotator.io.console import plain, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

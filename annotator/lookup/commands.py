@@ -15,8 +15,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from annotator.core.errors import ExitCode
-from annotator.sinks import FdSink, SinkClosed
-from annotator.view import table
+from annotator.io.console import table
+from annotator.io.sinks import FdSink, SinkClosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from annotator.control import DEFAULT
 from annotator.core.errors import AnnotatorError, UsageError
+from annotator.io.control import DEFAULT
 from annotator.oci.register import register as tell
 from annotator.registrar import as_uuid
 

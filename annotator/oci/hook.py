@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import sys
 
-from annotator.control import DEFAULT
 from annotator.core.errors import AnnotatorError, FormatError
+from annotator.io.control import DEFAULT
 from annotator.oci import state as oci
 from annotator.oci.register import register
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from annotator import control
 from annotator.core.errors import AnnotatorError
+from annotator.io import control
 
 if TYPE_CHECKING:
     from collections.abc import Callable

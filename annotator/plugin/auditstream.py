@@ -29,12 +29,12 @@ from annotator.aix.live import READ, Looks, Pipe, commands, drain
 from annotator.core.errors import AnnotatorError, ExitCode, SourceError, UsageError
 from annotator.core.model import Gap, Stamp
 from annotator.history import Sightings
+from annotator.io.sources import Cutter
 from annotator.plugin.aix_site import backend_of, header_of, host_of
 from annotator.plugin.front import AT_ONCE, Front
 from annotator.plugin.journal import journaling, noting
 from annotator.plugin.notes import Notes
 from annotator.plugin.outlets import check
-from annotator.sources import Cutter
 
 if TYPE_CHECKING:
     from pathlib import Path

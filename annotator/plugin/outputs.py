@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from annotator.core.errors import AnnotatorError
-from annotator.sinks import FdSink, FileSink, Sink, SinkClosed, SocketSink
+from annotator.io.sinks import FdSink, FileSink, Sink, SinkClosed, SocketSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,11 +197,11 @@ def maker(settings: config.Output, path: Path, hostname: str) -> Callable[[], Si
         case "socket":
             return lambda: SocketSink(path, mode=mode, max_buffer=settings.queue_mib << 20, lines=lines)
         case "syslog":
-            from annotator.sinks.syslog import SyslogSink
+            from annotator.io.sinks.syslog import SyslogSink
 
             return lambda: SyslogSink(settings.address, now=time.time, facility=settings.facility, hostname=hostname)
         case "kafka":
-            from annotator.sinks.kafka import KafkaSink
+            from annotator.io.sinks.kafka import KafkaSink
 
             return lambda: KafkaSink(settings.brokers, settings.topic, lines=lines)
         case "file":
@@ -209,8 +209,8 @@ def maker(settings: config.Output, path: Path, hostname: str) -> Callable[[], Si
 
 
 def _file(settings: config.Output, path: Path, mode: int, *, lines: bool) -> Callable[[], Sink]:
+    from annotator.io.sinks.access import dress
     from annotator.plugin.people import gid_of, uid_of
-    from annotator.sinks.access import dress
 
     gid = gid_of(settings.group) if settings.group else None
     readers = [uid_of(name) for name in settings.read_users]

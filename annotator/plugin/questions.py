@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from annotator import __version__
-from annotator.control import MAX_ANSWER, ControlServer, Peer
 from annotator.core.errors import SinkError
+from annotator.io.control import MAX_ANSWER, ControlServer, Peer
 from annotator.plugin.people import uid_of
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from annotator.linux.rights import rights
 from annotator.registrar import Registrar
 
 if TYPE_CHECKING:
-    from annotator.control import Peer
     from annotator.core.lifetimes import Life
+    from annotator.io.control import Peer
     from annotator.plugin.worker import Worker
 
 TICK_MS = 10

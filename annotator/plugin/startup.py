@@ -26,7 +26,7 @@ def check_config(path: str) -> int:
         for output in config.output:
             maker(output, Path(output.path), "")
             if output.type == "syslog":
-                from annotator.sinks.syslog import address
+                from annotator.io.sinks.syslog import address
 
                 address(output.address)
     except AnnotatorError as err:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from annotator import config as configuration
 from annotator.core.errors import AnnotatorError, SourceError, UsageError
 from annotator.core.stats import Stats
+from annotator.io.sources import Cutter
 from annotator.linux.backend import Linux
 from annotator.pipeline import Tables
 from annotator.plugin import rights, wire
@@ -31,7 +32,6 @@ from annotator.plugin.progress import Progress
 from annotator.plugin.startup import settle
 from annotator.plugin.truncation import ADVICE, ENOUGH, count_cut
 from annotator.plugin.upkeep import CONFIG_CODE, RELOAD_CODE
-from annotator.sources import Cutter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.events import Grouper
-    from annotator.sources import Position
+    from annotator.io.sources import Position
     from annotator.storage.checkpoint_rows import Tables
     from annotator.storage.format import Header
 

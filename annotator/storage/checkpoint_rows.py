@@ -24,7 +24,7 @@ from annotator.core.model import (
     Stamp,
     Status,
 )
-from annotator.sources import Position
+from annotator.io.sources import Position
 from annotator.storage.serialize import Nouns, kind_of
 
 if TYPE_CHECKING:

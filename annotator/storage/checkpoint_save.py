@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from annotator.core.membership import Intent, Stay
     from annotator.core.model import Attribution, Container, Session
     from annotator.events import Grouper
-    from annotator.sources import Position
+    from annotator.io.sources import Position
     from annotator.storage.format import Header
 
 T = TypeVar("T")

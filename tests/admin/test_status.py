@@ -16,10 +16,10 @@ from rich.console import Console
 from annotator import config
 from annotator.admin import asked, status, top
 from annotator.admin.machine import tree
-from annotator.control import ControlServer
 from annotator.core.model import Flag, Reason, Stamp, Status
 from annotator.core.stats import Stats
 from annotator.events import Grouper
+from annotator.io.control import ControlServer
 from annotator.linux.backend import Linux
 from annotator.outside import this_header
 from annotator.pipeline import Tables

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from annotator.core.stats import Stats
+from annotator.io.sources import Block
 from annotator.replay import Replay
-from annotator.sources import Block
 
 if TYPE_CHECKING:
     from collections.abc import Callable

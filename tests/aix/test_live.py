@@ -24,10 +24,10 @@ from annotator.admin.finding import Level
 from annotator.aix import layouts, live
 from annotator.aix.host import AixHost
 from annotator.aix.inventory import Sighting
-from annotator.control import ask
 from annotator.core.errors import ExitCode, SourceError, UsageError
 from annotator.core.model import Container
 from annotator.formats.raw import tail_start
+from annotator.io.control import ask
 from annotator.plugin.auditstream import Stream
 from annotator.plugin.notes import Notes
 

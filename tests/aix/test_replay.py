@@ -26,8 +26,8 @@ from annotator.core.errors import ExitCode, FormatError, FormError, UsageError
 from annotator.core.stats import Stats
 from annotator.core.times import parse_time
 from annotator.formats.raw import tail_start
+from annotator.io.sources import Block, looks_aix, looks_binary
 from annotator.replay import Replay
-from annotator.sources import Block, looks_aix, looks_binary
 from tests.aix.days import day, judge, judge_sessions, late, replayed, run, wpars_of
 
 if TYPE_CHECKING:

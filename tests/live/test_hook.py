@@ -19,8 +19,8 @@ import pytest
 
 from annotator.admin.layout import hook as hook_file
 from annotator.choices import Options
-from annotator.control import ask
 from annotator.core.registry import derive_contid
+from annotator.io.control import ask
 from annotator.replay import Replay, blocks_of
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from annotator.control import ControlServer
 from annotator.core.registry import derive_contid
+from annotator.io.control import ControlServer
 from annotator.linux.usermsg import Said
 from annotator.oci.hook import Options
 from annotator.oci.register import Outcome, register
@@ -142,7 +142,9 @@ def test_it_starts_fast(tmp_path: Path) -> None:
         .split()
     )
     heavy = {name for name in names if name.partition(".")[0] in {"click", "msgpack", "orjson", "pyroute2", "rich"}}
-    ours = {name for name in names if name.startswith(("annotator.plugin", "annotator.pipeline", "annotator.sources"))}
+    ours = {
+        name for name in names if name.startswith(("annotator.plugin", "annotator.pipeline", "annotator.io.sources"))
+    }
     assert not heavy | ours
     assert min(times) < (0.1 if (os.cpu_count() or 1) > 1 and os.getloadavg()[0] < 2 else 1.0)
 

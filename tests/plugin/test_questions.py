@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from annotator import __version__
-from annotator.control import ask
+from annotator.io.control import ask
 from tests.plugin.driver import configure, content, plugin, records, until
 
 

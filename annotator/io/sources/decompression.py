@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 
 from annotator.core.errors import SourceError
-from annotator.sources.lines import READ
+from annotator.io.sources.lines import READ
 
 MAGIC_LENGTH = 6
 MEMORY = 256 * 1024 * 1024

@@ -8,8 +8,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from annotator.core.errors import SourceError
-from annotator.sources.files import unreadable
-from annotator.sources.lines import READ, Block, Cutter
+from annotator.io.sources.files import unreadable
+from annotator.io.sources.lines import READ, Block, Cutter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

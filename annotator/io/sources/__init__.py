@@ -6,11 +6,11 @@ known here, but for `recognise`, which tells an audit log from the forms that ha
 
 from __future__ import annotations
 
-from annotator.sources.files import order, read_file
-from annotator.sources.follow import Follower, follow
-from annotator.sources.forms import Form, looks_aix, looks_binary, recognise, refuse
-from annotator.sources.lines import LONGEST, READ, Block, Cutter, Position
-from annotator.sources.streams import connect, read_stream
+from annotator.io.sources.detection import Form, looks_aix, looks_binary, recognise, refuse
+from annotator.io.sources.files import order, read_file
+from annotator.io.sources.follow import Follower, follow
+from annotator.io.sources.lines import LONGEST, READ, Block, Cutter, Position
+from annotator.io.sources.streams import connect, read_stream
 
 __all__ = [
     "LONGEST",

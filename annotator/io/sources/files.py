@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from annotator.core.errors import SourceError
-from annotator.sources.lines import READ, Block, Cutter
-from annotator.sources.packed import MAGIC_LENGTH, packing, unpack
+from annotator.io.sources.decompression import MAGIC_LENGTH, packing, unpack
+from annotator.io.sources.lines import READ, Block, Cutter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from annotator.sources import Block
+    from annotator.io.sources import Block
 
 _ID = re.compile(r"[0-9a-f]{64}")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
 from annotator.core.errors import SourceError
-from annotator.sources.files import order, unreadable
-from annotator.sources.lines import READ, Block, Cutter, Position
+from annotator.io.sources.files import order, unreadable
+from annotator.io.sources.lines import READ, Block, Cutter, Position
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,1 @@
+"""Bytes in and out: sources, sinks, sockets, the terminal. Knows no events."""
