@@ -167,6 +167,6 @@ def expression_of(options: Options) -> Matches | None:
     """The user's expression; needs auparse."""
     if not options.expr:
         return None
-    from annotator.linux.fields import Expression
+    from annotator.linux.records.auparse_expr import Expression
 
     return Expression(options.expr)

@@ -17,8 +17,8 @@ from annotator.core.stats import Stats
 from annotator.history import Sightings
 from annotator.journals import Loaded
 from annotator.linux.engines import Engines
-from annotator.linux.host import LinuxHost
-from annotator.linux.host_recorded import recorded
+from annotator.linux.host.recorded import recorded
+from annotator.linux.host.view import LinuxHost
 from annotator.storage.format import Header
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from annotator.core.stats import Stats
 from annotator.events import Grouper, Missing
 from annotator.io.sources import READ, Cutter, Form, recognise
 from annotator.linux.backend import Linux
-from annotator.linux.records import type_number
+from annotator.linux.records.syntax import type_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

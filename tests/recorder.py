@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from annotator.core.contracts import HostProcess
 from annotator.core.model import Container, Evidence, Ns, Reason
 from annotator.core.registry import derive_contid
-from annotator.linux.cgroup import identify
+from annotator.linux.cgroup.identify import identify
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from annotator.core.stats import Stats
 from annotator.history import Sightings
 from annotator.io.sources import Cutter
 from annotator.journals import Journaling, Loaded
-from annotator.linux.procevents import Kind, ProcEvent
+from annotator.linux.netlink.proc_events import Kind, ProcEvent
 from annotator.live import Live
 from annotator.live.follower import Follower, Op
 from annotator.plugin.follow import Inbox, _plain

@@ -11,8 +11,8 @@ import pytest
 
 from annotator.admin import rules
 from annotator.core.errors import UsageError
-from annotator.linux import facts
-from annotator.linux.tables import SYSCALLS
+from annotator.linux.records import translate
+from annotator.linux.records.tables import SYSCALLS
 from tests.audit_lock import audit_of_this_machine, auditctl
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_every_system_call_the_backend_reads_has_a_rule(machine: str) -> None:
     asked = always(machine)
     for arch, table in zip(("b64", "b32"), MACHINES[machine], strict=True):
         known = set(SYSCALLS.get(table, {}).values())
-        assert set(facts._KINDS) & known <= asked[arch]
+        assert set(translate._KINDS) & known <= asked[arch]
         assert asked[arch] <= known
 
 

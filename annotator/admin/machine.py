@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from annotator.core.errors import SourceError
-from annotator.linux.procevents import ProcEvents
+from annotator.linux.netlink.proc_events import ProcEvents
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from annotator.core.errors import UsageError
-from annotator.linux.tables import SYSCALLS
+from annotator.linux.records.tables import SYSCALLS
 
 LEVELS: Final = {
     "contid": "74-annotator-contid.rules",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from annotator.core.contracts import Place
-from annotator.linux import contid, facts
-from annotator.linux.records import Completes, body_end, head, type_number
+from annotator.linux.contid import link
+from annotator.linux.records import translate
+from annotator.linux.records.syntax import Completes, body_end, head, type_number
 from annotator.linux.usual import Usual
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ class Linux:
     def __init__(self) -> None:
         self.completes: Mapping[bytes, bool] = Completes()
 
-    is_lost = staticmethod(contid.is_lost)
+    is_lost = staticmethod(link.is_lost)
     """Whether a line says that auditd could not write a record: it has no stamp, and the record is gone."""
 
     def read(self, event: Event) -> Reading:
         """See `facts.read`."""
-        return facts.read(event)
+        return translate.read(event)
 
     def usual(self, *, detailed: bool = False, networks: bool = False) -> Usual:
         """What reads usual events, for one run."""
@@ -58,13 +59,13 @@ class Linux:
 
     def interpret(self, event: Event) -> dict[str, Any]:
         """See `interpret.interpret`; imported when first asked for, since the raw form never does."""
-        from annotator.linux.interpret import interpret
+        from annotator.linux.records.interpret import interpret
 
         return interpret(event)
 
     def interpreter(self, *, resolve_users: bool) -> Callable[[Event], dict[str, Any]]:
         """`interpret`, or with this machine's names for users: only ever when that was asked for."""
-        from annotator.linux.interpret import interpret, interpreter_with_passwd
+        from annotator.linux.records.interpret import interpret, interpreter_with_passwd
 
         return interpreter_with_passwd().interpret if resolve_users else interpret
 

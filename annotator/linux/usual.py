@@ -10,9 +10,19 @@ import re
 from typing import TYPE_CHECKING
 
 from annotator.core.model import Executed, Signature
-from annotator.linux.facts import LIMIT, MAX_PART, actor_of, call_of, changed, cloned, commanded, hexadecimal, is_engine
-from annotator.linux.marks import device, marks
-from annotator.linux.records import body_end, split
+from annotator.linux.records.labels import device, marks
+from annotator.linux.records.syntax import body_end, split
+from annotator.linux.records.translate import (
+    LIMIT,
+    MAX_PART,
+    actor_of,
+    call_of,
+    changed,
+    cloned,
+    commanded,
+    hexadecimal,
+    is_engine,
+)
 
 if TYPE_CHECKING:
     from annotator.core.model import Fact

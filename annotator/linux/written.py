@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from annotator.linux.actor import Record, first
-from annotator.linux.interpret import MAX_BODY, MAX_KNOWN, Interpreter
-from annotator.linux.objects import object_of
+from annotator.linux.records.actor import Record, first
+from annotator.linux.records.interpret import MAX_BODY, MAX_KNOWN, Interpreter
+from annotator.linux.records.objects import object_of
 
 if TYPE_CHECKING:
     import re
 
     from annotator.core.contracts import Encoder, Written
     from annotator.core.model import Signature
-    from annotator.linux.actor import Tail
-    from annotator.linux.bodies import Fields
-    from annotator.linux.ecs import Meaning
+    from annotator.linux.records.actor import Tail
+    from annotator.linux.records.ecs import Meaning
+    from annotator.linux.records.fields import Fields
 
 _FRONT = frozenset(("arch", "syscall", "per", "success", "exit"))
 """What stands before a0= in a SYSCALL record. Enriched copies of the first two are at its end."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from annotator.core.contracts import HostProcess
 from annotator.core.errors import SourceError
 from annotator.history.process_history import IN_VAIN
-from annotator.linux.procevents import Kind, ProcEvent, ProcEvents
+from annotator.linux.netlink.proc_events import Kind, ProcEvent, ProcEvents
 from annotator.live.rounds import Rounds
 
 if TYPE_CHECKING:

@@ -53,7 +53,7 @@ def register(pid: int, contid: int | None, engine_id: str, socket: str, *, no_lo
         request["contid"] = str(contid)
     if engine_id:
         request["id"] = engine_id
-    from annotator.linux.usermsg import send
+    from annotator.linux.netlink.user_messages import send
 
     outcome = tell(request, socket, None if no_log else send)
     if outcome.error:

@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: Options, data: bytes) -> list[str]:
     """Register; returns what went wrong. Raises FormatError for a state that is none."""
     found = oci.parse(data, options.engine)
-    from annotator.linux.usermsg import send
+    from annotator.linux.netlink.user_messages import send
 
     request = {name: value for name, value in found._asdict().items() if value}
     return register(request, options.socket, send if options.log else None).problems

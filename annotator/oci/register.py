@@ -10,7 +10,7 @@ from annotator.io import control
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.linux.usermsg import Said
+    from annotator.linux.netlink.user_messages import Said
 
 TIMEOUT_S = 2.0
 """How long the plugin may take for each step."""
@@ -62,7 +62,7 @@ def register(
 def _said(request: dict[str, Any], outcome: Outcome) -> Said:
     from annotator.core.model import ContId
     from annotator.core.registry import derive_contid
-    from annotator.linux.usermsg import Said
+    from annotator.linux.netlink.user_messages import Said
 
     engine_id = str(request.get("id") or request.get("uuid") or f"contid-{request.get('contid')}")
     number = request.get("contid")

@@ -28,7 +28,7 @@ from annotator.outside import live_host
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from annotator.linux.procevents import ProcEvents
+    from annotator.linux.netlink.proc_events import ProcEvents
 
 _SIZE = struct.Struct("=I")
 _FIELDS = tuple(one.name for one in dataclasses.fields(HostProcess))

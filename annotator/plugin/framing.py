@@ -144,7 +144,7 @@ def _line(version: int, kind: int, text: bytes) -> bytes:
     """One record as a line. Newlines inside become spaces, as auditd does in the string format."""
     text = text.rstrip(b"\0\n").replace(b"\n", b" ")
     if version == 0 and not text.startswith((b"type=", b"node=")):
-        from annotator.linux.tables import TYPES  # only this form needs names for numbers
+        from annotator.linux.records.tables import TYPES  # only this form needs names for numbers
 
         name = TYPES.get(kind)
         text = (b"type=%s msg=" % name.encode() if name else b"type=UNKNOWN[%d] msg=" % kind) + text

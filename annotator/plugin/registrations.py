@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.core.contracts import SLACK_MS, HostProcess
 from annotator.core.model import Actor, Reason, Registered, Stamp
-from annotator.linux.rights import rights
+from annotator.linux.host.capabilities import rights
 from annotator.registrar import Registrar
 
 if TYPE_CHECKING:

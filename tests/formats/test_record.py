@@ -8,9 +8,9 @@ from annotator.core.model import Attribution, Container, ContId, Event, Stamp, S
 from annotator.core.stats import Stats
 from annotator.formats.raw import MAX_LINE
 from annotator.formats.record import Record
-from annotator.linux import contid
 from annotator.linux.backend import Linux
-from annotator.linux.records import split
+from annotator.linux.contid import link
+from annotator.linux.records.syntax import split
 from annotator.pipeline import Pipeline
 from tests.streams import WORLDS, World, damaged, lines_of
 
@@ -207,7 +207,7 @@ def test_what_is_written_is_read_back_as_it_was_meant(world: World) -> None:
     assert stats.annotated == 0
     records = {event.key: [split(line) for line in event.lines] for event, _ in found}
     for event, answer in answers:
-        links = contid.link(records[event.key])
+        links = link.link(records[event.key])
         if answer.status is Status.CONTAINER:
             assert links.actor == tuple(tuple(one.contid for one in chain) for chain in answer.chains)
         else:

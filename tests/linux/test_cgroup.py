@@ -1,4 +1,4 @@
-"""Rules of annotator.linux.cgroup: which container a text of /proc/PID/cgroup names, and what it never may."""
+"""Rules of annotator.linux.cgroup.identify: which container a text of /proc/PID/cgroup names, and what it never may."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.linux.cgroup import MAX_TEXT, CgroupContainer, CgroupIdentity, Role, identify, lxd_instance
+from annotator.linux.cgroup.identify import MAX_TEXT, CgroupContainer, CgroupIdentity, Role, identify, lxd_instance
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "linux" / "cgroup" / "cases.jsonl"
 CASES: list[dict[str, Any]] = [json.loads(line) for line in SAMPLES.read_text("utf-8").splitlines()]

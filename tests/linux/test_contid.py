@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.core.model import CONTID_UNSET, NO_PID, ContId
-from annotator.linux.contid import (
+from annotator.linux.contid.link import (
     AMBIGUOUS,
     MAX_IDS,
     MAX_LIST,

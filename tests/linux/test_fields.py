@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from annotator.core.errors import AnnotatorError, UsageError
 from annotator.core.model import Event, Stamp
-from annotator.linux import decode
-from annotator.linux.bodies import MAX_ARGUMENTS, fields_of
-from annotator.linux.fields import Expression, auparse
+from annotator.linux.records import decode
+from annotator.linux.records.auparse_expr import Expression, auparse
+from annotator.linux.records.fields import MAX_ARGUMENTS, fields_of
 
 if TYPE_CHECKING:
     from pathlib import Path

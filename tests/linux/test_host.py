@@ -1,4 +1,4 @@
-"""Rules of annotator.linux.host: what one look at /proc proves, and what it never may."""
+"""Rules of annotator.linux.host.view: what one look at /proc proves, and what it never may."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from annotator.core.errors import AnnotatorError, FormatError, SourceError
 from annotator.core.model import Container, Evidence, Ns, Reason
 from annotator.core.registry import derive_contid
 from annotator.linux.engines import Engines
-from annotator.linux.host import LinuxHost
-from annotator.linux.host_member import HostOptions
-from annotator.linux.host_read import Proc
-from annotator.linux.host_recorded import Header, parse_header, record, recorded
-from annotator.linux.host_text import parse_stat, parse_status
+from annotator.linux.host.membership import HostOptions
+from annotator.linux.host.parse import parse_stat, parse_status
+from annotator.linux.host.procfs import Proc
+from annotator.linux.host.recorded import Header, parse_header, record, recorded
+from annotator.linux.host.view import LinuxHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,11 +15,11 @@ import pytest
 from annotator.core.contracts import HostProcess
 from annotator.core.model import Evidence, Ns, Reason
 from annotator.core.registry import derive_contid
-from annotator.linux.host import LinuxHost
-from annotator.linux.host_member import HostOptions
-from annotator.linux.host_recorded import Header, record, recorded
-from annotator.linux.namespaces import INITIAL
-from annotator.linux.procevents import Kind, ProcEvents
+from annotator.linux.host.membership import HostOptions
+from annotator.linux.host.namespaces import INITIAL
+from annotator.linux.host.recorded import Header, record, recorded
+from annotator.linux.host.view import LinuxHost
+from annotator.linux.netlink.proc_events import Kind, ProcEvents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pytest
 
 from annotator.core.contracts import HostProcess
 from annotator.core.registry import derive_contid
-from annotator.linux.host import LinuxHost
+from annotator.linux.host.view import LinuxHost
 
 if TYPE_CHECKING:
     from conftest import Machine

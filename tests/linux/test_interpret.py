@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from annotator.core.model import Attribution, Event, Reason, Stamp, Status
 from annotator.formats.json import render
-from annotator.linux.bodies import fields_of
-from annotator.linux.ecs import meaning
-from annotator.linux.interpret import MAX_KNOWN, Interpreter, interpret, interpreter_with_passwd
-from annotator.linux.tables import SYSCALLS
+from annotator.linux.records.ecs import meaning
+from annotator.linux.records.fields import fields_of
+from annotator.linux.records.interpret import MAX_KNOWN, Interpreter, interpret, interpreter_with_passwd
+from annotator.linux.records.tables import SYSCALLS
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "linux"
 CASE = SAMPLES / "interpret"

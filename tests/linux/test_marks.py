@@ -1,4 +1,4 @@
-"""Rules of annotator.linux.marks: which devices and labels can support an answer, and that no text breaks it."""
+"""Rules of annotator.linux.records.labels: which devices and labels can support an answer, and that no text breaks it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.model import Evidence, Mark
-from annotator.linux.marks import device, marks
+from annotator.linux.records.labels import device, marks
 
 PATH = b'item=0 name="/bin/sh" inode=9 dev=%s mode=0100755 ouid=0 ogid=0 rdev=00:00 obj=x nametype=NORMAL'
 

@@ -1,4 +1,4 @@
-"""Rules of annotator.linux.namespaces and host_places: which namespace is whose, and for how long."""
+"""Rules of annotator.linux.host.namespaces and host_places: which namespace is whose, and for how long."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from annotator.core.contracts import NO_ENGINE
 from annotator.core.model import Container, ContId, Ns, Reason
-from annotator.linux.host_places import Places, Witness
-from annotator.linux.namespaces import KINDS, Space, own_of, parse_link, root_mount, sandbox_id, unique_id, unit_of
+from annotator.linux.host.mount_ns import Places, Witness
+from annotator.linux.host.namespaces import KINDS, Space, own_of, parse_link, root_mount, sandbox_id, unique_id, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Rules of annotator.linux.netns and sockets: what addresses a network namespace has, and under which name it is."""
+"""Rules of annotator.linux.host.netns and sockets: what addresses a network namespace has, and under which name it is."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from annotator.core.errors import SourceError
 from annotator.core.model import NetnsId
 from annotator.core.registry import derive_contid
-from annotator.linux import netns as module
-from annotator.linux import sockets
-from annotator.linux.host import LinuxHost
-from annotator.linux.netns import Names, local_ipv4, local_ipv6, open_netns, read_names
-from annotator.linux.procevents import ProcEvents
+from annotator.linux.host import netns as module
+from annotator.linux.host.netns import Names, local_ipv4, local_ipv6, open_netns, read_names
+from annotator.linux.host.view import LinuxHost
+from annotator.linux.netlink import sockets
+from annotator.linux.netlink.proc_events import ProcEvents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Rules of annotator.linux.procevents: what is decoded, what is counted as lost, and what the kernel must say first."""
+"""Rules of annotator.linux.netlink.proc_events: what is decoded, what is counted as lost, and what the kernel must say first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.errors import SourceError
-from annotator.linux.procevents import Kind, ProcEvent, ProcEvents
+from annotator.linux.netlink.proc_events import Kind, ProcEvent, ProcEvents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,7 +195,7 @@ def test_a_storm_of_real_forks_loses_nothing() -> None:
 def test_from_inside_namespaces_the_kernel_ignores_us(flags: list[str], words: str) -> None:
     """That is noticed at once, not by silence for ever."""
     code = (
-        "from annotator.linux.procevents import ProcEvents\nfrom annotator.core.errors import SourceError\n"
+        "from annotator.linux.netlink.proc_events import ProcEvents\nfrom annotator.core.errors import SourceError\n"
         "try:\n    ProcEvents(0)\nexcept SourceError as error:\n    print(error)\n"
     )
     run = subprocess.run(

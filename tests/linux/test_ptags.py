@@ -1,4 +1,4 @@
-"""Rules of annotator.linux.ptags: what a site's own tags say, and what is never believed."""
+"""Rules of annotator.linux.contid.ptags: what a site's own tags say, and what is never believed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.model import CONTID_UNSET, ContId
-from annotator.linux.ptags import MAX_VALUE, CgroupTags, Tag, parse_ptags, parse_value, pidfd_tag
+from annotator.linux.contid.ptags import MAX_VALUE, CgroupTags, Tag, parse_ptags, parse_value, pidfd_tag
 
 UUID = "6b29fc40-ca47-1067-b31d-00dd010662da"
 UNIFIED = next(

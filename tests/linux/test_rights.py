@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.linux.rights import INITIAL_USER_NS, Rights, rights, start_ticks
+from annotator.linux.host.capabilities import INITIAL_USER_NS, Rights, rights, start_ticks
 
 ALL = "000001ffffffffff"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from annotator.linux import tables
-from annotator.linux.ecs import leads
+from annotator.linux.records import tables
+from annotator.linux.records.ecs import leads
 
 ROOT = Path(__file__).parents[2]
 PYTHON = "/usr/bin/python3"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from annotator.choices import Options
 from annotator.core.model import Actor, ContId, Registered
 from annotator.core.registry import derive_contid
-from annotator.linux.facts_records import virt_control
-from annotator.linux.usermsg import Said, message
+from annotator.linux.netlink.user_messages import Said, message
+from annotator.linux.records.translate_user import virt_control
 from annotator.replay import Replay, blocks_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annotator.core.model import Ns
-from annotator.linux.namespaces import INITIAL
+from annotator.linux.host.namespaces import INITIAL
 from annotator.lookup.commands import answer
 from tests.lookup.conftest import VALID
 

@@ -16,7 +16,7 @@ import pytest
 
 from annotator.core.registry import derive_contid
 from annotator.io.control import ControlServer
-from annotator.linux.usermsg import Said
+from annotator.linux.netlink.user_messages import Said
 from annotator.oci.hook import Options
 from annotator.oci.register import Outcome, register
 

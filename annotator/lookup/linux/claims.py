@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.core.model import Container, Ns
-from annotator.linux.host_read import MAX_MOUNTS
+from annotator.linux.host.procfs import MAX_MOUNTS
 from annotator.lookup.answer import How
 from annotator.lookup.linux import mounts
 from annotator.lookup.paths import below

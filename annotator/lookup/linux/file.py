@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.core.model import Evidence, Reason, Status
 from annotator.linux.engines.state import is_full_id
-from annotator.linux.host_read import MAX_MOUNTS
+from annotator.linux.host.procfs import MAX_MOUNTS
 from annotator.lookup import paths, questions
 from annotator.lookup.answer import Answer, Code, Collector, How, Problem, Refused, Where, refused_process, unknown
 from annotator.lookup.answer import where_of as process_where

@@ -28,7 +28,7 @@ from annotator.lookup.shown import container, known, text, user, where
 
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
-    from annotator.linux.sockets import Connection
+    from annotator.linux.netlink.sockets import Connection
     from annotator.lookup.linux.tables import Namespace
     from annotator.lookup.linux.view import LinuxView
 

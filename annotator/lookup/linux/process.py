@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotator.core.model import UNSET_ID, Reason
 from annotator.core.times import show_time
-from annotator.linux.host_text import PID_MAX
+from annotator.linux.host.parse import PID_MAX
 from annotator.lookup import questions
 from annotator.lookup.answer import Answer, Collector, refused_process, where_of
 from annotator.lookup.linux.view import netns_name

@@ -14,10 +14,10 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.core.errors import SourceError
-from annotator.linux import sockets
-from annotator.linux.namespaces import parse_link
-from annotator.linux.netns import DIRECTORIES, open_netns, read_names
-from annotator.linux.sockets import Connection
+from annotator.linux.host.namespaces import parse_link
+from annotator.linux.host.netns import DIRECTORIES, open_netns, read_names
+from annotator.linux.netlink import sockets
+from annotator.linux.netlink.sockets import Connection
 from annotator.lookup.answer import Code, Problem
 
 if TYPE_CHECKING:

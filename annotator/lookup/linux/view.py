@@ -11,8 +11,8 @@ from annotator.core.errors import UsageError
 from annotator.core.model import Container, NetnsId, Reason
 from annotator.core.registry import derive_contid
 from annotator.linux.engines import Engines
-from annotator.linux.host import LinuxHost
-from annotator.linux.host_recorded import HEADER, recorded
+from annotator.linux.host.recorded import HEADER, recorded
+from annotator.linux.host.view import LinuxHost
 from annotator.lookup.answer import Code, Refused
 from annotator.outside import live_host
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 from annotator.core.model import CONTID_UNSET, NO_PID, UNSET_ID, Actor, Booted, ContId, Fact, Named, Registered, Vouched
-from annotator.linux import contid
-from annotator.linux.records import field, number, text, type_number
+from annotator.linux.contid import link
+from annotator.linux.records.syntax import field, number, text, type_number
 
 _NEVER = frozenset(
     (
@@ -49,7 +49,7 @@ def carries(records: list[tuple[bytes, bytes]]) -> int:
         if second >= 0 or not name:
             continue
         kind = type_number(name)
-        if kind in _NEVER or contid.read(name, body) is not None:
+        if kind in _NEVER or link.read(name, body) is not None:
             continue
         own = body.find(b"msg='")
         if kind == 1324 or _PID.search(body, 0, own if own >= 0 else len(body)):

@@ -11,7 +11,7 @@ import socket
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from annotator.linux.tables import ARCHES, ERRORS, FAMILIES, SYSCALLS
+from annotator.linux.records.tables import ARCHES, ERRORS, FAMILIES, SYSCALLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

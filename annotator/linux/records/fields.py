@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from annotator.linux.decode import DECODERS, call, shown, unhex, untrusted, verdict
+from annotator.linux.records.decode import DECODERS, call, shown, unhex, untrusted, verdict
 
 Fields = dict[str, Any]
 """Field name to a value, or to a list of values. Shared between events: never change one."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from annotator.linux.contid_records import (
+from annotator.linux.contid.records import (
     MAX_IDS,
     MAX_LIST,
     CapContid,

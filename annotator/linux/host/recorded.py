@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from annotator.core.errors import FormatError, SourceError
-from annotator.linux.host import LinuxHost
-from annotator.linux.host_member import DEFAULT_OPTIONS, HostOptions
-from annotator.linux.host_read import MAX_MOUNTS
-from annotator.linux.namespaces import KINDS
+from annotator.linux.host.membership import DEFAULT_OPTIONS, HostOptions
+from annotator.linux.host.namespaces import KINDS
+from annotator.linux.host.procfs import MAX_MOUNTS
+from annotator.linux.host.view import LinuxHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable

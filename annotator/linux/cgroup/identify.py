@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from annotator.linux.cgroup_path import CgroupContainer, Helper, PathReading, Role
-from annotator.linux.cgroup_patterns import read_path
+from annotator.linux.cgroup.path import CgroupContainer, Helper, PathReading, Role
+from annotator.linux.cgroup.patterns import read_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from annotator.core.model import NetnsId, Ns, Reason
-from annotator.linux.host_read import MAX_MOUNTS
-from annotator.linux.namespaces import Space, unique_id
+from annotator.linux.host.namespaces import Space, unique_id
+from annotator.linux.host.procfs import MAX_MOUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.linux.host_read import Proc
+    from annotator.linux.host.procfs import Proc
 
 MAX_NETNS: Final = 16_384
 """Names that are read of one directory."""

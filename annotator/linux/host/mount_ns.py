@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.core.model import Container
-    from annotator.linux.namespaces import Space
+    from annotator.linux.host.namespaces import Space
 
 MAX_SPACES: Final = 65_536
 """Namespaces that are remembered; those not asked for longest are forgotten first."""

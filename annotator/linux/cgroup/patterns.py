@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from annotator.linux.cgroup_path import (
+from annotator.linux.cgroup.path import (
     ENGINES,
     NAME_MAX,
     UNITS,

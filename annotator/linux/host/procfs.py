@@ -15,8 +15,8 @@ import stat as modes
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from annotator.core.model import UNSET_ID, ContId, Ns, Reason
-from annotator.linux.host_text import PID_MAX, Ids, Stat, parse_number, parse_stat, parse_status
-from annotator.linux.namespaces import KINDS, Space, parse_link, unique_id
+from annotator.linux.host.namespaces import KINDS, Space, parse_link, unique_id
+from annotator.linux.host.parse import PID_MAX, Ids, Stat, parse_number, parse_stat, parse_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from annotator.linux.actor import Record, Tail, first
+from annotator.linux.records.actor import Record, Tail, first
 
 if TYPE_CHECKING:
-    from annotator.linux.ecs import Meaning
+    from annotator.linux.records.ecs import Meaning
 
 _KINDS = {
     "file": "file",

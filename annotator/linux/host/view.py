@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from annotator.core.contracts import NO_ENGINE, HostNetwork, HostProcess
 from annotator.core.model import Container, Evidence, NetnsId, Ns, Reason
-from annotator.linux.cgroup import Role
-from annotator.linux.host_containers import Containers
-from annotator.linux.host_member import DEFAULT_OPTIONS, HostOptions, Member, Members, is_helper, is_maker
-from annotator.linux.host_places import Places, Witness
-from annotator.linux.host_read import Look, Proc
-from annotator.linux.host_sandbox import Sandboxes
-from annotator.linux.namespaces import INITIAL, Space, own_of, parse_link
-from annotator.linux.netns import Names, addresses_of
+from annotator.linux.cgroup.identify import Role
+from annotator.linux.host.containers import Containers
+from annotator.linux.host.membership import DEFAULT_OPTIONS, HostOptions, Member, Members, is_helper, is_maker
+from annotator.linux.host.mount_ns import Places, Witness
+from annotator.linux.host.namespaces import INITIAL, Space, own_of, parse_link
+from annotator.linux.host.netns import Names, addresses_of
+from annotator.linux.host.procfs import Look, Proc
+from annotator.linux.host.sandbox import Sandboxes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

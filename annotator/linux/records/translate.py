@@ -28,11 +28,12 @@ from annotator.core.model import (
     Rooted,
     Stated,
 )
-from annotator.linux import commands, contid
-from annotator.linux.facts_records import carries, of_nobody, user_reading, vouched
-from annotator.linux.marks import device, marks
-from annotator.linux.records import arguments, body_end, field, head, number, split, text
-from annotator.linux.tables import ARCHES, SYSCALLS
+from annotator.linux.contid import link
+from annotator.linux.engines import commands
+from annotator.linux.records.labels import device, marks
+from annotator.linux.records.syntax import arguments, body_end, field, head, number, split, text
+from annotator.linux.records.tables import ARCHES, SYSCALLS
+from annotator.linux.records.translate_user import carries, of_nobody, user_reading, vouched
 
 CLONE_THREAD = 0x10000
 CLONE_PARENT = 0x8000
@@ -291,7 +292,7 @@ def _full(event: Event) -> Reading:
         facts += vouched(records, actor)
     if any(each[1][:3] in _CONTID for each in records):
         facts += _operations(records, actor, body if name == b"SYSCALL" else b"")
-    links = contid.link(records, reversed_order=event.reversed)
+    links = link.link(records, reversed_order=event.reversed)
     network = b"SOCKADDR" in names or kind == "socket"
     return _reading(actor, facts, records, names, links, network=network)
 
@@ -304,7 +305,7 @@ def _reading(
     facts: tuple[Fact, ...],
     records: list[tuple[bytes, bytes]],
     names: list[bytes],
-    links: contid.Links,
+    links: link.Links,
     *,
     network: bool,
 ) -> Reading:
@@ -332,7 +333,7 @@ def _reading(
     return Reading(actor, facts, tuple(targets), tuple(stated), packet, network=network)
 
 
-def _ids(chains: contid.Chains) -> tuple[tuple[ContId, ...], ...]:
+def _ids(chains: link.Chains) -> tuple[tuple[ContId, ...], ...]:
     return chains
 
 
@@ -340,8 +341,8 @@ def _operations(records: list[tuple[bytes, bytes]], actor: Actor | None, syscall
     """CONTAINER_OP records: registrations (with the result, where the log has it) and drops."""
     found: list[Fact] = []
     for name, body in records:
-        record = contid.read(name, body)
-        if not isinstance(record, contid.ContainerOp):
+        record = link.read(name, body)
+        if not isinstance(record, link.ContainerOp):
             continue
         writer = record.writer or actor
         by = writer.pid if writer is not None else NO_PID

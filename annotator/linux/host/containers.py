@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.core.model import ContId
-    from annotator.linux.cgroup import CgroupContainer, CgroupIdentity
+    from annotator.linux.cgroup.identify import CgroupContainer, CgroupIdentity
+    from annotator.linux.contid.ptags import Tag
     from annotator.linux.engines import Engines, EngineState
-    from annotator.linux.ptags import Tag
 
 MAX_CONTAINERS: Final = 16_384
 """Containers that are remembered; those not seen longest are forgotten first."""

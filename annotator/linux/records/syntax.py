@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from annotator.linux.tables import TYPES
+from annotator.linux.records.tables import TYPES
 
 SEPARATOR = b"\x1d"
 """Between the body and auditd's enriched copies (log_format = ENRICHED)."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from annotator.linux import contid_records, records
-from annotator.linux.actor import Call, Front, Record, Tail, arguments, front_of, numbers, tail_of
-from annotator.linux.bodies import fields_of, yes
-from annotator.linux.decode import shown
-from annotator.linux.ecs import Meaning, leads, meaning
-from annotator.linux.objects import summary
+from annotator.linux.contid import records
+from annotator.linux.records import syntax
+from annotator.linux.records.actor import Call, Front, Record, Tail, arguments, front_of, numbers, tail_of
+from annotator.linux.records.decode import shown
+from annotator.linux.records.ecs import Meaning, leads, meaning
+from annotator.linux.records.fields import fields_of, yes
+from annotator.linux.records.objects import summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +100,7 @@ class Interpreter:
         bare = text.replace(stamp, b" ")
         if len(text) - len(bare) == len(lines) * (len(stamp) - 1):
             return bare.split(b"\n")
-        named = ((records.head(line)[0], line.partition(b"): ")[2]) for line in lines)
+        named = ((syntax.head(line)[0], line.partition(b"): ")[2]) for line in lines)
         return [b"type=" + name + b" " + body if name else b"" for name, body in named]
 
     def record(self, line: bytes) -> Record | None:
@@ -109,7 +110,7 @@ class Interpreter:
         record: Record | None = None
         if blank and type_ != b"EOE":
             name = shown(type_)
-            told = contid_records.read(type_, body.partition(b"\x1d")[0].rstrip())
+            told = records.read(type_, body.partition(b"\x1d")[0].rstrip())
             kind = name if told is None else _CONTID_TYPES.get(type(told).__name__, name)
             fields = fields_of(kind, body)
             record = Record(kind, fields, leads=kind == name and leads(name))

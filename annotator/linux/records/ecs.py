@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from annotator.linux.tables import CALLS, LEADERS, RECORDS
+from annotator.linux.records.tables import CALLS, LEADERS, RECORDS
 
 Class = tuple[tuple[str, ...], tuple[str, ...]]
 """ECS category and type."""

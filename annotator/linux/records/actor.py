@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from annotator.linux.bodies import Fields, argument_bytes, text_of, yes
-from annotator.linux.decode import shown
+from annotator.linux.records.decode import shown
+from annotator.linux.records.fields import Fields, argument_bytes, text_of, yes
 
 if TYPE_CHECKING:
     from annotator.core.model import Event

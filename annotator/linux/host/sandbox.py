@@ -10,15 +10,15 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from annotator.core.model import Container, Ns, Reason
-from annotator.linux.cgroup import identify
-from annotator.linux.host_read import MAX_MOUNTS, Look
-from annotator.linux.host_text import Stat, parse_stat
-from annotator.linux.namespaces import KINDS, Space, root_mount, sandbox_id, unit_of
+from annotator.linux.cgroup.identify import identify
+from annotator.linux.host.namespaces import KINDS, Space, root_mount, sandbox_id, unit_of
+from annotator.linux.host.parse import Stat, parse_stat
+from annotator.linux.host.procfs import MAX_MOUNTS, Look
 
 if TYPE_CHECKING:
-    from annotator.linux.host_containers import Containers
-    from annotator.linux.host_places import Places
-    from annotator.linux.host_read import Proc
+    from annotator.linux.host.containers import Containers
+    from annotator.linux.host.mount_ns import Places
+    from annotator.linux.host.procfs import Proc
 
 MAX_FOUNDERS: Final = 4096
 """Namespaces whose first process is remembered."""

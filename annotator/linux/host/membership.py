@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from annotator.core.model import CONTID_UNSET, Container, Evidence, Ns, Reason
-from annotator.linux.cgroup import CgroupIdentity, identify
-from annotator.linux.ptags import CgroupTags, parse_ptags, pidfd_tag
+from annotator.linux.cgroup.identify import CgroupIdentity, identify
+from annotator.linux.contid.ptags import CgroupTags, parse_ptags, pidfd_tag
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from annotator.linux.cgroup import CgroupContainer
-    from annotator.linux.host_containers import Containers
-    from annotator.linux.host_read import Look, Proc
+    from annotator.linux.cgroup.identify import CgroupContainer
+    from annotator.linux.host.containers import Containers
+    from annotator.linux.host.procfs import Look, Proc
 
 HELPERS: Final = frozenset(
     b"runc crun youki conmon conmonrs lxc-start lxc-attach lxc-execute lxc-monitord lxd incusd systemd-nspawn "

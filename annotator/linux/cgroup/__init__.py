@@ -1,0 +1,1 @@
+"""Cgroup paths and the containers that they name."""

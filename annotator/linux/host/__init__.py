@@ -1,0 +1,1 @@
+"""A Linux machine as seen from outside the log: /proc, namespaces, cgroups, engine state."""

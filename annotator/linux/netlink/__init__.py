@@ -1,0 +1,1 @@
+"""Sockets to the kernel: process events, the audit socket, network namespaces."""

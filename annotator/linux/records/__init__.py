@@ -1,0 +1,1 @@
+"""The grammar of Linux audit records, and what they mean."""
