@@ -16,7 +16,7 @@ from datetime import UTC, tzinfo
 
 from annotator.aix import columns, dates
 from annotator.aix.columns import DEFAULTS, Fields, Layout
-from annotator.aix.draft import INDENT, Draft, Logical, finish
+from annotator.aix.pending_record import INDENT, Draft, Logical, finish
 from annotator.aix.record import GLOBAL, Form, Passed, Piece, wpar_name
 from annotator.core.errors import FormError, UsageError
 

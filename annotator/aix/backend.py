@@ -13,7 +13,7 @@ from datetime import UTC, tzinfo
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from annotator.aix import tails
+from annotator.aix import tail_format
 from annotator.aix.facts import LIFE, Verb, translate
 from annotator.aix.grouping import RecordEvent, TrailGrouper, has_nothing, head_end
 from annotator.aix.interpret import interpret
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from annotator.aix.facts import StatedWpar, Translation, WparCommand
     from annotator.aix.grouping import OwnTail
     from annotator.aix.listing import Listing
-    from annotator.aix.lives import Life
     from annotator.aix.record import Record
+    from annotator.aix.wpar_lifetimes import Life
     from annotator.core.model import Event, Fact
     from annotator.core.stats import Stats
 
@@ -64,7 +64,7 @@ class Aix:
         *,
         node: bytes = b"",
         zone: tzinfo = UTC,
-        formats: tails.Formats = tails.BUILT_IN,
+        formats: tail_format.Formats = tail_format.BUILT_IN,
         listings: Iterable[Listing] = (),
         origin: str = "",
         own_tail: OwnTail = has_nothing,

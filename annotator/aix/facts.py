@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
 
-from annotator.aix import tails
+from annotator.aix import tail_format
 from annotator.aix.record import GLOBAL, Form, Record, user_id, wpar_name
 from annotator.core.model import NO_PID, Actor, Evidence, Executed, Exited, Fact, Forked, Gap, Reading, Rooted
 
@@ -59,7 +59,7 @@ class Translation(NamedTuple):
     reading: Reading
     wpar: StatedWpar | None
     commands: tuple[WparCommand, ...] = ()
-    tail: tails.Tail | None = None
+    tail: tail_format.Tail | None = None
 
 
 _VERBS = {
@@ -81,7 +81,7 @@ _WITH_VALUE = {b"startwpar": b"", b"stopwpar": b"tn", b"rebootwpar": b"t", b"rmw
 pages). A wrong entry makes a wrong name, which the inventory then does not confirm."""
 
 
-def translate(record: Record, formats: tails.Formats = tails.BUILT_IN) -> Translation:
+def translate(record: Record, formats: tail_format.Formats = tail_format.BUILT_IN) -> Translation:
     """What one record says. Never raises for bad bytes: what cannot be read gives no fact."""
     tail = read_tail(record, formats)
     pid = NO_PID if record.pid is None else record.pid
@@ -99,17 +99,17 @@ def translate(record: Record, formats: tails.Formats = tails.BUILT_IN) -> Transl
     return Translation(Reading(_actor(record, tail, pid), tuple(facts), targets), wpar, commands, tail)
 
 
-def read_tail(record: Record, formats: tails.Formats) -> tails.Tail | None:
+def read_tail(record: Record, formats: tail_format.Formats) -> tail_format.Tail | None:
     """The tail's values by the event's format; None where there is no format or the tail does not follow it."""
     form = formats.get(record.event)
     if form is None:
         return None
     if record.form is Form.BINARY:
-        return tails.read_binary(form, record.tail, record.order)
-    return tails.read_text(form, record.tail)
+        return tail_format.read_binary(form, record.tail, record.order)
+    return tail_format.read_text(form, record.tail)
 
 
-def _actor(record: Record, tail: tails.Tail | None, pid: int) -> Actor:
+def _actor(record: Record, tail: tail_format.Tail | None, pid: int) -> Actor:
     tty = tail.values.get("tty", b"").strip() if tail and record.event == b"USER_Login" else b""
     return Actor(
         pid=pid,
@@ -121,7 +121,7 @@ def _actor(record: Record, tail: tails.Tail | None, pid: int) -> Actor:
     )
 
 
-def _changes(record: Record, tail: tails.Tail | None, pid: int) -> tuple[list[Fact], tuple[WparCommand, ...]]:
+def _changes(record: Record, tail: tail_format.Tail | None, pid: int) -> tuple[list[Fact], tuple[WparCommand, ...]]:
     """What a call that succeeded changed."""
     match record.event:
         case b"PROC_Create":
@@ -142,14 +142,14 @@ def _changes(record: Record, tail: tails.Tail | None, pid: int) -> tuple[list[Fa
     return [], ()
 
 
-def _only_number(tail: tails.Tail | None) -> int | None:
+def _only_number(tail: tail_format.Tail | None) -> int | None:
     """The one value of a tail whose words are another site's."""
     if tail is None or len(tail.values) != 1:
         return None
     return tail.number(next(iter(tail.values)))
 
 
-def _exit(tail: tails.Tail | None, pid: int) -> list[Fact]:
+def _exit(tail: tail_format.Tail | None, pid: int) -> list[Fact]:
     """The process that is gone. Which one the tail names is from memory, so two different pids end neither."""
     gone = _only_number(tail)
     if gone is None or gone == pid:
@@ -157,7 +157,7 @@ def _exit(tail: tails.Tail | None, pid: int) -> list[Fact]:
     return [Exited(gone)] if pid == NO_PID and gone > 1 else []
 
 
-def _execute(record: Record, tail: tails.Tail | None, pid: int) -> tuple[list[Fact], tuple[WparCommand, ...]]:
+def _execute(record: Record, tail: tail_format.Tail | None, pid: int) -> tuple[list[Fact], tuple[WparCommand, ...]]:
     """The new program. The trail joins the arguments with blanks, so a blank inside of one cannot be told."""
     name = tail.values.get("name", b"") if tail else b""
     words = tuple(name.split())

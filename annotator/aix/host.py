@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annotator.aix import getprocs, inventory, look, lookups, psinfo
+from annotator.aix import getprocs, inventory, inventory_scan, psinfo, wpar_resolvers
 from annotator.aix.listing import Listing
-from annotator.aix.lookups import GetprocsLookup, Lookup, PsinfoLookup, PsLookup, Seen
 from annotator.aix.wpar import Inventory
+from annotator.aix.wpar_resolvers import GetprocsLookup, Lookup, PsinfoLookup, PsLookup, Seen
 from annotator.core.contracts import HostProcess
 from annotator.core.errors import AnnotatorError
 from annotator.core.model import Container, Evidence, Reason
@@ -20,9 +20,9 @@ from annotator.core.model import Container, Evidence, Reason
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from annotator.aix.lives import Life
-    from annotator.aix.lookups import Now, Run
     from annotator.aix.perfstat import Total
+    from annotator.aix.wpar_lifetimes import Life
+    from annotator.aix.wpar_resolvers import Now, Run
 
 INSIDE_UNKNOWN = "?"
 """We do not know where we run: nothing called Global can be believed."""
@@ -128,7 +128,7 @@ class AixHost:
         begun_ms = self.now()
         direct = next((way for way in self.ways if isinstance(way, PsinfoLookup)), None)
         seen = direct.every() if direct else []
-        found = look.look(self.run, self.root, self.total, _cids(seen) if direct else None, _starts(seen))
+        found = inventory_scan.look(self.run, self.root, self.total, _cids(seen) if direct else None, _starts(seen))
         took_ms = max(self.now() - begun_ms, 0)
         self.shown = Listing(found.sightings, begun_ms, found.complete, took_ms=took_ms)
         self._witnesses = _oldest(seen)
@@ -208,7 +208,7 @@ class AixHost:
 
     def _parent(self, seen: Seen, at_ms: int) -> Container | None:
         """The parent's WPAR; nothing when the parent is in Global or its WPAR is not known either."""
-        parent = lookups.of_parent(seen, self._ask)
+        parent = wpar_resolvers.of_parent(seen, self._ask)
         answer = None if isinstance(parent, Reason) else self._where(parent, at_ms)
         return answer if isinstance(answer, Container) else None
 

@@ -9,14 +9,14 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.aix import inventory
-from annotator.aix.lives import HOLDS_MS, rank
+from annotator.aix.wpar_lifetimes import HOLDS_MS, rank
 from annotator.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from annotator.aix.inventory import Sighting
-    from annotator.aix.lives import Life
+    from annotator.aix.wpar_lifetimes import Life
 
 _TABLE = re.compile(rb"Name[ \t]+State[ \t]+Type\b")
 _RULE = re.compile(rb"={20,}\s*")

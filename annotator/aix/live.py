@@ -18,7 +18,7 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
-from annotator.aix import getprocs, look, perfstat
+from annotator.aix import getprocs, inventory_scan, perfstat
 from annotator.aix.facts import LIFE
 from annotator.aix.grouping import RecordEvent
 from annotator.aix.host import AixHost
@@ -73,7 +73,9 @@ def this_host(root: Path, now: Callable[[], int], node: bytes = b"") -> AixHost:
         call = getprocs.load()
     except SourceError as err:
         missing["getprocs64"] = err.what
-    host = AixHost(root, now, (os.getpid(), os.getppid()), run=look.run_command, total=total, call=call, node=node)
+    host = AixHost(
+        root, now, (os.getpid(), os.getppid()), run=inventory_scan.run_command, total=total, call=call, node=node
+    )
     host.report.update(missing)
     return host
 

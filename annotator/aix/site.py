@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from annotator.aix import listing, tails
+from annotator.aix import listing, tail_format
 from annotator.aix.backend import Aix, origin_of
-from annotator.aix.look import read_file
+from annotator.aix.inventory_scan import read_file
 from annotator.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def backend(
     except ValueError as err:
         raise UsageError(f"--origin: {origin!r} is none", "Give `global`, or `wpar:NAME`.") from err
     captured = [listing.read(read_file(Path(path)), path, at_ms) for path, at_ms in wpars]
-    formats = tails.BUILT_IN | tails.parse_events(read_file(Path(events))) if events else tails.BUILT_IN
+    formats = (
+        tail_format.BUILT_IN | tail_format.parse_events(read_file(Path(events))) if events else tail_format.BUILT_IN
+    )
     given = [*captured, *listings]
     return Aix(node=os.fsencode(node), zone=zone, formats=formats, listings=given, origin=whose, own_tail=own_tail)

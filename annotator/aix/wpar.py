@@ -12,8 +12,8 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from annotator.aix.lives import Conflict, Life, Wpar, is_another, rank, values_of
 from annotator.aix.record import GLOBAL, wpar_name
+from annotator.aix.wpar_lifetimes import Conflict, Life, Wpar, is_another, rank, values_of
 from annotator.core.model import Container, ContId, Evidence, Reason
 
 if TYPE_CHECKING:

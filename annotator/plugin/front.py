@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from annotator.aix.backend import Aix
     from annotator.aix.grouping import TrailGrouper
-    from annotator.aix.lives import Conflict
+    from annotator.aix.wpar_lifetimes import Conflict
     from annotator.config import Config
     from annotator.plugin.notes import Notes
     from annotator.plugin.outputs import Output

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.aix import tails
+from annotator.aix import tail_format
 from annotator.aix.auditpr import AuditprParser
 from annotator.aix.facts import Verb, translate
 from annotator.aix.record import Form, Record
@@ -126,7 +126,7 @@ def test_a_wpar_cannot_pretend() -> None:
 def test_both_trails_give_the_same(sim: Any) -> None:
     """The simulator's text and binary trails give the same actors and facts, by the site's own events file."""
     machine = sim.scenario()
-    formats = tails.parse_events(machine.events_file().encode())
+    formats = tail_format.parse_events(machine.events_file().encode())
     text = AuditprParser(ZoneInfo("UTC"))
     lines = machine.auditpr("elrRtpPTcW", numeric=True).split(b"\n")[:-1]
     binary = TrailParser()
@@ -142,7 +142,9 @@ def test_both_trails_give_the_same(sim: Any) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.sampled_from(sorted(tails.BUILT_IN)), st.binary(max_size=120), st.sampled_from(list(Form)), st.booleans())
+@given(
+    st.sampled_from(sorted(tail_format.BUILT_IN)), st.binary(max_size=120), st.sampled_from(list(Form)), st.booleans()
+)
 def test_any_tail(event: bytes, tail: bytes, form: Form, bare: bool) -> None:
     """Any tail of any event is translated without an error."""
     values: dict[str, Any] = {} if bare else {"pid": 4, "status": b"OK", "login": tail, "ruser": tail[:9]}

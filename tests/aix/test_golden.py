@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from annotator.aix import inventory, psinfo, tails
+from annotator.aix import inventory, psinfo, tail_format
 from annotator.aix.auditpr import AuditprParser
 from annotator.aix.facts import translate
 from annotator.aix.record import Record
@@ -89,7 +89,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "lswpar-asked": sightings(lambda data: inventory.lswpar_colon(data, ("name", "state", "type", "key", "uuid"))),
     "index": sightings(inventory.corrals_index),
     "ps-": lambda data: plain(inventory.ps_names(data)),
-    "events-file": lambda data: plain(tails.parse_events(data)),
+    "events-file": lambda data: plain(tail_format.parse_events(data)),
     "uname-w": lambda data: [inventory.in_global(line) for line in data.split(b"\n")[:-1]],
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from annotator.aix import getprocs, look, lookups, perfstat
+from annotator.aix import getprocs, inventory_scan, perfstat, wpar_resolvers
 from annotator.aix.host import AixHost
 from annotator.aix.inventory import MAX_CID
 from annotator.core.contracts import HostProcess
@@ -219,14 +219,14 @@ def test_the_parent_as_last_resort(site: Site, sim: Any) -> None:
 
         name = "nameless"
 
-        def one(self, pid: int) -> lookups.Seen | Reason:
+        def one(self, pid: int) -> wpar_resolvers.Seen | Reason:
             """Of children nothing but the parent."""
             process = machine.processes[pid]
             if pid in (child_in, child_out):
-                return lookups.Seen(pid, process.ppid, 0, None, b"")
-            return lookups.Seen(pid, process.ppid, 0, process.cid)
+                return wpar_resolvers.Seen(pid, process.ppid, 0, None, b"")
+            return wpar_resolvers.Seen(pid, process.ppid, 0, process.cid)
 
-        def every(self) -> list[lookups.Seen]:
+        def every(self) -> list[wpar_resolvers.Seen]:
             """Nothing."""
             return []
 
@@ -245,7 +245,7 @@ def test_the_parent_as_last_resort(site: Site, sim: Any) -> None:
 def test_calibration(site: Site, size: int, at: int) -> None:
     """Wherever this release has pi_cid: the size is probed, the place found by psinfo's CIDs."""
     host = site.host(call=site.machine.getprocs64(size, at))
-    way = next(one for one in host.ways if isinstance(one, lookups.GetprocsLookup))
+    way = next(one for one in host.ways if isinstance(one, wpar_resolvers.GetprocsLookup))
     assert (way.size, way.offset) == (size, at)
 
 
@@ -298,14 +298,14 @@ def test_libraries_are_of_aix() -> None:
 
 def test_every_source_is_reported(site: Site) -> None:
     """Each source says whether it was used; one that fails takes nothing away from the others."""
-    found = look.look(site.run, site.root, site.machine.perfstat_wpar_total())
+    found = inventory_scan.look(site.run, site.root, site.machine.perfstat_wpar_total())
     assert set(found.report.values()) == {""}
     assert found.complete == {"perfstat", "lswpar"}
 
     def broken(argv: Sequence[str]) -> bytes:
         raise SourceError(f"{argv[0]} is not there")
 
-    found = look.look(broken, site.root)
+    found = inventory_scan.look(broken, site.root)
     assert found.report["lswpar -c"] == "/usr/sbin/lswpar is not there"
     assert (found.report["index"], found.complete) == ("", frozenset())
     assert all(one.cid is None or one.cid <= MAX_CID for one in found.sightings)
@@ -313,7 +313,7 @@ def test_every_source_is_reported(site: Site) -> None:
 
 def test_a_listing_of_another_form(site: Site) -> None:
     """Output that does not parse is refused; it never means that all WPARs were removed."""
-    found = look.look(lambda _argv: b"some other form\n")
+    found = inventory_scan.look(lambda _argv: b"some other form\n")
     assert found.report["lswpar -c"].endswith("has another form")
     assert found.report["lswpar -L"].endswith("has another form")
     assert (found.sightings, found.complete) == ([], frozenset())
@@ -321,17 +321,17 @@ def test_a_listing_of_another_form(site: Site) -> None:
 
 def test_commands_are_run_in_c_locale() -> None:
     """A real command runs in the C locale; a missing or failing one is our own error."""
-    assert look.run_command(("/bin/sh", "-c", "echo $LC_ALL")) == b"C\n"
+    assert inventory_scan.run_command(("/bin/sh", "-c", "echo $LC_ALL")) == b"C\n"
     for argv in (("/nonexistent/lswpar",), ("/bin/sh", "-c", "exit 3")):
         with pytest.raises(SourceError):
-            look.run_command(argv)
+            inventory_scan.run_command(argv)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [(b"00:05", 5), (b"01:00:05", 3605), (b"2-01:00:05", 176405),
                                                (b"-", None), (b"x", None), (b"1-2", None)])  # fmt: skip
 def test_etime(text: bytes, seconds: int | None) -> None:
     """The elapsed time of ps; a zombie has none."""
-    assert lookups.etime(text) == seconds
+    assert wpar_resolvers.etime(text) == seconds
 
 
 def test_imports_on_aix() -> None:

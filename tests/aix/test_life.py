@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.aix import facts, look
+from annotator.aix import facts, inventory_scan
 from annotator.aix.auditpr import AuditprParser
 from annotator.aix.record import Record
 from annotator.aix.wpar import Inventory
@@ -49,7 +49,7 @@ def observe(machine: Any, inventory: Inventory) -> None:
         wpar.cid: machine.processes[wpar.init].start_ns // 1_000_000 for wpar in machine.wpars.values() if wpar.cid
     }
     cids = {pid: process.cid for pid, process in machine.processes.items()}
-    found = look.look(machine.run, None, machine.perfstat_wpar_total(), cids, starts)
+    found = inventory_scan.look(machine.run, None, machine.perfstat_wpar_total(), cids, starts)
     inventory.observe(found.sightings, machine.seconds * 1000 + machine.nanos // 1_000_000, found.complete)
 
 

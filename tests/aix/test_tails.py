@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.aix import tails
+from annotator.aix import tail_format
 from annotator.core.errors import AnnotatorError, FormatError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def test_events_file(samples: Path) -> None:
     """The site's file gives a format for each event, with labels taken from its words."""
-    formats = tails.parse_events((samples / "events-file/input.txt").read_bytes())
+    formats = tail_format.parse_events((samples / "events-file/input.txt").read_bytes())
     assert len(formats) == 31
     execute = formats[b"PROC_Execute"]
     assert [part.label for part in execute.parts if part.conversion] == ["euid", "egid", "epriv", "epriv.2", "name"]
@@ -29,9 +29,9 @@ def test_the_forms_of_a_definition() -> None:
     data = (
         b'* c\nother:\n\tX = printf "%d"\nauditpr:\n\n\tA =\n*\tB = \n\tC = printf "100%% %s\\n"\n\tD = /bin/show -a\n'
     )
-    formats = tails.parse_events(data)
+    formats = tail_format.parse_events(data)
     assert set(formats) == {b"A", b"C", b"D"}
-    assert formats[b"A"] == tails.Format()
+    assert formats[b"A"] == tail_format.Format()
     assert formats[b"C"].parts[0].words == b"100% "
     assert formats[b"D"].program == b"/bin/show -a"
 
@@ -39,24 +39,24 @@ def test_the_forms_of_a_definition() -> None:
 def test_not_an_events_file() -> None:
     """A file without the stanza is refused, with what to give instead."""
     with pytest.raises(FormatError):
-        tails.parse_events(b"classes:\n\tgeneral = A,B\n")
+        tail_format.parse_events(b"classes:\n\tgeneral = A,B\n")
 
 
 def test_printed_tail() -> None:
     """Values by label; a tail of other words gives nothing."""
-    form = tails.BUILT_IN[b"PROC_Execute"]
-    tail = tails.read_text(form, b"euid: 0 egid: -1 epriv: 0:ff name /usr/bin/sh -c a  b")
+    form = tail_format.BUILT_IN[b"PROC_Execute"]
+    tail = tail_format.read_text(form, b"euid: 0 egid: -1 epriv: 0:ff name /usr/bin/sh -c a  b")
     assert tail is not None
     assert (tail.number("euid"), tail.number("egid"), tail.number("epriv.2", 16)) == (0, -1, 255)
     assert tail.values["name"] == b"/usr/bin/sh -c a  b"
-    assert tails.read_text(form, b"uid 0") is None
+    assert tail_format.read_text(form, b"uid 0") is None
 
 
 def test_ambiguous_text_is_said() -> None:
     """A file name that holds the words of the format could end elsewhere: that is said, not hidden."""
-    form = tails.BUILT_IN[b"FILE_Rename"]
-    plain = tails.read_text(form, b"frompath: /a topath: /b")
-    forged = tails.read_text(form, b"frompath: /a topath: /b topath: /c")
+    form = tail_format.BUILT_IN[b"FILE_Rename"]
+    plain = tail_format.read_text(form, b"frompath: /a topath: /b")
+    forged = tail_format.read_text(form, b"frompath: /a topath: /b topath: /c")
     assert plain is not None
     assert forged is not None
     assert (plain.ambiguous, forged.ambiguous) == (False, True)
@@ -64,28 +64,28 @@ def test_ambiguous_text_is_said() -> None:
 
 def test_binary_tail() -> None:
     """4 bytes a number, 8 for the long forms, text to its NUL; printed values in the format's base."""
-    form = tails.parse_printf(b"a: %d b: %o c: %lx s: %s t: %s")
+    form = tail_format.parse_printf(b"a: %d b: %o c: %lx s: %s t: %s")
     data = b"\xff\xff\xff\xfe\0\0\1\xa4" + b"\0\0\0\1\0\0\0\0" + b"one\0two\0"
-    tail = tails.read_binary(form, data)
+    tail = tail_format.read_binary(form, data)
     assert tail is not None
     assert tail.values == {"a": b"-2", "b": b"644", "c": b"100000000", "s": b"one", "t": b"two"}
-    swapped = tails.read_binary(form, b"\xfe\xff\xff\xff" + data[4:], "<")
+    swapped = tail_format.read_binary(form, b"\xfe\xff\xff\xff" + data[4:], "<")
     assert swapped is not None
     assert swapped.values["a"] == b"-2"
 
 
 def test_binary_tail_stops_at_the_unknown() -> None:
     """A structured argument is not public: what was read before it stands, the rest stays bytes."""
-    tail = tails.read_binary(tails.BUILT_IN[b"TCP_kbind"], b"\0\0\0\x0b\1\2\3")
-    assert tail == tails.Tail({"fd": b"11"}, False, b"\1\2\3")
-    assert tails.read_binary(tails.BUILT_IN[b"PROC_Kill"], b"\0\0\0") is None
+    tail = tail_format.read_binary(tail_format.BUILT_IN[b"TCP_kbind"], b"\0\0\0\x0b\1\2\3")
+    assert tail == tail_format.Tail({"fd": b"11"}, False, b"\1\2\3")
+    assert tail_format.read_binary(tail_format.BUILT_IN[b"PROC_Kill"], b"\0\0\0") is None
 
 
 def test_long_tails_take_no_time() -> None:
     """Taking a tail apart is linear, whoever wrote it."""
-    form = tails.parse_printf(b"a %s b %s c %s d %s")
+    form = tail_format.parse_printf(b"a %s b %s c %s d %s")
     started = time.perf_counter()
-    tails.read_text(form, (b"a " + b" b" * 10 + b" c" * 10_000)[: tails.MAX_TAIL])
+    tail_format.read_text(form, (b"a " + b" b" * 10 + b" c" * 10_000)[: tail_format.MAX_TAIL])
     assert time.perf_counter() - started < 1
 
 
@@ -93,12 +93,12 @@ def test_long_tails_take_no_time() -> None:
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_any_bytes(file: bytes, tail: bytes) -> None:
     """Any events file and any tail give an answer or our own error."""
-    form = tails.parse_printf(file)
-    for known in (form, *tails.BUILT_IN.values()):
-        tails.read_text(known, tail)
-        tails.read_binary(known, tail)
+    form = tail_format.parse_printf(file)
+    for known in (form, *tail_format.BUILT_IN.values()):
+        tail_format.read_text(known, tail)
+        tail_format.read_binary(known, tail)
     for data in (file, b"auditpr:\n" + file):
         try:
-            tails.parse_events(data)
+            tail_format.parse_events(data)
         except AnnotatorError:
             pass

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.aix.inventory import Sighting
-from annotator.aix.lives import HOLDS_MS
 from annotator.aix.wpar import Inventory
+from annotator.aix.wpar_lifetimes import HOLDS_MS
 from annotator.core.model import Container, Evidence, Reason
 
 UUID_A = "541ba314-c7ca-4f67-bc6e-a10d5eaa8541"

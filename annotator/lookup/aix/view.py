@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from annotator.aix import getprocs, perfstat, sockets
 from annotator.aix.host import AixHost
-from annotator.aix.look import read_file, run_command
+from annotator.aix.inventory_scan import read_file, run_command
 from annotator.core.errors import AnnotatorError, SourceError, UsageError
 from annotator.core.model import Container
 from annotator.lookup.answer import Code, Problem
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from annotator.aix.lookups import Run
+    from annotator.aix.wpar_resolvers import Run
 
 T = TypeVar("T")
 
