@@ -220,7 +220,7 @@ def plugin(config: str, source: str, *, check_config: bool) -> int:
     from annotator.plugin import main as run_plugin
 
     if source != "auditd" and not check_config:
-        from annotator.plugin import auditstream  # auditd's reader forks its worker before it imports much
+        from annotator.plugin.aix import auditstream  # auditd's reader forks its worker before it imports much
 
         return auditstream.run(source, Path(config) if config else None)
     return run_plugin([*(["--check-config"] if check_config else []), *([config] if config else [])])

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.config import Config, Output, load, parse
 from annotator.core.errors import UsageError
+from annotator.plugin.config import Config, Output, load, parse
 
 if TYPE_CHECKING:
     from pathlib import Path

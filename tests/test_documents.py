@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 import pytest
 
-from annotator import config
 from annotator.admin import layout, manual, reference, rules
 from annotator.cli import cli
+from annotator.plugin import config
 from tests import degrade, scoring
 
 ROOT = Path(__file__).parent.parent

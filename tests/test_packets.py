@@ -18,9 +18,9 @@ from annotator.history import Sightings
 from annotator.io.sources import Cutter
 from annotator.journals import Journaling, Loaded
 from annotator.linux.netlink.proc_events import Kind, ProcEvent
-from annotator.live import Live
-from annotator.live.follower import Follower, Op
-from annotator.plugin.follow import Inbox, _plain
+from annotator.plugin.worker.follow import Inbox, _plain
+from annotator.plugin.worker.host_updates import Live
+from annotator.plugin.worker.process_follower import Follower, Op
 from annotator.replay import Replay, blocks_of
 from annotator.storage.format import Header
 from tests.live.ends import Documents, Verdicts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from annotator.core.contracts import HostNetwork, HostProcess
 from annotator.core.model import Evidence, NetnsId, Ns
-from annotator.live.rounds import AGAIN_MS, EVERY_MS, PER_ROUND, ROUND_MS, YOUNG_MS, Rounds
+from annotator.plugin.worker.netns_polling import AGAIN_MS, EVERY_MS, PER_ROUND, ROUND_MS, YOUNG_MS, Rounds
 
 POD, WEB = NetnsId(4, 1), NetnsId(4, 2)
 

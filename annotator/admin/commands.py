@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annotator import config as configuration
 from annotator.admin import doctor as checks
 from annotator.admin import install as installation
 from annotator.admin import layout, manifest, rules, status
@@ -22,6 +21,7 @@ from annotator.core.errors import AnnotatorError, ExitCode, UsageError
 from annotator.io.console import machine as for_machines
 from annotator.io.console import plain, table
 from annotator.outside import boot_id
+from annotator.plugin import config as configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,19 +11,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from annotator import __version__, config
+from annotator import __version__
 from annotator.admin import asked, doctor_aix, doctor_audit, doctor_install, layout
 from annotator.admin.finding import Finding, Level, bad, note, ok, skipped, warning
 from annotator.admin.machine import running
 from annotator.admin.status import dropped
 from annotator.core.errors import AnnotatorError
 from annotator.linux.engines import Engines
+from annotator.plugin import config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from annotator.admin.machine import Machine
-    from annotator.config import Config
+    from annotator.plugin.config import Config
 
 FREE_BYTES: Final = 1 << 30
 FEW_EVENTS: Final = 1000

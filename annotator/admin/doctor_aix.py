@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from annotator.admin.finding import Finding
     from annotator.admin.machine import Machine
-    from annotator.config import Config
+    from annotator.plugin.config import Config
 
 SYSTEM: Final = "AIX"
 """As uname(1) -s prints it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-from annotator import config
+from annotator.plugin import config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.admin.machine import Machine
-    from annotator.config import Config
     from annotator.core.model import Container
+    from annotator.plugin.config import Config
 
 MAX_METRICS: Final = 1 << 20
 TAIL_BYTES: Final = 64 * 1024

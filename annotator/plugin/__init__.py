@@ -21,6 +21,6 @@ def main(arguments: list[str] | None = None) -> int:
 
     Heavy modules are imported by the worker: keep this one and `reader` light.
     """
-    from annotator.plugin.reader import start
+    from annotator.plugin.reader.reader import start
 
     return start(arguments)

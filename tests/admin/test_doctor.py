@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from annotator import config
 from annotator.admin import doctor, doctor_audit, doctor_install, install, layout, manifest, rules
 from annotator.admin.finding import Level
 from annotator.admin.machine import Machine, settings, tree
+from annotator.plugin import config
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from annotator import config
 from annotator.admin import asked, status, top
 from annotator.admin.machine import tree
 from annotator.core.model import Flag, Reason, Stamp, Status
@@ -23,7 +22,8 @@ from annotator.io.control import ControlServer
 from annotator.linux.backend import Linux
 from annotator.outside import this_header
 from annotator.pipeline import Tables
-from annotator.plugin.report import metrics
+from annotator.plugin import config
+from annotator.plugin.outputs.metrics import metrics
 from annotator.storage.checkpoint_save import save
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator import config as configuration
 from annotator.aix.host import AixHost
 from annotator.aix.inventory import Sighting
 from annotator.aix.journal import KIND, Reader, Writer
@@ -24,8 +23,9 @@ from annotator.core.registry import Registry
 from annotator.core.stats import Stats
 from annotator.history import Sightings
 from annotator.journals import Journaling, Loaded
-from annotator.plugin.auditstream import Stream
-from annotator.plugin.notes import Notes
+from annotator.plugin import config as configuration
+from annotator.plugin.aix.auditstream import Stream
+from annotator.plugin.log import Notes
 from annotator.replay import Replay, blocks_of
 from annotator.storage.format import Header
 from tests.aix.days import Day, day, judge, judge_sessions, quiet, replayed, wpars_of

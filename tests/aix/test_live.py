@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from annotator import config as configuration
 from annotator.admin import doctor_aix
 from annotator.admin.finding import Level
 from annotator.aix import layouts, live
@@ -28,8 +27,9 @@ from annotator.core.errors import ExitCode, SourceError, UsageError
 from annotator.core.model import Container
 from annotator.formats.raw import tail_start
 from annotator.io.control import ask
-from annotator.plugin.auditstream import Stream
-from annotator.plugin.notes import Notes
+from annotator.plugin import config as configuration
+from annotator.plugin.aix.auditstream import Stream
+from annotator.plugin.log import Notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from annotator.formats.raw import tail_start
-from annotator.plugin.reader import RELOAD_S
-from annotator.plugin.spool import Spool
+from annotator.plugin.reader.disk_queue import Spool
+from annotator.plugin.reader.reader import RELOAD_S
 from tests.live import judge
 from tests.live.lab import Lab, Refused, scenario, text
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.config import Output
 from annotator.core.stats import Stats
 from annotator.linux.backend import Linux
 from annotator.pipeline import Tables
-from annotator.plugin.fanout import Fan, Fanout, channel
+from annotator.plugin.config import Output
+from annotator.plugin.outputs.router import Fan, Fanout, channel
 from annotator.storage.checkpoint_save import held_lines
 from tests.plugin.driver import records
 from tests.plugin.test_outputs import registered

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.plugin import wire
-from annotator.plugin.framing import Binary, Framer, Lines, framer
-from annotator.plugin.truncation import ENOUGH, count_cut
+from annotator.plugin import ipc
+from annotator.plugin.reader.framing import Binary, Framer, Lines, framer
+from annotator.plugin.worker.truncation import ENOUGH, count_cut
 from tests.plugin.driver import configure, content, plugin, records
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ def test_the_auditd_that_cuts_records_is_reported(tmp_path: Path) -> None:
 @given(st.lists(st.tuples(st.sampled_from([b"L", b"P", b"E"]), st.binary(max_size=50))), st.integers(1, 20))
 def test_messages_survive_any_cut(messages: list[tuple[bytes, bytes]], size: int) -> None:
     """Between reader and worker."""
-    data = b"".join(wire.pack(*one) for one in messages)
-    inbox = wire.Inbox()
+    data = b"".join(ipc.pack(*one) for one in messages)
+    inbox = ipc.Inbox()
     found = [one for at in range(0, len(data), size) for one in inbox.feed(data[at : at + size])]
     assert found == messages
 
@@ -145,4 +145,4 @@ def test_messages_survive_any_cut(messages: list[tuple[bytes, bytes]], size: int
 def test_a_length_that_no_message_has_is_refused() -> None:
     """A worker that went mad is not given memory."""
     with pytest.raises(ValueError, match="a message of"):
-        wire.Inbox().feed(b"L\xff\xff\xff\xff")
+        ipc.Inbox().feed(b"L\xff\xff\xff\xff")

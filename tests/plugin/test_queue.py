@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.plugin.backlog import Backlog
-from annotator.plugin.reader import GATHERED, Reader
-from annotator.plugin.spool import MAGIC, Spool
+from annotator.plugin.reader.disk_queue import MAGIC, Spool
+from annotator.plugin.reader.queue import Backlog
+from annotator.plugin.reader.reader import GATHERED, Reader
 from tests.plugin.driver import Plugin, configure, content, plugin, records, until
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def test_what_is_moved_to_the_front_is_what_has_not_left(
     """Nothing is lost or comes twice, now and after a kill, however often it is moved."""
     path = tmp_path_factory.mktemp("spool") / "backlog-1"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("annotator.plugin.spool.ROOM", 300)
-        patch.setattr("annotator.plugin.spool.SHARE", 2)
+        patch.setattr("annotator.plugin.reader.disk_queue.ROOM", 300)
+        patch.setattr("annotator.plugin.reader.disk_queue.SHARE", 2)
         one = Spool(str(path), create=True)
         came, taken, left, places = b"", b"", 0, []
         for at, (step, size) in enumerate(steps):

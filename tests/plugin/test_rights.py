@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.config import Config, Host, Output, Process
 from annotator.core.errors import UsageError
-from annotator.plugin import rights
-from annotator.plugin.notes import Notes, written
-from annotator.plugin.people import gid_of, uid_of
-from annotator.plugin.upkeep import Settings
+from annotator.plugin import capabilities
+from annotator.plugin.accounts import gid_of, uid_of
+from annotator.plugin.config import Config, Host, Output, Process
+from annotator.plugin.log import Notes, written
+from annotator.plugin.reader.supervisor import Settings
 from tests.plugin.driver import PROGRAM, configure, content, plugin, records
 
 if TYPE_CHECKING:
@@ -31,16 +31,16 @@ PR_SET_MDWE, REFUSE_EXEC_GAIN = 65, 1
 def test_every_capability_that_is_kept_has_its_reason() -> None:
     """None without a reason in the configuration; the reader has what a new worker needs."""
     plain = dataclasses.replace(Config(), host=Host(live=False))
-    assert rights.needed(plain) == ()
-    assert rights.needed_by_reader(plain) == ()
+    assert capabilities.needed(plain) == ()
+    assert capabilities.needed_by_reader(plain) == ()
     live = {"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE", "CAP_NET_ADMIN", "CAP_SYS_NICE"}
-    assert {one.name for one in rights.needed(Config())} == live
+    assert {one.name for one in capabilities.needed(Config())} == live
     full = dataclasses.replace(plain, process=Process(user="x"), output=(Output(path="/x", group="adm"),))
-    assert {one.name for one in rights.needed(full)} == {"CAP_CHOWN"}
-    kept = rights.needed_by_reader(full)
+    assert {one.name for one in capabilities.needed(full)} == {"CAP_CHOWN"}
+    kept = capabilities.needed_by_reader(full)
     assert {one.name for one in kept} == {"CAP_CHOWN", "CAP_SETUID", "CAP_SETGID", "CAP_KILL"}
     assert all(len(one.why.split()) > 3 for one in kept)
-    assert rights.mask(kept) == 1 << 0 | 1 << 5 | 1 << 6 | 1 << 7
+    assert capabilities.mask(kept) == 1 << 0 | 1 << 5 | 1 << 6 | 1 << 7
 
 
 @pytest.mark.live

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from annotator import __version__
 from annotator.core.errors import SinkError
 from annotator.io.control import MAX_ANSWER, ControlServer, Peer
-from annotator.plugin.people import uid_of
+from annotator.plugin.accounts import uid_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from annotator.config import Config
     from annotator.core.model import Container
     from annotator.core.stats import Stats
-    from annotator.plugin.notes import Notes
-    from annotator.plugin.outputs import Output
+    from annotator.plugin.config import Config
+    from annotator.plugin.log import Notes
+    from annotator.plugin.outputs.output import Output
 
 
 class Asked(Protocol):

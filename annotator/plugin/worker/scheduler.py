@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.plugin.report import Drops, heartbeat, metrics, write_metrics
+from annotator.plugin.outputs.metrics import Drops, heartbeat, metrics, write_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.plugin.outputs import Output
-    from annotator.plugin.worker import Worker
+    from annotator.plugin.outputs.output import Output
+    from annotator.plugin.worker.worker import Worker
 
 
 class Periodic:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from annotator.core.errors import StoreError
 from annotator.core.stats import Stats
 from annotator.events import Grouper
-from annotator.plugin.machine import header
+from annotator.plugin.worker.machine import header
 from annotator.storage.checkpoint_restore import restore
 from annotator.storage.checkpoint_save import save
 
 if TYPE_CHECKING:
-    from annotator.config import Config
     from annotator.pipeline import Tables
-    from annotator.plugin.notes import Notes
+    from annotator.plugin.config import Config
+    from annotator.plugin.log import Notes
 
 ENDED = b"ended\n"
 

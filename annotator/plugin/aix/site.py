@@ -16,8 +16,8 @@ from annotator.storage.format import Header
 if TYPE_CHECKING:
     from annotator.aix.backend import Aix
     from annotator.aix.host import AixHost
-    from annotator.config import Config
-    from annotator.plugin.notes import Notes
+    from annotator.plugin.config import Config
+    from annotator.plugin.log import Notes
 
 EVENTS = Path("/etc/security/audit/events")
 """How this machine prints each event."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from annotator.core.model import Event
     from annotator.events import Grouper
-    from annotator.plugin.outputs import Output
+    from annotator.plugin.outputs.output import Output
 
 WRITTEN_S = 1.0
 """How long a chunk is kept because an output has not written it: one that is slow or dead is not waited for."""

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.core.contracts import HostNetwork, HostProcess
 from annotator.core.model import Container, ContId, Evidence, NetnsId, Ns, Reason
-from annotator.live.follower import NETWORK, SEEN, Follower, Op, subscribe
 from annotator.outside import live_host
+from annotator.plugin.worker.process_follower import NETWORK, SEEN, Follower, Op, subscribe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,29 +17,29 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator import config as configuration
 from annotator.core.errors import AnnotatorError, SourceError, UsageError
 from annotator.core.stats import Stats
 from annotator.io.sources import Cutter
 from annotator.linux.backend import Linux
 from annotator.pipeline import Tables
-from annotator.plugin import rights, wire
-from annotator.plugin.fanout import Fanout
-from annotator.plugin.memory import Memory, Orphaned
-from annotator.plugin.notes import Notes
-from annotator.plugin.outlets import Outlets
-from annotator.plugin.progress import Progress
-from annotator.plugin.startup import settle
-from annotator.plugin.truncation import ADVICE, ENOUGH, count_cut
-from annotator.plugin.upkeep import CONFIG_CODE, RELOAD_CODE
+from annotator.plugin import capabilities, ipc
+from annotator.plugin import config as configuration
+from annotator.plugin.log import Notes
+from annotator.plugin.outputs.outputs import Outlets
+from annotator.plugin.outputs.router import Fanout
+from annotator.plugin.reader.supervisor import CONFIG_CODE, RELOAD_CODE
+from annotator.plugin.worker.ack import Progress
+from annotator.plugin.worker.startup import settle
+from annotator.plugin.worker.state import Memory, Orphaned
+from annotator.plugin.worker.truncation import ADVICE, ENOUGH, count_cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.config import Config
     from annotator.core.model import Container
-    from annotator.plugin.attach import Attached
-    from annotator.plugin.questions import Questions
+    from annotator.plugin.config import Config
+    from annotator.plugin.control_server import Questions
+    from annotator.plugin.worker.attach import Attached
 
 PART = 100
 """Lines that are fed at once while this machine's processes are followed: some 2 ms."""
@@ -50,8 +50,8 @@ CHECKED = 20_000
 
 def run(path: str, link: socket.socket) -> int:
     """Be the worker until the reader says that it is over; returns the exit code."""
-    from annotator.plugin.follow import begin
-    from annotator.plugin.periodic import Periodic
+    from annotator.plugin.worker.follow import begin
+    from annotator.plugin.worker.scheduler import Periodic
 
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)  # as in cli: events hold no cycles
@@ -100,13 +100,13 @@ class Worker:
         self.told: dict[str, float] = {}
         self.cut_lines = 0
         backend = Linux()
-        self._tell(wire.SETTLED, json.dumps(self._settings()).encode())
+        self._tell(ipc.SETTLED, json.dumps(self._settings()).encode())
         self.memory = Memory(config, self.node, notes, link)  # before the outputs: see there
         self.outlets = Outlets(config, self.node, backend, self.stats, notes)
         self.outputs, self.lines = self.outlets.outputs, self.outlets.lines
         self.pipeline = Fanout(backend, self.outlets.fan, self.stats, self.tables, config.process.event_timeout_ms)
         self.watched: dict[int, Callable[[], None]] = {link.fileno(): self._hear}
-        self._inbox = wire.Inbox()
+        self._inbox = ipc.Inbox()
         self._cutter = Cutter("auditd")
         self._came = self._saw = time.monotonic()
         self._progress = Progress(self.pipeline.grouper, self.outputs)
@@ -117,7 +117,7 @@ class Worker:
     def ready(self) -> None:
         """Tell the reader that records may come, and what it may take of those that an earlier run left."""
         memory = {"inherit": self.memory.ours, "clean": self.memory.clean}
-        self._tell(wire.READY, json.dumps(self._settings() | memory).encode())
+        self._tell(ipc.READY, json.dumps(self._settings() | memory).encode())
 
     def _settings(self) -> dict[str, object]:
         """What the reader must know of the configuration."""
@@ -134,12 +134,12 @@ class Worker:
             "syslog": config.log.syslog,
             "level": config.log.level,
             "stderr": config.log.stderr,
-            "caps": rights.mask(rights.needed_by_reader(config)),
+            "caps": capabilities.mask(capabilities.needed_by_reader(config)),
         }
 
     def follow(self, follower: socket.socket | None) -> None:
         """This machine's own processes, from now on."""
-        from annotator.plugin.attach import attach
+        from annotator.plugin.worker.attach import attach
 
         try:
             self.live = attach(self, follower)
@@ -151,8 +151,8 @@ class Worker:
 
     def listen(self) -> None:
         """Answer questions and registrations from now on."""
-        from annotator.plugin.questions import listen
-        from annotator.plugin.registrations import Registrations
+        from annotator.plugin.control_server import listen
+        from annotator.plugin.worker.registrations import Registrations
 
         self.questions = listen(self, Registrations(self))
         if self.questions is not None:
@@ -174,7 +174,7 @@ class Worker:
     def step(self, wait_s: float) -> None:
         """Wait for something to happen, at most so long, and see to it."""
         poll = select.poll()
-        rests = self._saw + wire.GATHER_S - time.monotonic()  # what this machine tells is not taken bit by bit
+        rests = self._saw + ipc.GATHER_S - time.monotonic()  # what this machine tells is not taken bit by bit
         follower = self.live.fileno() if self.live is not None and rests > 0 else -1
         for fd in self.watched:
             if fd != follower:
@@ -192,13 +192,13 @@ class Worker:
             self._end()  # the reader was killed: what we have goes out
             return
         for kind, payload in self._inbox.feed(data):
-            if kind in (wire.LINES, wire.PASS):
-                self._take(payload, passing=kind == wire.PASS)
-            elif kind == wire.RELOAD:
+            if kind in (ipc.LINES, ipc.PASS):
+                self._take(payload, passing=kind == ipc.PASS)
+            elif kind == ipc.RELOAD:
                 self._reload()
-            elif kind == wire.END:
+            elif kind == ipc.END:
                 self._end()
-            elif kind == wire.TELL:
+            elif kind == ipc.TELL:
                 self.told = json.loads(payload)
 
     def _take(self, chunk: bytes, *, passing: bool) -> None:
@@ -232,7 +232,7 @@ class Worker:
     def _acknowledge(self, *, always: bool = False) -> None:
         """Tell the reader what it need not keep any more."""
         if self._progress.settle(time.monotonic()) or always:
-            self._tell(wire.DONE, wire.COUNTS.pack(self._progress.read, self._progress.left))
+            self._tell(ipc.DONE, ipc.COUNTS.pack(self._progress.read, self._progress.left))
 
     def _look_for_cuts(self, lines: list[bytes]) -> None:
         self._check -= len(lines)
@@ -265,7 +265,7 @@ class Worker:
         self.pipeline.finish()
         self._progress.finish()
         self.outlets.close(until)
-        self._tell(wire.DONE, wire.COUNTS.pack(self._progress.read, self._progress.left))
+        self._tell(ipc.DONE, ipc.COUNTS.pack(self._progress.read, self._progress.left))
         self.memory.close()  # before the state, which can be large: the reader does not wait for ever
         self.save()
         for one in (self.questions, self.live):
@@ -279,6 +279,6 @@ class Worker:
 
     def _tell(self, kind: bytes, payload: bytes) -> None:
         try:
-            self.link.sendall(wire.pack(kind, payload))
+            self.link.sendall(ipc.pack(kind, payload))
         except OSError:
             return  # the reader is gone; the next read says so

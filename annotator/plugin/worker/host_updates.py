@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from annotator.core.model import NetnsId
     from annotator.history import Sightings
     from annotator.journals import Journaling
-    from annotator.live.follower import Op
+    from annotator.plugin.worker.process_follower import Op
 
 FORGET_MS: Final = 10_000
 """How often what ended long ago is forgotten."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from annotator.core.errors import UsageError
 from annotator.core.model import Container
 from annotator.core.stats import Stats
-from annotator.plugin.aix_site import backend_of
-from annotator.plugin.chores import Chores
-from annotator.plugin.fanout import Fan, Fanned
-from annotator.plugin.outlets import Outlets
-from annotator.plugin.questions import Questions, listen, prepare
+from annotator.plugin.aix.scheduler import Chores
+from annotator.plugin.aix.site import backend_of
+from annotator.plugin.control_server import Questions, listen, prepare
+from annotator.plugin.outputs.outputs import Outlets
+from annotator.plugin.outputs.router import Fan, Fanned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from annotator.aix.backend import Aix
     from annotator.aix.grouping import TrailGrouper
     from annotator.aix.wpar_lifetimes import Conflict
-    from annotator.config import Config
-    from annotator.plugin.notes import Notes
-    from annotator.plugin.outputs import Output
+    from annotator.plugin.config import Config
+    from annotator.plugin.log import Notes
+    from annotator.plugin.outputs.output import Output
 
 AT_ONCE = ("process", "control", "log", "metrics", "output")
 """The tables of the configuration that are only about this side; the others are about what is read."""

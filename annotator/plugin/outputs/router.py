@@ -17,10 +17,10 @@ from annotator.pipeline import Form, Pipeline, Tables
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from annotator import config
     from annotator.aix.backend import Aix
     from annotator.core.stats import Stats
     from annotator.linux.backend import Linux
+    from annotator.plugin import config
 
 OVERLOADED = Attribution(Status.UNKNOWN, reason=Reason.OVERLOAD)
 """The answer for what is passed without being looked at."""

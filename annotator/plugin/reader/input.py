@@ -7,11 +7,11 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from annotator.plugin.framing import Framer, framer
+from annotator.plugin.reader.framing import Framer, framer
 
 if TYPE_CHECKING:
-    from annotator.plugin.notes import Notes
-    from annotator.plugin.upkeep import Settings
+    from annotator.plugin.log import Notes
+    from annotator.plugin.reader.supervisor import Settings
 
 READ = 256 * 1024
 PAUSE_S = 0.002

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.history import Sightings
-from annotator.plugin.report import Drops, heartbeat, metrics, write_metrics
+from annotator.plugin.outputs.metrics import Drops, heartbeat, metrics, write_metrics
 
 if TYPE_CHECKING:
-    from annotator.plugin.front import Front
+    from annotator.plugin.aix.service import Front
 
 FORGET_MS = 120_000
 """What ended so long ago is forgotten."""

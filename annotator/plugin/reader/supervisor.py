@@ -8,10 +8,10 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from annotator.plugin import wire
+from annotator.plugin import ipc
 
 if TYPE_CHECKING:
-    from annotator.plugin.notes import Notes
+    from annotator.plugin.log import Notes
 
 RELOAD_CODE = 75
 """The exit code of a worker that ended to be started with a new configuration."""
@@ -66,7 +66,7 @@ class Upkeep:
         self.restarts = 0
         self.retry_at = 0.0
         self._pid = 0
-        self._inbox = wire.Inbox()
+        self._inbox = ipc.Inbox()
         self._was_ready = False
         self._limited = False
 
@@ -80,7 +80,7 @@ class Upkeep:
         if pid == 0:
             _child(self.config, self.notes, ours, theirs, close)
         theirs.close()
-        self.channel, self._pid, self._inbox = ours, pid, wire.Inbox()
+        self.channel, self._pid, self._inbox = ours, pid, ipc.Inbox()
         self.ready = False
         self.given = self.read = self.left = 0
 
@@ -146,7 +146,7 @@ class Upkeep:
         if self._limited:
             return
         set_oom_score(oom_score_adj)
-        from annotator.plugin.rights import limit
+        from annotator.plugin.capabilities import limit
 
         self._limited = True
         if failed := limit(caps):
@@ -202,7 +202,7 @@ def _child(config: str, notes: Notes, ours: socket.socket, theirs: socket.socket
     os.close(null)
     code = 1
     try:
-        from annotator.plugin.worker import run
+        from annotator.plugin.worker.worker import run
 
         code = run(config, theirs)
     except (ImportError, SyntaxError) as err:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.core.stats import Stats
-    from annotator.plugin.notes import Notes
-    from annotator.plugin.outputs import Output
+    from annotator.plugin.log import Notes
+    from annotator.plugin.outputs.output import Output
 
 _OUTPUT_MEANINGS = {
     "written_bytes": "Bytes an output has written.",

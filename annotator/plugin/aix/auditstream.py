@@ -23,25 +23,25 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from annotator import config as configuration
 from annotator.aix.journal import Writer
 from annotator.aix.live import READ, Looks, Pipe, commands, drain
 from annotator.core.errors import AnnotatorError, ExitCode, SourceError, UsageError
 from annotator.core.model import Gap, Stamp
 from annotator.history import Sightings
 from annotator.io.sources import Cutter
-from annotator.plugin.aix_site import backend_of, header_of, host_of
-from annotator.plugin.front import AT_ONCE, Front
-from annotator.plugin.journal import journaling, noting
-from annotator.plugin.notes import Notes
-from annotator.plugin.outlets import check
+from annotator.plugin import config as configuration
+from annotator.plugin.aix.service import AT_ONCE, Front
+from annotator.plugin.aix.site import backend_of, header_of, host_of
+from annotator.plugin.log import Notes
+from annotator.plugin.outputs.outputs import check
+from annotator.plugin.worker.journal import journaling, noting
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.aix.host import AixHost
-    from annotator.config import Config
     from annotator.journals import Journaling
+    from annotator.plugin.config import Config
 
 
 def run(source: str, path: Path | None) -> int:

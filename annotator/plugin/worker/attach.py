@@ -10,16 +10,16 @@ import time
 from typing import TYPE_CHECKING
 
 from annotator.history import Sightings
-from annotator.live import Live
 from annotator.outside import live_host
-from annotator.plugin.follow import Inbox
-from annotator.plugin.journal import journaling
-from annotator.plugin.machine import header
+from annotator.plugin.worker.follow import Inbox
+from annotator.plugin.worker.host_updates import Live
+from annotator.plugin.worker.journal import journaling
+from annotator.plugin.worker.machine import header
 
 if TYPE_CHECKING:
     import socket
 
-    from annotator.plugin.worker import Worker
+    from annotator.plugin.worker.worker import Worker
 
 START_S = 5.0
 """How long the first scan of all processes may take."""

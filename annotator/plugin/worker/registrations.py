@@ -18,7 +18,7 @@ from annotator.registrar import Registrar
 if TYPE_CHECKING:
     from annotator.core.lifetimes import Life
     from annotator.io.control import Peer
-    from annotator.plugin.worker import Worker
+    from annotator.plugin.worker.worker import Worker
 
 TICK_MS = 10
 """Births on the host are told in ticks of a hundredth second, rounded down."""

@@ -20,11 +20,11 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from annotator.plugin import wire
-from annotator.plugin.backlog import Backlog
-from annotator.plugin.intake import Intake
-from annotator.plugin.notes import Notes
-from annotator.plugin.upkeep import Settings, Upkeep, take_back
+from annotator.plugin import ipc
+from annotator.plugin.log import Notes
+from annotator.plugin.reader.input import Intake
+from annotator.plugin.reader.queue import Backlog
+from annotator.plugin.reader.supervisor import Settings, Upkeep, take_back
 
 if TYPE_CHECKING:
     import socket
@@ -49,7 +49,7 @@ def start(arguments: list[str] | None = None) -> int:
         return 2
     path = paths[0] if paths else ""
     if check:
-        from annotator.plugin.startup import check_config
+        from annotator.plugin.worker.startup import check_config
 
         return check_config(path)
     return Reader(path).run()
@@ -129,7 +129,7 @@ class Reader:
         if self._inherit_until:
             due.append(now + 0.02)
         if self.backlog.waiting and self._gathers(now):
-            due.append(self._handed_at + wire.GATHER_S)
+            due.append(self._handed_at + ipc.GATHER_S)
         return max(0, int((min(due) - now) * 1000) + 1)
 
     def _keep(self, chunk: bytes) -> None:
@@ -152,7 +152,7 @@ class Reader:
         free = not self.backlog.waiting or now - self._ready_at >= RELOAD_S
         if self._reload and free and not self._until:
             self._reload, self._paused = False, True
-            self._say(wire.RELOAD)
+            self._say(ipc.RELOAD)
             return
         if self._until and self._is_read_out() and not self.backlog.waiting:
             self._end()
@@ -161,7 +161,7 @@ class Reader:
         """Whether what waits may wait a little longer, since something was handed on just before."""
         if self._until or self._reload or self.backlog.waiting >= GATHERED:
             return False
-        return now < self._handed_at + wire.GATHER_S
+        return now < self._handed_at + ipc.GATHER_S
 
     def _has_inherited(self) -> bool:
         """Whether what an earlier run left is known: until then nothing newer is handed on."""
@@ -179,15 +179,15 @@ class Reader:
         self.upkeep.given += 1
         self._sent.append(chunk)
         self._sent_size += len(chunk)
-        self._say(wire.PASS if passed else wire.LINES, chunk)
+        self._say(ipc.PASS if passed else ipc.LINES, chunk)
 
     def _say(self, kind: bytes, payload: bytes = b"") -> None:
-        self._out.append((memoryview(wire.pack(kind, payload)), kind in (wire.PASS, wire.LINES)))
+        self._out.append((memoryview(ipc.pack(kind, payload)), kind in (ipc.PASS, ipc.LINES)))
 
     def _end(self) -> None:
         self._tell(force=True)
         self._ended = True
-        self._say(wire.END)
+        self._say(ipc.END)
 
     def _exchange(self, worker: socket.socket) -> None:
         """Send what goes, take what came; a worker that is gone is seen here."""
@@ -206,12 +206,12 @@ class Reader:
         except OSError:
             self._out.clear()  # it is dying: what it said last is still to be read
         for kind, payload in self.upkeep.receive():
-            if kind == wire.SETTLED:
+            if kind == ipc.SETTLED:
                 self._settle(payload)
-            elif kind == wire.READY:
+            elif kind == ipc.READY:
                 self._ready(payload)
-            elif kind == wire.DONE and len(payload) == wire.COUNTS.size:
-                for _ in range(self.upkeep.progress(*wire.COUNTS.unpack(payload))):
+            elif kind == ipc.DONE and len(payload) == ipc.COUNTS.size:
+                for _ in range(self.upkeep.progress(*ipc.COUNTS.unpack(payload))):
                     self._sent_size -= len(self._sent.popleft())
                     self.backlog.leave()
         if self.upkeep.channel is None:
@@ -330,5 +330,5 @@ class Reader:
 
         text = json.dumps(self._counts())
         if text != self._told[1]:
-            self._say(wire.TELL, text.encode())
+            self._say(ipc.TELL, text.encode())
         self._told = (now, text)

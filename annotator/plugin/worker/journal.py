@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from annotator.aix.journal import Writer
     from annotator.core.contracts import HostProcess
     from annotator.core.stats import Stats
-    from annotator.plugin.notes import Notes
+    from annotator.plugin.log import Notes
     from annotator.storage.format import Header
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.core.stats import Stats
-from annotator.plugin.fanout import Fan, channel
-from annotator.plugin.outputs import Output, maker
+from annotator.plugin.outputs.output import Output, maker
+from annotator.plugin.outputs.router import Fan, channel
 
 if TYPE_CHECKING:
     from annotator.aix.backend import Aix
-    from annotator.config import Config
     from annotator.linux.backend import Linux
-    from annotator.plugin.notes import Notes
+    from annotator.plugin.config import Config
+    from annotator.plugin.log import Notes
 
 
 class Outlets:

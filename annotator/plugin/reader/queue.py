@@ -16,7 +16,7 @@ import os
 from collections import deque
 from typing import NamedTuple
 
-from annotator.plugin.spool import BATCH, Spool
+from annotator.plugin.reader.disk_queue import BATCH, Spool
 
 
 class Given(NamedTuple):

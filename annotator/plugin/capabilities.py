@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from annotator.config import Config
+    from annotator.plugin.config import Config
 
 CHOWN, KILL, SETGID, SETUID, SETPCAP = 0, 5, 6, 7, 8
 DAC_READ_SEARCH, NET_ADMIN, SYS_PTRACE, SYS_NICE = 2, 12, 19, 23

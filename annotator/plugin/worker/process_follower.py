@@ -17,7 +17,7 @@ from annotator.core.contracts import HostProcess
 from annotator.core.errors import SourceError
 from annotator.history.process_history import IN_VAIN
 from annotator.linux.netlink.proc_events import Kind, ProcEvent, ProcEvents
-from annotator.live.rounds import Rounds
+from annotator.plugin.worker.netns_polling import Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

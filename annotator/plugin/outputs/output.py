@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from annotator import config
-    from annotator.plugin.notes import Notes
+    from annotator.plugin import config
+    from annotator.plugin.log import Notes
 
 WRITE = 256 * 1024
 """Bytes that are given to a sink at once."""
@@ -210,7 +210,7 @@ def maker(settings: config.Output, path: Path, hostname: str) -> Callable[[], Si
 
 def _file(settings: config.Output, path: Path, mode: int, *, lines: bool) -> Callable[[], Sink]:
     from annotator.io.sinks.access import dress
-    from annotator.plugin.people import gid_of, uid_of
+    from annotator.plugin.accounts import gid_of, uid_of
 
     gid = gid_of(settings.group) if settings.group else None
     readers = [uid_of(name) for name in settings.read_users]

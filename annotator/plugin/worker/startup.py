@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator import config as configuration
 from annotator.core.errors import AnnotatorError, UsageError
-from annotator.plugin import rights
-from annotator.plugin.outputs import maker
-from annotator.plugin.people import uid_of
-from annotator.plugin.questions import prepare
+from annotator.plugin import capabilities
+from annotator.plugin import config as configuration
+from annotator.plugin.accounts import uid_of
+from annotator.plugin.control_server import prepare
+from annotator.plugin.outputs.output import maker
 
 if TYPE_CHECKING:
-    from annotator.config import Config
-    from annotator.plugin.notes import Notes
+    from annotator.plugin.config import Config
+    from annotator.plugin.log import Notes
 
 
 def check_config(path: str) -> int:
@@ -32,7 +32,7 @@ def check_config(path: str) -> int:
     except AnnotatorError as err:
         sys.stderr.write(f"audisp-contid: {err}\n")
         return int(err.exit_code)
-    kept = ", ".join(f"{one.name} ({one.why})" for one in rights.needed_by_reader(config)) or "none"
+    kept = ", ".join(f"{one.name} ({one.why})" for one in capabilities.needed_by_reader(config)) or "none"
     sys.stdout.write(f"{path or configuration.DEFAULT}: usable\ncapabilities kept: {kept}\n")
     return 0
 
@@ -44,7 +44,7 @@ def settle(config: Config, notes: Notes) -> None:
         Path("/proc/self/oom_score_adj").write_text(str(config.process.oom_score_adj), "ascii")
     except OSError as err:
         notes.warning("oom-score-kept", why=err.strerror)
-    keep = rights.mask(rights.needed(config))
+    keep = capabilities.mask(capabilities.needed(config))
     try:
         prepare(config)
     except (OSError, KeyError) as err:
@@ -58,9 +58,9 @@ def settle(config: Config, notes: Notes) -> None:
                 directory.chmod(0o770)
         if config.process.user:
             uid_of(config.process.user)
-            rights.become(config.process.user, keep | 1 << rights.SETPCAP)
+            capabilities.become(config.process.user, keep | 1 << capabilities.SETPCAP)
     except (OSError, KeyError) as err:
         raise UsageError(f"cannot start as configured: {err}", "Check state.directory and process.user.") from err
-    if failed := rights.limit(keep):
+    if failed := capabilities.limit(keep):
         notes.warning("rights-kept", why=failed)
-    notes.info("rights", kept=",".join(one.name for one in rights.needed(config)) or "none", uid=os.geteuid())
+    notes.info("rights", kept=",".join(one.name for one in capabilities.needed(config)) or "none", uid=os.geteuid())

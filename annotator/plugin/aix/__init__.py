@@ -1,0 +1,1 @@
+"""The plugin's counterpart on AIX, fed by auditstream."""

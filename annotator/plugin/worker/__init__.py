@@ -1,0 +1,1 @@
+"""The process that annotates: pipeline, host updates, state, journal."""
