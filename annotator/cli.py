@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from annotator import __version__
-from annotator.choices import FORMATS, Options, interpret
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
 from annotator.core.stats import Stats
+from annotator.engine.factory import FORMATS, Options, interpret
+from annotator.engine.pipeline import Tables
+from annotator.engine.replay import Replay, blocks_of
 from annotator.formats.raw import NAMES
 from annotator.io.console import machine, table, watched
 from annotator.io.sinks import FdSink, SinkClosed
 from annotator.io.sources import follow
 from annotator.options import FILE, HELP, TIME, as_json, for_aix, from_outside, inputs, quietly
-from annotator.pipeline import Tables
-from annotator.replay import Replay, blocks_of
 from annotator.reports import ContainersReport, SessionsReport, who
 
 if TYPE_CHECKING:

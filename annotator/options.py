@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annotator.choices import SYSTEMS
 from annotator.core.errors import UsageError
 from annotator.core.times import parse_time
+from annotator.engine.factory import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ quietly = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 
 
 def from_outside(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What a run may know from outside its logs: see `annotator.outside`."""
+    """What a run may know from outside its logs: see `annotator.engine.host_context`."""
     options = (
         click.option(
             "--host", default="none", metavar="none|live|DIR", show_default=True, help="A machine that may be asked."

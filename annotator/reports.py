@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from annotator.core.lifetimes import Life
     from annotator.core.membership import Stay
-    from annotator.pipeline import Tables
+    from annotator.engine.pipeline import Tables
 
 COMMANDS = 64
 """How many different programs of a session are listed."""

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from annotator.core.model import Attribution, Container, ContId, Evidence, Flag, Session, Status, Target
 from annotator.core.stats import Stats
+from annotator.engine.pipeline import Pipeline, run
 from annotator.formats.raw import Raw
 from annotator.io.sources import READ, Cutter, Form, recognise
 from annotator.linux.backend import Linux
-from annotator.pipeline import Pipeline, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotator.core.model import Attribution, Event, Reading, Status
 from annotator.core.stats import Stats
+from annotator.engine.pipeline import Pipeline
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
-from annotator.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypothesis import strategies as st
 
 from annotator.core.stats import Stats
+from annotator.engine.pipeline import Pipeline, run
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
-from annotator.pipeline import Pipeline, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

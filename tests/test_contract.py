@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.choices import Options
 from annotator.core.errors import FormError
 from annotator.core.model import NO_PID, Event, Reading, Stamp, Status
 from annotator.core.stats import Stats
+from annotator.engine.factory import Options
+from annotator.engine.replay import Replay
 from annotator.formats.raw import tail_start
-from annotator.replay import Replay
 from tests.streams import appended, damaged
 
 if TYPE_CHECKING:

@@ -170,7 +170,7 @@ def test_every_import_goes_to_a_lower_row_and_through_its_door() -> None:
 
 
 BROKEN = {
-    "upward": ("events.py", "from annotator.pipeline import run"),
+    "upward": ("events.py", "from annotator.engine.pipeline import run"),
     "sideways": ("events.py", "import annotator.core.registry"),
     "within the lowest row": ("model.py", "from annotator import errors"),
     "inside a function": ("events.py", "def f():\n    from annotator.cli import main"),

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from annotator.core.model import Status
 from annotator.core.stats import Stats
+from annotator.engine.pipeline import Pipeline
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
-from annotator.pipeline import Pipeline
 from tests.streams import (
     STOCK,
     WORLDS,

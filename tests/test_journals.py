@@ -10,8 +10,8 @@ from annotator.core.lifetimes import Life, Processes
 from annotator.core.model import Actor, Container, ContId, Evidence, Stamp
 from annotator.core.registry import Registry
 from annotator.core.stats import Stats
+from annotator.engine.observation_log import Journaling, Loaded
 from annotator.history import Sightings
-from annotator.journals import Journaling, Loaded
 from annotator.storage.format import Header
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from annotator.core.contracts import HostNetwork, HostProcess
 from annotator.core.model import Actor, Evidence, Moved, NetnsId, Ns, Reason, Stamp
+from annotator.engine.pipeline import Tables
 from annotator.history import Sightings
 from annotator.history.netns import wanders
-from annotator.pipeline import Tables
 
 HOST, POD, WEB = (NetnsId(4, 4026531833 + at) for at in range(3))
 SH = b"/bin/sh"

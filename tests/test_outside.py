@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from annotator.choices import Options
 from annotator.core.errors import StoreError, UsageError
 from annotator.core.model import Status
 from annotator.core.registry import Registry
 from annotator.core.stats import Stats
+from annotator.engine.factory import Options
+from annotator.engine.host_context import outside
+from annotator.engine.observation_log import Journaling, Loaded
+from annotator.engine.replay import Replay, blocks_of
 from annotator.history import Sightings
-from annotator.journals import Journaling, Loaded
-from annotator.outside import outside
-from annotator.replay import Replay, blocks_of
 from annotator.storage.format import Header
 from tests import scoring
 from tests.recorder import Recorded

@@ -9,19 +9,19 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from annotator.choices import Options
 from annotator.core.contracts import HostNetwork, HostProcess
 from annotator.core.model import Container, Evidence, NetnsId, Ns, Reason
 from annotator.core.registry import Registry, derive_contid
 from annotator.core.stats import Stats
+from annotator.engine.factory import Options
+from annotator.engine.observation_log import Journaling, Loaded
+from annotator.engine.replay import Replay, blocks_of
 from annotator.history import Sightings
 from annotator.io.sources import Cutter
-from annotator.journals import Journaling, Loaded
 from annotator.linux.netlink.proc_events import Kind, ProcEvent
 from annotator.plugin.worker.follow import Inbox, _plain
 from annotator.plugin.worker.host_updates import Live
 from annotator.plugin.worker.process_follower import Follower, Op
-from annotator.replay import Replay, blocks_of
 from annotator.storage.format import Header
 from tests.live.ends import Documents, Verdicts
 from tests.scoring import text_of

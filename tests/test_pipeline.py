@@ -8,9 +8,9 @@ import pytest
 
 from annotator.core.model import Status
 from annotator.core.stats import Stats
+from annotator.engine.pipeline import Pipeline, run
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
-from annotator.pipeline import Pipeline, run
 from tests.streams import Dialect, World, annotate, joined, lines_of
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from annotator.core.membership import Stay
 from annotator.core.model import NO_PID, UNSET_ID, Actor, ContId, Evidence, Registered, Stamp, Status
 from annotator.core.registry import derive_contid
+from annotator.engine.registration_service import Registrar, as_uuid
 from annotator.history import Sightings
 from annotator.io.control import Peer
-from annotator.registrar import Registrar, as_uuid
 from tests.world import START, World, where
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.stats import Stats
+from annotator.engine.pipeline import Pipeline, run
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
-from annotator.pipeline import Pipeline, run
 from tests.streams import WORLDS, World, annotate, lines_of
 from tests.test_events import Joined, record
 

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.choices import Options, form_of
 from annotator.core.model import Attribution, Event, Reason, Stamp, Status
 from annotator.core.stats import Stats
+from annotator.engine.factory import Options, form_of
+from annotator.engine.pipeline import Pipeline
+from annotator.engine.replay import Replay
 from annotator.formats.documents import Documents
 from annotator.io.sources import read_file
 from annotator.linux.backend import Linux
 from annotator.linux.usual import DETAILED
-from annotator.pipeline import Pipeline
-from annotator.replay import Replay
 from tests.streams import WORLDS, World, damaged, joined, lines_of, riffled
 from tests.test_outside import journal_of
 

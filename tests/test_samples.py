@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from annotator.core.stats import Stats
+from annotator.engine.pipeline import Pipeline
+from annotator.engine.pipeline import run as run_pipeline
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
-from annotator.pipeline import Pipeline
-from annotator.pipeline import run as run_pipeline
 from tests.streams import Ran, annotate, appended
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "linux"

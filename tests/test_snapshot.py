@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from annotator.choices import Options, form_of
 from annotator.core.corroboration import Shown, Support
 from annotator.core.errors import StoreError
 from annotator.core.lifetimes import Hint, Life, Node, Processes
@@ -21,13 +20,14 @@ from annotator.core.membership import Inside, Intent, Membership, Stay
 from annotator.core.model import OWN_SESSION, Attribution, Container, Event, Stamp
 from annotator.core.registry import Containers, Registry
 from annotator.core.stats import Stats
+from annotator.engine.factory import Options, form_of
+from annotator.engine.pipeline import Pipeline, Tables
 from annotator.events import Grouper, Serials, StreamClock
 from annotator.formats import json
 from annotator.formats.raw import Raw
 from annotator.formats.record import Record
 from annotator.io.sources import Position
 from annotator.linux.backend import Linux
-from annotator.pipeline import Pipeline, Tables
 from annotator.storage.checkpoint_restore import restore
 from annotator.storage.checkpoint_rows import AS_IT_IS, ROWS, Stayed
 from annotator.storage.checkpoint_save import held_lines, save

@@ -18,7 +18,7 @@ from annotator.core.model import (
     Role,
     Stamp,
 )
-from annotator.pipeline import Tables
+from annotator.engine.pipeline import Tables
 
 if TYPE_CHECKING:
     from annotator.core.model import Attribution

@@ -18,9 +18,9 @@ from annotator.admin.finding import Level
 from annotator.admin.install import Act
 from annotator.admin.machine import Machine, this, tree
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
+from annotator.engine.host_context import boot_id
 from annotator.io.console import machine as for_machines
 from annotator.io.console import plain, table
-from annotator.outside import boot_id
 from annotator.plugin import config as configuration
 
 if TYPE_CHECKING:

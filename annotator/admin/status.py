@@ -15,9 +15,9 @@ from annotator.admin import asked
 from annotator.admin.machine import Running, running
 from annotator.core.errors import AnnotatorError, StoreError
 from annotator.core.stats import Stats
+from annotator.engine.pipeline import Tables
 from annotator.events import Grouper
 from annotator.linux.backend import Linux
-from annotator.pipeline import Tables
 from annotator.storage.checkpoint_restore import restore
 from annotator.storage.state import load_state
 

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from annotator.core.errors import AnnotatorError, UsageError
+from annotator.engine.registration_service import as_uuid
 from annotator.io.control import DEFAULT
 from annotator.oci.register import register as tell
-from annotator.registrar import as_uuid
 
 
 class Uuid(click.ParamType[str]):

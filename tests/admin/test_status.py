@@ -17,11 +17,11 @@ from annotator.admin import asked, status, top
 from annotator.admin.machine import tree
 from annotator.core.model import Flag, Reason, Stamp, Status
 from annotator.core.stats import Stats
+from annotator.engine.host_context import this_header
+from annotator.engine.pipeline import Tables
 from annotator.events import Grouper
 from annotator.io.control import ControlServer
 from annotator.linux.backend import Linux
-from annotator.outside import this_header
-from annotator.pipeline import Tables
 from annotator.plugin import config
 from annotator.plugin.outputs.metrics import metrics
 from annotator.storage.checkpoint_save import save

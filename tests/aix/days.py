@@ -10,14 +10,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from annotator.core.stats import Stats
+from annotator.engine.replay import Replay
 from annotator.io.sources import Block
-from annotator.replay import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from annotator.choices import Options
+    from annotator.engine.factory import Options
 
 NAMES = ("alpha", "beta", "gamma")
 CIDS = (1, 2, 3, 40000)

@@ -14,8 +14,8 @@ from annotator.aix.site import backend as site_backend
 from annotator.core.errors import SourceError, UsageError
 from annotator.core.model import Container, Event, Evidence, Flag, Reading, Reason, Stamp, Status
 from annotator.core.stats import Stats
+from annotator.engine.pipeline import Pipeline, Tables
 from annotator.formats.raw import tail_start
-from annotator.pipeline import Pipeline, Tables
 
 if TYPE_CHECKING:
     from pathlib import Path

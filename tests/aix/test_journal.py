@@ -17,16 +17,16 @@ from annotator.aix.host import AixHost
 from annotator.aix.inventory import Sighting
 from annotator.aix.journal import KIND, Reader, Writer
 from annotator.aix.listing import Listing
-from annotator.choices import Options
 from annotator.core.errors import StoreError, UsageError
 from annotator.core.registry import Registry
 from annotator.core.stats import Stats
+from annotator.engine.factory import Options
+from annotator.engine.observation_log import Journaling, Loaded
+from annotator.engine.replay import Replay, blocks_of
 from annotator.history import Sightings
-from annotator.journals import Journaling, Loaded
 from annotator.plugin import config as configuration
 from annotator.plugin.aix.auditstream import Stream
 from annotator.plugin.log import Notes
-from annotator.replay import Replay, blocks_of
 from annotator.storage.format import Header
 from tests.aix.days import Day, day, judge, judge_sessions, quiet, replayed, wpars_of
 from tests.aix.test_live import configured

@@ -20,14 +20,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.choices import Options
 from annotator.cli import main
 from annotator.core.errors import ExitCode, FormatError, FormError, UsageError
 from annotator.core.stats import Stats
 from annotator.core.times import parse_time
+from annotator.engine.factory import Options
+from annotator.engine.replay import Replay
 from annotator.formats.raw import tail_start
 from annotator.io.sources import Block, looks_aix, looks_binary
-from annotator.replay import Replay
 from tests.aix.days import day, judge, judge_sessions, late, replayed, run, wpars_of
 
 if TYPE_CHECKING:

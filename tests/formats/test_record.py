@@ -6,12 +6,12 @@ from hypothesis import given
 
 from annotator.core.model import Attribution, Container, ContId, Event, Stamp, Status, Target
 from annotator.core.stats import Stats
+from annotator.engine.pipeline import Pipeline
 from annotator.formats.raw import MAX_LINE
 from annotator.formats.record import Record
 from annotator.linux.backend import Linux
 from annotator.linux.contid import link
 from annotator.linux.records.syntax import split
-from annotator.pipeline import Pipeline
 from tests.streams import WORLDS, World, damaged, lines_of
 
 STAMP = b"msg=audit(1700000000.123:42): "

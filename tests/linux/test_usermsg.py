@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.choices import Options
 from annotator.core.model import Actor, ContId, Registered
 from annotator.core.registry import derive_contid
+from annotator.engine.factory import Options
+from annotator.engine.replay import Replay, blocks_of
 from annotator.linux.netlink.user_messages import Said, message
 from annotator.linux.records.translate_user import virt_control
-from annotator.replay import Replay, blocks_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annotator.admin.layout import hook as hook_file
-from annotator.choices import Options
 from annotator.core.registry import derive_contid
+from annotator.engine.factory import Options
+from annotator.engine.replay import Replay, blocks_of
 from annotator.io.control import ask
-from annotator.replay import Replay, blocks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.stats import Stats
+from annotator.engine.pipeline import Tables
 from annotator.linux.backend import Linux
-from annotator.pipeline import Tables
 from annotator.plugin.config import Output
 from annotator.plugin.outputs.router import Fan, Fanout, channel
 from annotator.storage.checkpoint_save import held_lines

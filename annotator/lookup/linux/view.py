@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from annotator.core.errors import UsageError
 from annotator.core.model import Container, NetnsId, Reason
 from annotator.core.registry import derive_contid
+from annotator.engine.host_context import live_host
 from annotator.linux.engines import Engines
 from annotator.linux.host.recorded import HEADER, recorded
 from annotator.linux.host.view import LinuxHost
 from annotator.lookup.answer import Code, Refused
-from annotator.outside import live_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.aix.host import AixHost
-    from annotator.journals import Journaling
+    from annotator.engine.observation_log import Journaling
     from annotator.plugin.config import Config
 
 

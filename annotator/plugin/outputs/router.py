@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from annotator.choices import Options, expression_of, filter_of, form_of
 from annotator.core.model import Attribution, Event, Reason, Status
+from annotator.engine.factory import Options, expression_of, filter_of, form_of
+from annotator.engine.pipeline import Form, Pipeline, Tables
 from annotator.events import Grouper
 from annotator.formats.raw import Raw
-from annotator.pipeline import Form, Pipeline, Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,8 +9,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from annotator.engine.host_context import live_host
 from annotator.history import Sightings
-from annotator.outside import live_host
 from annotator.plugin.worker.follow import Inbox
 from annotator.plugin.worker.host_updates import Live
 from annotator.plugin.worker.journal import journaling

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.core.contracts import HostNetwork, HostProcess
 from annotator.core.model import Container, ContId, Evidence, NetnsId, Ns, Reason
-from annotator.outside import live_host
+from annotator.engine.host_context import live_host
 from annotator.plugin.worker.process_follower import NETWORK, SEEN, Follower, Op, subscribe
 
 if TYPE_CHECKING:

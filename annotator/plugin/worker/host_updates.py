@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
     from annotator.core.contracts import HostNetwork, HostProcess, HostView, NetworkView
     from annotator.core.model import NetnsId
+    from annotator.engine.observation_log import Journaling
     from annotator.history import Sightings
-    from annotator.journals import Journaling
     from annotator.plugin.worker.process_follower import Op
 
 FORGET_MS: Final = 10_000

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.core.errors import StoreError
-from annotator.journals import Journaling
+from annotator.engine.observation_log import Journaling
 
 if TYPE_CHECKING:
     from collections.abc import Callable

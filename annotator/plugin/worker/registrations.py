@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.core.contracts import SLACK_MS, HostProcess
 from annotator.core.model import Actor, Reason, Registered, Stamp
+from annotator.engine.registration_service import Registrar
 from annotator.linux.host.capabilities import rights
-from annotator.registrar import Registrar
 
 if TYPE_CHECKING:
     from annotator.core.lifetimes import Life

@@ -17,7 +17,7 @@ from annotator.storage.checkpoint_restore import restore
 from annotator.storage.checkpoint_save import save
 
 if TYPE_CHECKING:
-    from annotator.pipeline import Tables
+    from annotator.engine.pipeline import Tables
     from annotator.plugin.config import Config
     from annotator.plugin.log import Notes
 

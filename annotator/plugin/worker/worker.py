@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 from annotator.core.errors import AnnotatorError, SourceError, UsageError
 from annotator.core.stats import Stats
+from annotator.engine.pipeline import Tables
 from annotator.io.sources import Cutter
 from annotator.linux.backend import Linux
-from annotator.pipeline import Tables
 from annotator.plugin import capabilities, ipc
 from annotator.plugin import config as configuration
 from annotator.plugin.log import Notes

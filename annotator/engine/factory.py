@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from annotator.aix.listing import Listing
     from annotator.core.stats import Stats
-    from annotator.pipeline import Form
+    from annotator.engine.pipeline import Form
 
 FORMATS = ("raw", "record", "json", "msgpack")
 SYSTEMS = ("auto", "linux", "aix")

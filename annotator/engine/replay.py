@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.aix.backend import Aix
-from annotator.choices import Options, aix_of, expression_of, filter_of, form_of
 from annotator.core.errors import FormatError, FormError, UsageError
 from annotator.core.stats import Stats
+from annotator.engine.factory import Options, aix_of, expression_of, filter_of, form_of
+from annotator.engine.host_context import outside, this_header
+from annotator.engine.pipeline import Pipeline, Tables
 from annotator.events import Grouper
 from annotator.io.sources import Block, looks_binary, order, read_file, read_stream, recognise, refuse
 from annotator.io.sources import Form as InputForm
 from annotator.linux.backend import Linux
-from annotator.outside import outside, this_header
-from annotator.pipeline import Pipeline, Tables
 from annotator.storage.checkpoint_restore import restore
 from annotator.storage.checkpoint_save import save
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from annotator.aix.grouping import TrailGrouper
+    from annotator.engine.pipeline import Watch
     from annotator.io.sources import Position
-    from annotator.pipeline import Watch
 
 
 def blocks_of(paths: Iterable[str]) -> Iterator[Block]:

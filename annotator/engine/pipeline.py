@@ -17,10 +17,10 @@ from annotator.core.lifetimes import Life, Processes
 from annotator.core.membership import Membership
 from annotator.core.model import Attribution, Event, Reading, Reason, Status
 from annotator.core.registry import Registry
+from annotator.engine.quick import Quick, QuickRoad
 from annotator.events import Grouper, Missing, Stretch
 from annotator.formats.documents import Documents
 from annotator.formats.raw import Raw
-from annotator.quick import Quick, QuickRoad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from annotator.core.errors import UsageError
 from annotator.core.registry import derive_contid
 from annotator.core.stats import Stats
+from annotator.engine.observation_log import Loaded
 from annotator.history import Sightings
-from annotator.journals import Loaded
 from annotator.linux.engines import Engines
 from annotator.linux.host.recorded import recorded
 from annotator.linux.host.view import LinuxHost

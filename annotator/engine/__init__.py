@@ -1,0 +1,1 @@
+"""Wiring: the pipeline, replay, registration, and what a run knows of its host."""
