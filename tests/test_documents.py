@@ -13,14 +13,14 @@ from pathlib import Path
 import click
 import pytest
 
-from annotator.admin import layout, manual, reference, rules
-from annotator.cli import cli
+from annotator.admin import config_docs, install_plan, manual, rules
+from annotator.cli.main import cli
 from annotator.plugin import config
 from tests import degrade, scoring
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "annotator" / "data"
-KEYS = tuple(reference.keys())
+KEYS = tuple(config_docs.keys())
 PAGES = ("annotator.1", "annotator.toml.5", "audisp-contid.8")
 
 
@@ -34,19 +34,19 @@ def test_generated_documents_are_as_the_program_says() -> None:
 
 def test_every_key_has_its_words() -> None:
     """A key of `config` without words in `reference`, or words without a key, are errors."""
-    assert {key.full for key in KEYS if not key.words} == set(), "give it words in annotator/admin/reference.py"
-    assert set(reference.WORDS) == {key.full for key in KEYS}
-    assert set(reference.SECTIONS) == {key.section for key in KEYS}
+    assert {key.full for key in KEYS if not key.words} == set(), "give it words in annotator/admin/config_docs.py"
+    assert set(config_docs.WORDS) == {key.full for key in KEYS}
+    assert set(config_docs.SECTIONS) == {key.section for key in KEYS}
 
 
 def test_the_default_configuration_means_the_defaults() -> None:
     """Also with every comment taken out; only what `reference.SET` names is otherwise."""
-    text = reference.default_config()
+    text = config_docs.default_config()
     found = config.parse(text.encode(), "default")
     assert (found.queue, found.state, found.output) == (config.Queue(), config.State(), config.Config().output)
-    assert found.metrics.file == reference.SET["metrics.file"]
+    assert found.metrics.file == config_docs.SET["metrics.file"]
     whole = re.sub(r"^#(\w+ = )", r"\1", text, flags=re.MULTILINE)
-    assert tomllib.loads(whole).keys() == {key.section for key in KEYS} - reference.ELSEWHERE
+    assert tomllib.loads(whole).keys() == {key.section for key in KEYS} - config_docs.ELSEWHERE
     head = whole.partition("[[output]]")[0]
     assert config.parse((head + text[text.index("[[output]]") :]).encode(), "whole") == found
 
@@ -161,8 +161,8 @@ def test_selinux_labels_what_is_installed() -> None:
     """The paths of the file contexts are those of the layout."""
     text = (DATA / "selinux/annotator.fc").read_text("utf-8")
     assert [line.split()[0].removesuffix("(/.*)?") for line in text.splitlines()] == [
-        layout.PROGRAM,
-        layout.LOGS,
-        layout.STATE,
-        layout.RUN,
+        install_plan.PROGRAM,
+        install_plan.LOGS,
+        install_plan.STATE,
+        install_plan.RUN,
     ]

@@ -173,7 +173,7 @@ BROKEN = {
     "upward": ("events.py", "from annotator.engine.pipeline import run"),
     "sideways": ("events.py", "import annotator.core.registry"),
     "within the lowest row": ("model.py", "from annotator import errors"),
-    "inside a function": ("events.py", "def f():\n    from annotator.cli import main"),
+    "inside a function": ("events.py", "def f():\n    from annotator.cli.main import main"),
     "types upward": ("events.py", "if TYPE_CHECKING:\n    from annotator.storage import Journal"),
     "else of a guard is run time": (
         "events.py",
@@ -183,7 +183,7 @@ BROKEN = {
     "core knows a backend's types": ("provenance.py", "if TYPE_CHECKING:\n    from annotator.aix.wpar import Wpar"),
     "one backend knows the other": ("aix/facts.py", "from ..linux import facts"),
     "relative": ("linux/host.py", "from ..pipeline import run"),
-    "by name": ("events.py", "import importlib\nimportlib.import_module('annotator.cli')"),
+    "by name": ("events.py", "import importlib\nimportlib.import_module('annotator.cli.main')"),
     "no row": ("helpers.py", "import annotator.core.model"),
     "auparse": ("linux/facts.py", "import auparse"),
     "auparse by name": ("cli.py", "import_module('auparse')"),

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from annotator import __version__
-from annotator.admin import asked, doctor_aix, doctor_audit, doctor_install, layout
-from annotator.admin.finding import Finding, Level, bad, note, ok, skipped, warning
+from annotator.admin import doctor_aix, doctor_audit, doctor_install, install_plan, plugin_client
+from annotator.admin.check_result import Finding, Level, bad, note, ok, skipped, warning
 from annotator.admin.machine import running
 from annotator.admin.status import dropped
 from annotator.core.errors import AnnotatorError
@@ -122,9 +122,9 @@ def engines(machine: Machine) -> Iterator[Finding]:
         yield skipped("engines", f"{machine.root}: {err.strerror}")
         return
     try:
-        known = asked.scan()
+        known = plugin_client.scan()
     finally:
-        asked.close()
+        plugin_client.close()
     counts = Counter(one.engine or "unknown" for one in known)
     if not counts:
         yield note("engines", "no container is known to any engine whose files can be read")
@@ -199,7 +199,7 @@ def plugin(machine: Machine, configured: Config | None) -> Iterator[Finding]:
     if configured is None or not configured.control.socket:
         return
     try:
-        told = asked.counts(configured.control.socket)
+        told = plugin_client.counts(configured.control.socket)
     except AnnotatorError as err:
         yield note("plugin", err.what, err.advice)
         return
@@ -238,7 +238,7 @@ def worst(found: list[Finding]) -> Level:
 
 
 def _config(machine: Machine) -> tuple[Config | None, list[Finding]]:
-    path = machine.path(layout.CONFIG)
+    path = machine.path(install_plan.CONFIG)
     if not path.exists():
         return config.Config(), [note("config", f"{layout.CONFIG} is not there: the defaults hold")]
     try:

@@ -6,14 +6,14 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from annotator.admin.finding import bad, note, ok, warning
+from annotator.admin.check_result import bad, note, ok, warning
 from annotator.aix.live import Strategy, commands, strategies, this_host
 from annotator.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from annotator.admin.finding import Finding
+    from annotator.admin.check_result import Finding
     from annotator.admin.machine import Machine
     from annotator.plugin.config import Config
 

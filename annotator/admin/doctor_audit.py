@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from annotator.admin import rules
-from annotator.admin.finding import Finding, bad, note, ok, skipped, warning
+from annotator.admin.check_result import Finding, bad, note, ok, skipped, warning
 from annotator.admin.machine import settings
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.admin import layout, manifest
-from annotator.admin.finding import Finding, bad, note, ok, warning
+from annotator.admin import install_plan, manifest
+from annotator.admin.check_result import Finding, bad, note, ok, warning
 from annotator.admin.machine import settings
 from annotator.core.errors import AnnotatorError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def installed(machine: Machine) -> Iterator[Finding]:
     """The stanza and its program, with the modes that auditd asks for, and who else may change what root runs."""
     try:
-        directory = layout.plugins(machine.root)
+        directory = install_plan.plugins(machine.root)
     except AnnotatorError as err:
         yield bad("install", err.what, err.advice)
         return

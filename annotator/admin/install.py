@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.admin import manifest as manifests
-from annotator.admin.layout import MANIFEST, PURGED, Entry, directories
+from annotator.admin.install_plan import MANIFEST, PURGED, Entry, directories
 from annotator.core.errors import AnnotatorError, UsageError
 
 if TYPE_CHECKING:

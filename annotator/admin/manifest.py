@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from annotator.admin.layout import MANIFEST
+from annotator.admin.install_plan import MANIFEST
 from annotator.core.errors import AnnotatorError
 
 if TYPE_CHECKING:

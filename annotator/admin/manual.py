@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from annotator import __version__
-from annotator.admin import layout
-from annotator.admin.reference import SECTIONS, keys
+from annotator.admin import install_plan
+from annotator.admin.config_docs import SECTIONS, keys
 from annotator.core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -78,15 +78,15 @@ def config_page(example: str) -> str:
 
 def plugin_page(template: str) -> str:
     """audisp-contid(8): the page's own text, with the stanza and the places of files filled in."""
-    stanza = layout.stanza(layout.PROGRAM).decode().partition("\n")[2]
+    stanza = install_plan.stanza(install_plan.PROGRAM).decode().partition("\n")[2]
     files = {
-        layout.CONFIG: "the configuration, annotator.toml(5)",
+        install_plan.CONFIG: "the configuration, annotator.toml(5)",
         f"{layout.PLUGINS[0]}/{layout.STANZA}": f"the stanza; before auditd 3.0 it is in {layout.PLUGINS[1]}",
         f"{layout.RULES}/7?-annotator-*.rules": "audit rules",
         f"{layout.LOGS}/": "where the default output is",
         f"{layout.STATE}/": "what survives a restart, and the counters",
         f"{layout.RUN}/control": "the socket for registrations and questions",
-        layout.MANIFEST: "what `annotator install` wrote",
+        install_plan.MANIFEST: "what `annotator install` wrote",
     }
     listed = "\n".join(f".TP\n.I {escape(path)}\n{escape(words)}" for path, words in files.items())
     head = _head("audisp-contid", 8, "auditd plugin that says in which container each event happened")

@@ -11,7 +11,7 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from annotator.admin import asked
+from annotator.admin import plugin_client
 from annotator.admin.machine import Running, running
 from annotator.core.errors import AnnotatorError, StoreError
 from annotator.core.stats import Stats
@@ -36,7 +36,7 @@ MAX_CONTAINERS: Final = 10_000
 _SAMPLE = re.compile(r'^annotator_([a-z_]{1,80}?)(?:_total)?(?:\{[a-z]+="((?:[^"\\]|\\.)*)"\})? (-?[0-9.e+]{1,40})$')
 _STAMP = re.compile(rb"msg=audit\((\d{1,12})\.(\d{3}):\d+\)")
 
-Counts = asked.Counts
+Counts = plugin_client.Counts
 
 
 class Status(NamedTuple):
@@ -61,10 +61,10 @@ def look(machine: Machine, config: Config, now: float, *, boot: str = "") -> Sta
     processes = running(machine)
     try:
         if machine.is_this and config.control.socket:
-            told = asked.counts(config.control.socket)
+            told = plugin_client.counts(config.control.socket)
             age, counts = 0.0, told.counts
             processes = _of(told, processes)
-            rows, rows_age = asked.containers(config.control.socket, MAX_CONTAINERS), 0.0
+            rows, rows_age = plugin_client.containers(config.control.socket, MAX_CONTAINERS), 0.0
     except AnnotatorError as err:
         why.append(err.what)
     if age is None:
@@ -178,7 +178,7 @@ def _output_lines(found: Status) -> Iterator[tuple[str, str]]:
         yield f"output {label}", f"{written:.1f} MiB written, {waits}{value:.0f} lines dropped{lag}"
 
 
-def _of(told: asked.Told, processes: list[Running]) -> list[Running]:
+def _of(told: plugin_client.Told, processes: list[Running]) -> list[Running]:
     """The worker that answered, and the reader that started it; others are of another plugin.
 
     Where it is not found by its name (AIX, or `annotator plugin`), what it said of itself; its memory is not known.

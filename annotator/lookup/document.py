@@ -12,7 +12,7 @@ from annotator.core.errors import ExitCode, UsageError
 from annotator.core.model import Reason, Status
 from annotator.lookup.answer import Answer, Code, Problem, Refused
 from annotator.lookup.collectors import COLLECTORS
-from annotator.lookup.shown import known, text, where
+from annotator.lookup.render import known, text, where
 
 SCHEMA = 1
 """The version of the document; it grows when a reader of the old form would misread the new one."""

@@ -19,7 +19,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from annotator.core.errors import AnnotatorError, UsageError
-from annotator.oci.notes import note
+from annotator.oci.log import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable

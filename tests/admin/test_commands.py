@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.admin import layout, rules
-from annotator.admin.commands import plain_lines
-from annotator.cli import main
+from annotator.admin import install_plan, rules
+from annotator.cli.admin import plain_lines
+from annotator.cli.main import main
 from tests.admin.conftest import tree_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def test_purge_takes_what_the_plugin_wrote(root: Path, capsys: pytest.CaptureFix
     """Without it logs stay, and it is said."""
     before = tree_of(root)
     run(capsys, "install", "--root", root)
-    (root / layout.LOGS[1:] / "audit.log").write_text("x")
+    (root / install_plan.LOGS[1:] / "audit.log").write_text("x")
     assert f"stays    {layout.LOGS}\n" in run(capsys, "uninstall", "--yes", "--root", root)[1]
     run(capsys, "uninstall", "--yes", "--purge", "--root", root)
     assert tree_of(root) == before

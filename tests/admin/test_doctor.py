@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from annotator.admin import doctor, doctor_audit, doctor_install, install, layout, manifest, rules
-from annotator.admin.finding import Level
+from annotator.admin import doctor, doctor_audit, doctor_install, install, install_plan, manifest, rules
+from annotator.admin.check_result import Level
 from annotator.admin.machine import Machine, settings, tree
 from annotator.plugin import config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from annotator.admin.finding import Finding
+    from annotator.admin.check_result import Finding
 
 STATUS = """enabled 1
 failure 1
@@ -101,7 +101,7 @@ def test_queues_that_are_short_or_ran_over_are_found(root: Path) -> None:
 def test_an_installation_as_it_should_be_is_well(root: Path) -> None:
     """What install writes is what doctor wants."""
     made = manifest.load(root)
-    install.apply(root, install.steps(root, layout.plan(root, layout.Options()), made), made)
+    install.apply(root, install.steps(root, install_plan.plan(root, install_plan.Options()), made), made)
     assert list(doctor_install.installed(tree(root))) == []
 
 
@@ -110,16 +110,16 @@ def test_an_installation_as_it_should_be_is_well(root: Path) -> None:
     [
         (f"{layout.PLUGINS[0]}/{layout.STANZA}", 0o666, "auditd refuses it"),
         (f"{layout.PLUGINS[0]}/{layout.STANZA}", 0o660, "auditd refuses it"),
-        (layout.PROGRAM, 0o640, "auditd refuses it"),
-        (layout.PROGRAM, 0o770, "auditd refuses it"),
-        (layout.PROGRAM, None, "cannot be read"),
+        (install_plan.PROGRAM, 0o640, "auditd refuses it"),
+        (install_plan.PROGRAM, 0o770, "auditd refuses it"),
+        (install_plan.PROGRAM, None, "cannot be read"),
         (f"{layout.PLUGINS[0]}/{layout.STANZA}", None, "is not there"),
     ],
 )
 def test_files_that_auditd_refuses_are_found(root: Path, path: str, mode: int | None, found: str) -> None:
     """Gone, or with other rights than auditd allows; what it refuses it says only in its own log."""
     made = manifest.load(root)
-    install.apply(root, install.steps(root, layout.plan(root, layout.Options()), made), made)
+    install.apply(root, install.steps(root, install_plan.plan(root, install_plan.Options()), made), made)
     if mode is None:
         (root / path[1:]).unlink()
     else:
@@ -130,9 +130,9 @@ def test_files_that_auditd_refuses_are_found(root: Path, path: str, mode: int | 
 def test_files_changed_by_hand_are_named(root: Path) -> None:
     """So that one knows what an upgrade will keep."""
     made = manifest.load(root)
-    install.apply(root, install.steps(root, layout.plan(root, layout.Options()), made), made)
-    (root / layout.CONFIG[1:]).write_text("[queue]\n")
-    assert any(layout.CONFIG in one.found for one in doctor_install.installed(tree(root)))
+    install.apply(root, install.steps(root, install_plan.plan(root, install_plan.Options()), made), made)
+    (root / install_plan.CONFIG[1:]).write_text("[queue]\n")
+    assert any(install_plan.CONFIG in one.found for one in doctor_install.installed(tree(root)))
 
 
 def test_a_user_who_may_not_write_the_output_is_found(root: Path) -> None:

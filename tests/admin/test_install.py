@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.admin import install, layout, manifest, rules
+from annotator.admin import install, install_plan, manifest, rules
 from annotator.admin.install import Act
 from annotator.core.errors import AnnotatorError, UsageError
 from tests.admin.conftest import tree_of
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from annotator.admin.install import Step
 
-OPTIONS = layout.Options(levels=tuple(rules.LEVELS), hook="/usr/local/bin/annotator-oci-hook")
+OPTIONS = install_plan.Options(levels=tuple(rules.LEVELS), hook="/usr/local/bin/annotator-oci-hook")
 
 
-def put(root: Path, options: layout.Options = OPTIONS) -> list[Step]:
+def put(root: Path, options: install_plan.Options = OPTIONS) -> list[Step]:
     """Install, as the command does."""
     made = manifest.load(root)
-    steps = install.steps(root, layout.plan(root, options), made)
+    steps = install.steps(root, install_plan.plan(root, options), made)
     install.apply(root, steps, made)
     return steps
 
@@ -55,7 +55,7 @@ def test_uninstall_leaves_the_machine_as_it_was(root: Path) -> None:
 
 NAMES = st.sampled_from(
     [
-        layout.CONFIG,
+        install_plan.CONFIG,
         f"{layout.LOGS}/audit.log",
         f"{layout.STATE}/state",
         f"{layout.DOC}/notes.txt",
@@ -82,13 +82,13 @@ def test_any_installations_are_taken_back_whole(
     """On any machine, after any sequence of installations with other options, uninstall leaves what was there."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        (root / layout.PLUGINS[old][1:]).mkdir(parents=True)
+        (root / install_plan.PLUGINS[old][1:]).mkdir(parents=True)
         for path, data in there.items():
             (root / path[1:]).parent.mkdir(parents=True, exist_ok=True)
             (root / path[1:]).write_bytes(data)
         before = tree_of(root)
         for levels, hook, active, documents in runs:
-            put(root, layout.Options(levels, hook="/usr/bin/h" * hook, active=active, documents=documents))
+            put(root, install_plan.Options(levels, hook="/usr/bin/h" * hook, active=active, documents=documents))
         assert take(root) == []
         assert tree_of(root) == before
 
@@ -103,7 +103,7 @@ def test_a_second_installation_does_nothing(root: Path) -> None:
 
 def test_what_others_wrote_is_not_overwritten(root: Path) -> None:
     """A file in the way stops everything before anything is written, and is named."""
-    mine = root / layout.RULES[1:] / rules.LEVELS["minimal"]
+    mine = root / install_plan.RULES[1:] / rules.LEVELS["minimal"]
     mine.write_text("-w /etc/passwd -p wa\n")
     before = tree_of(root)
     with pytest.raises(UsageError, match="75-annotator-minimal"):
@@ -113,7 +113,7 @@ def test_what_others_wrote_is_not_overwritten(root: Path) -> None:
 
 def test_the_same_file_of_others_stays_theirs(root: Path) -> None:
     """A file that was there already, byte for byte, is not removed by uninstall."""
-    mine = root / layout.RULES[1:] / rules.LEVELS["minimal"]
+    mine = root / install_plan.RULES[1:] / rules.LEVELS["minimal"]
     mine.write_text(rules.source("minimal"))
     before = tree_of(root)
     put(root)
@@ -123,7 +123,7 @@ def test_the_same_file_of_others_stays_theirs(root: Path) -> None:
 
 def test_a_configuration_that_was_there_is_used(root: Path) -> None:
     """The administrator's own configuration is neither replaced nor removed."""
-    mine = root / layout.CONFIG[1:]
+    mine = root / install_plan.CONFIG[1:]
     mine.parent.mkdir(parents=True)
     mine.write_text("[queue]\n")
     assert Act.YOURS in acts(put(root))
@@ -135,9 +135,9 @@ def test_what_was_changed_by_hand_stays(root: Path) -> None:
     """Upgrade and uninstall keep it and name it; --purge removes it, with logs and state."""
     before = tree_of(root)
     put(root)
-    mine = root / layout.CONFIG[1:]
+    mine = root / install_plan.CONFIG[1:]
     mine.write_text("[queue]\n")
-    log, state = root / layout.LOGS[1:] / "audit.log", root / layout.STATE[1:] / "state"
+    log, state = root / install_plan.LOGS[1:] / "audit.log", root / install_plan.STATE[1:] / "state"
     state.parent.mkdir()
     for one in (log, state):
         one.write_text("x")
@@ -146,7 +146,7 @@ def test_what_was_changed_by_hand_stays(root: Path) -> None:
     assert mine.read_text() == "[queue]\n"
     assert log.exists()
     assert state.exists()
-    assert {layout.CONFIG, layout.LOGS} <= set(stay)
+    assert {install_plan.CONFIG, install_plan.LOGS} <= set(stay)
     assert Act.KEPT in acts(put(root))
     assert take(root, purge=True) == []
     assert tree_of(root) == before
@@ -155,18 +155,18 @@ def test_what_was_changed_by_hand_stays(root: Path) -> None:
 def test_an_upgrade_replaces_what_it_wrote(root: Path) -> None:
     """A file that is as we wrote it becomes the new one; its mode too."""
     put(root, OPTIONS._replace(python="/opt/old/bin/python"))
-    program = root / layout.PROGRAM[1:]
-    (root / layout.PLUGINS[0][1:] / layout.STANZA).chmod(0o666)
+    program = root / install_plan.PROGRAM[1:]
+    (root / install_plan.PLUGINS[0][1:] / install_plan.STANZA).chmod(0o666)
     assert acts(put(root, OPTIONS._replace(python="/opt/new/bin/python"))) == {Act.SAME, Act.UPDATE}
     assert program.read_text().startswith("#!/opt/new/bin/python -I\n")
-    assert (root / layout.PLUGINS[0][1:] / layout.STANZA).stat().st_mode & 0o777 == 0o640
+    assert (root / install_plan.PLUGINS[0][1:] / install_plan.STANZA).stat().st_mode & 0o777 == 0o640
 
 
 def test_a_level_that_is_not_wanted_any_more_goes(root: Path) -> None:
     """Its file is removed when it is as we wrote it."""
     put(root)
     put(root, OPTIONS._replace(levels=("minimal",)))
-    left = sorted(path.name for path in (root / layout.RULES[1:]).glob("7*"))
+    left = sorted(path.name for path in (root / install_plan.RULES[1:]).glob("7*"))
     assert left == [rules.LEVELS["minimal"]]
 
 
@@ -174,13 +174,13 @@ def test_an_installation_that_was_cut_short_is_known(root: Path) -> None:
     """The manifest is there before the files: what was written can be taken back, what was not is no obstacle."""
     before = tree_of(root)
     made = manifest.load(root)
-    steps = install.steps(root, layout.plan(root, OPTIONS), made)
-    blocked = root / layout.PROGRAM[1:]
+    steps = install.steps(root, install_plan.plan(root, OPTIONS), made)
+    blocked = root / install_plan.PROGRAM[1:]
     blocked.with_name(f".{blocked.name}.new").mkdir(parents=True)
     with pytest.raises(AnnotatorError):
         install.apply(root, steps, made)
     blocked.with_name(f".{blocked.name}.new").rmdir()
-    assert (root / layout.CONFIG[1:]).exists()
+    assert (root / install_plan.CONFIG[1:]).exists()
     put(root)
     take(root)
     (root / "usr/local/sbin").rmdir()  # that one we did not make
@@ -195,7 +195,7 @@ def test_a_link_out_of_the_root_is_not_followed(root: Path, tmp_path_factory: py
         put(root)
     assert not list(outside.iterdir())
     (root / "etc/annotator").unlink()
-    (root / layout.RULES[1:] / rules.LEVELS["minimal"]).symlink_to(outside / "x")
+    (root / install_plan.RULES[1:] / rules.LEVELS["minimal"]).symlink_to(outside / "x")
     with pytest.raises(AnnotatorError, match="in the way"):
         put(root)
     assert not list(outside.iterdir())
@@ -214,7 +214,7 @@ def test_a_link_out_of_the_root_is_not_followed(root: Path, tmp_path_factory: py
 )
 def test_a_damaged_manifest_is_refused(root: Path, content: str) -> None:
     """Uninstall deletes what it names, so it must be whole."""
-    path = root / layout.MANIFEST[1:]
+    path = root / install_plan.MANIFEST[1:]
     path.parent.mkdir()
     path.write_text(content)
     with pytest.raises(AnnotatorError, match="no list of installed files"):
@@ -223,7 +223,7 @@ def test_a_damaged_manifest_is_refused(root: Path, content: str) -> None:
 
 def test_a_manifest_cannot_make_us_delete_what_others_wrote(root: Path) -> None:
     """A file that has not our hash stays, whatever the manifest names."""
-    path = root / layout.MANIFEST[1:]
+    path = root / install_plan.MANIFEST[1:]
     path.parent.mkdir()
     path.write_text(
         json.dumps({"files": {"/etc/audit/rules.d/audit.rules": ["0" * 64]}, "directories": ["/etc/audit"]})
@@ -234,12 +234,12 @@ def test_a_manifest_cannot_make_us_delete_what_others_wrote(root: Path) -> None:
 
 def test_the_dry_run_is_a_patch(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """What --dry-run prints, given to patch(1), makes the same files as the installation."""
-    text = install.diff(install.steps(root, layout.plan(root, OPTIONS), manifest.load(root)))
+    text = install.diff(install.steps(root, install_plan.plan(root, OPTIONS), manifest.load(root)))
     other = tmp_path_factory.mktemp("patched")
     done = subprocess.run(["patch", "-s", "-p1", "-d", other], input=text.encode(), capture_output=True, check=False)
     assert done.returncode == 0, done.stdout
     put(root)
-    for entry in layout.plan(root, OPTIONS):
+    for entry in install_plan.plan(root, OPTIONS):
         assert (other / entry.path[1:]).read_bytes() == (root / entry.path[1:]).read_bytes()
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from annotator.admin import asked, layout, rules
-from annotator.cli import main
+from annotator.admin import install_plan, plugin_client, rules
+from annotator.cli.main import main
 from tests.audit_lock import audit_of_this_machine, auditctl
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ def audited(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "auditd.conf").write_text(DAEMON.format(tmp_path))
     (tmp_path / "a.toml").write_text(CONFIG.format(tmp_path))
     program = tmp_path / "audisp-contid"
-    program.write_bytes(layout.launcher(sys.executable))
+    program.write_bytes(install_plan.launcher(sys.executable))
     program.chmod(0o750)
-    stanza = tmp_path / "plugins.d" / layout.STANZA
-    stanza.write_bytes(layout.stanza(str(program)) + f"args = {tmp_path}/a.toml\n".encode())
+    stanza = tmp_path / "plugins.d" / install_plan.STANZA
+    stanza.write_bytes(install_plan.stanza(str(program)) + f"args = {tmp_path}/a.toml\n".encode())
     stanza.chmod(0o640)
     with audit_of_this_machine():
         with (tmp_path / "out").open("wb") as out:
@@ -87,7 +87,7 @@ def test_auditd_runs_what_install_writes(audited: Path, capsys: pytest.CaptureFi
     """Records come annotated, and every way to look shows the same plugin."""
     subprocess.run(["/bin/true"], check=True)
     socket = str(audited / "control")
-    _wait(lambda: asked.counts(socket).counts["events", ""] > 0, audited)
+    _wait(lambda: plugin_client.counts(socket).counts["events", ""] > 0, audited)
     _wait(lambda: (audited / "annotated.log").stat().st_size > 0, audited)
 
     assert main(["status", "--config", str(audited / "a.toml"), "--output", "json"]) == 0

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from annotator.admin import asked, status, top
+from annotator.admin import plugin_client, status, top
 from annotator.admin.machine import tree
 from annotator.core.model import Flag, Reason, Stamp, Status
 from annotator.core.stats import Stats
@@ -151,8 +151,8 @@ def test_the_socket_says_the_same_as_the_file(tmp_path: Path) -> None:
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        pid, uptime_s, counts = asked.counts(str(tmp_path / "control"))
-        containers = asked.containers(str(tmp_path / "control"), 4)
+        pid, uptime_s, counts = plugin_client.counts(str(tmp_path / "control"))
+        containers = plugin_client.containers(str(tmp_path / "control"), 4)
     finally:
         over.set()
         thread.join()

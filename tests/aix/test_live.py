@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annotator.admin import doctor_aix
-from annotator.admin.finding import Level
+from annotator.admin.check_result import Level
 from annotator.aix import layouts, live
 from annotator.aix.host import AixHost
 from annotator.aix.inventory import Sighting

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.cli import main
+from annotator.cli.main import main
 from annotator.core.errors import ExitCode, FormatError, FormError, UsageError
 from annotator.core.stats import Stats
 from annotator.core.times import parse_time

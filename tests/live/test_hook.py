@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from annotator.admin.layout import hook as hook_file
+from annotator.admin.install_plan import hook as hook_file
 from annotator.core.registry import derive_contid
 from annotator.engine.factory import Options
 from annotator.engine.replay import Replay, blocks_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from annotator.lookup.commands import answer, system_of
+from annotator.cli.lookup import answer, system_of
 from tests.aix import conftest as aix_conftest
 from tests.linux.conftest import HOST_ROOT, Machine
 

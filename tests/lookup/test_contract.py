@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotator.cli.lookup import command, system_of
 from annotator.core.errors import UsageError
 from annotator.core.model import Evidence, Flag, Reason
-from annotator.lookup import questions
+from annotator.lookup import parse_args
 from annotator.lookup.answer import Code, How
 from annotator.lookup.collectors import COLLECTORS, KINDS
-from annotator.lookup.commands import command, system_of
 from tests.lookup.conftest import SCHEMA, VALID, Site
 
 ALWAYS = {"schema", "system", "question", "status", "container", "evidence", "verified"}
@@ -91,7 +91,7 @@ def test_what_cannot_be_meant_is_a_usage_error(site: Site, kind: str, value: str
 @given(st.text(max_size=40))
 def test_any_text_is_a_question_or_a_usage_error(value: str) -> None:
     """No reader of the command line fails in any other way."""
-    for read in (questions.pid, questions.port, questions.container, lambda text: questions.path(text, live=False)):
+    for read in (parse_args.pid, parse_args.port, parse_args.container, lambda text: parse_args.path(text, live=False)):
         try:
             read(value)
         except UsageError:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from annotator.cli.lookup import answer
 from annotator.core.model import Ns
 from annotator.linux.host.namespaces import INITIAL
-from annotator.lookup.commands import answer
 from tests.lookup.conftest import VALID
 
 if TYPE_CHECKING:

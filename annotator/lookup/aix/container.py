@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from annotator.core.model import Evidence, Status
-from annotator.lookup import questions
+from annotator.lookup import parse_args
 from annotator.lookup.answer import Answer, Code, Collector, Problem, Refused, Where
-from annotator.lookup.shown import known
+from annotator.lookup.render import known
 
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
@@ -24,7 +24,7 @@ RUNNING = frozenset("APFT")
 
 def collect(value: str, view: AixView) -> Answer:
     """The one WPAR that is meant."""
-    asked = questions.container(value)
+    asked = parse_args.container(value)
     every = {name: view.container(name) for name in view.names}
     found = [one for name, one in every.items() if one is not None and _meant(asked, name, one)]
     if len(found) > 1:

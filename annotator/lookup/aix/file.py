@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotator.core.errors import AnnotatorError
 from annotator.core.model import Evidence, Reason, Status
-from annotator.lookup import paths, questions
+from annotator.lookup import parse_args, paths
 from annotator.lookup.answer import Answer, Code, Collector, How, Problem, Refused, Where, unknown
-from annotator.lookup.shown import known, text
+from annotator.lookup.render import known, text
 
 if TYPE_CHECKING:
     from annotator.lookup.aix.view import AixView
@@ -48,7 +48,7 @@ def mounts(data: bytes) -> list[Mount]:
 
 def collect(value: str, view: AixView) -> Answer:
     """The file at a path of Global, the last link of it not followed; `stat` is of what it leads to."""
-    path = questions.path(value, live=view.live)
+    path = parse_args.path(value, live=view.live)
     bases = {said["directory"].rstrip("/"): name for name in view.names if (said := view.host.inventory.details(name))
              and said.get("directory", "/") != "/"}  # fmt: skip
 

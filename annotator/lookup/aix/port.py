@@ -13,10 +13,10 @@ from annotator.aix import sockets
 from annotator.core.contracts import HostProcess
 from annotator.core.errors import AnnotatorError
 from annotator.core.model import Evidence, Reason, Status
-from annotator.lookup import questions
+from annotator.lookup import parse_args
 from annotator.lookup.aix.process import where as process_where
 from annotator.lookup.answer import Answer, Code, Collector, How, Problem, Refused, Where, together, unknown
-from annotator.lookup.shown import known, where
+from annotator.lookup.render import known, where
 
 if TYPE_CHECKING:
     from annotator.aix.sockets import Socket
@@ -33,7 +33,7 @@ WAITING = ("LISTEN", "")
 
 def collect(value: str, view: AixView) -> Answer:
     """All sockets on a local port; connections only where nothing waits for peers."""
-    asked = questions.port(value)
+    asked = parse_args.port(value)
     try:
         every = sockets.netstat(view.run(*NETSTAT))
     except AnnotatorError as err:

@@ -12,9 +12,9 @@ from annotator.aix import layouts, psinfo
 from annotator.core.errors import FormatError
 from annotator.core.model import Evidence, Reason, Status
 from annotator.core.times import show_time
-from annotator.lookup import questions
+from annotator.lookup import parse_args
 from annotator.lookup.answer import Answer, Code, Collector, Refused, refused_process, unknown, where_of
-from annotator.lookup.shown import known, text, user
+from annotator.lookup.render import known, text, user
 
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
@@ -27,7 +27,7 @@ NO_DEVICE = 2**64 - 1
 
 def collect(value: str, view: AixView) -> Answer:
     """The process of a pid, as Global numbers it."""
-    pid = questions.pid(value)
+    pid = parse_args.pid(value)
     found = _recorded(view, pid) if not view.live and view.host.report.get("psinfo") else view.host.process(pid)
     if isinstance(found, Reason):
         raise refused_process(pid, found)

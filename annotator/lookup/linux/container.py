@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.core.model import Evidence, Status
 from annotator.core.times import show_time
-from annotator.lookup import questions
+from annotator.lookup import parse_args
 from annotator.lookup.answer import Answer, Code, Collector, Problem, Refused, Where
 from annotator.lookup.linux.view import netns_name
-from annotator.lookup.shown import known, text
+from annotator.lookup.render import known, text
 
 if TYPE_CHECKING:
     from annotator.core.model import Container
@@ -25,7 +25,7 @@ MAX_NAMED = 16
 
 def collect(value: str, view: LinuxView) -> Answer:
     """The one container that is meant. A whole id, name or contid goes before the beginning of an id."""
-    asked = questions.container(value)
+    asked = parse_args.container(value)
     every = dict.fromkeys([*(view.of_state(state) for state in view.states), *view.known.values()])
     found = [one for one in every if asked in (one.id, one.name, str(one.contid), one.uuid)]
     if not found and len(asked) >= SHORTEST:

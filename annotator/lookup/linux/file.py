@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from annotator.core.model import Evidence, Reason, Status
 from annotator.linux.engines.state import is_full_id
 from annotator.linux.host.procfs import MAX_MOUNTS
-from annotator.lookup import paths, questions
+from annotator.lookup import parse_args, paths
 from annotator.lookup.answer import Answer, Code, Collector, How, Problem, Refused, Where, refused_process, unknown
 from annotator.lookup.answer import where_of as process_where
 from annotator.lookup.linux import mounts
 from annotator.lookup.linux.claims import Claim, best, claims, host_mounts
 from annotator.lookup.paths import PROCESS_ROOT, below
-from annotator.lookup.shown import known, text
+from annotator.lookup.render import known, text
 
 if TYPE_CHECKING:
     from annotator.core.model import Container
@@ -29,7 +29,7 @@ _ID = re.compile(r"/([0-9a-f]{64})(?=/|\Z)")
 
 def collect(value: str, view: LinuxView) -> Answer:
     """The file at a path, the last link of it not followed; `stat` is of what it leads to."""
-    path = questions.path(value, live=view.live)
+    path = parse_args.path(value, live=view.live)
     host = host_mounts(view)
     known_claims = claims(view, host)
     roots = [one.path for one in known_claims if one.how in (How.ROOTFS, How.UPPER, How.MOUNTINFO)]

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotator.core.model import Reason, Status
-from annotator.lookup import questions
+from annotator.lookup import parse_args
 from annotator.lookup.answer import (
     Answer,
     Code,
@@ -24,7 +24,7 @@ from annotator.lookup.answer import (
 from annotator.lookup.linux import forwards, tables
 from annotator.lookup.linux.process import details
 from annotator.lookup.linux.view import netns_name
-from annotator.lookup.shown import container, known, text, user, where
+from annotator.lookup.render import container, known, text, user, where
 
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
@@ -59,7 +59,7 @@ class Holders(NamedTuple):
 
 def collect(value: str, view: LinuxView) -> Answer:
     """All sockets on a local port; connections only where nothing waits for peers."""
-    asked = questions.port(value)
+    asked = parse_args.port(value)
     found: list[Socket] = []
     problems: list[Problem] = []
     spaces = tables.namespaces(view)
@@ -101,7 +101,7 @@ def _hand_on(view: LinuxView, spaces: list[Namespace], sockets: list[dict[str, A
                 socket["forwards"] = {"address": forward.address, "port": forward.port, "container": inner}
 
 
-def _fits(one: Connection, asked: questions.Port) -> bool:
+def _fits(one: Connection, asked: parse_args.Port) -> bool:
     return one.port == asked.number and asked.protocol in ("", one.protocol)
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from annotator.core.model import UNSET_ID, Reason
 from annotator.core.times import show_time
 from annotator.linux.host.parse import PID_MAX
-from annotator.lookup import questions
+from annotator.lookup import parse_args
 from annotator.lookup.answer import Answer, Collector, refused_process, where_of
 from annotator.lookup.linux.view import netns_name
-from annotator.lookup.shown import known, text, user
+from annotator.lookup.render import known, text, user
 
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
@@ -37,7 +37,7 @@ class Details(NamedTuple):
 
 def collect(value: str, view: LinuxView) -> Answer:
     """The process of a pid."""
-    pid = questions.pid(value)
+    pid = parse_args.pid(value)
     found = view.process(pid) if pid < PID_MAX else Reason.GONE
     if isinstance(found, Reason):
         raise refused_process(pid, found)

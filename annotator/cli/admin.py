@@ -13,8 +13,8 @@ import click
 
 from annotator.admin import doctor as checks
 from annotator.admin import install as installation
-from annotator.admin import layout, manifest, rules, status
-from annotator.admin.finding import Level
+from annotator.admin import install_plan, manifest, rules, status
+from annotator.admin.check_result import Level
 from annotator.admin.install import Act
 from annotator.admin.machine import Machine, this, tree
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
@@ -74,7 +74,7 @@ def install(root: Path, levels: str | None, **given: Any) -> None:
     dry: bool = given.pop("dry_run")
     _must_be_root(root, dry=dry)
     made = manifest.load(root)
-    options = layout.Options(
+    options = install_plan.Options(
         levels=_levels(levels, made),
         python=sys.executable,
         machine=os.uname().machine,
@@ -83,7 +83,7 @@ def install(root: Path, levels: str | None, **given: Any) -> None:
         active=not given["inactive"],
         documents=not given["no_documents"],
     )
-    steps = installation.steps(root, layout.plan(root, options), made)
+    steps = installation.steps(root, install_plan.plan(root, options), made)
     if dry:
         click.echo(plain_lines(installation.diff(steps)), nl=False)
         _tell(steps, (Act.KEPT, Act.YOURS, Act.FOREIGN), err=True)
@@ -224,7 +224,7 @@ def _machine(root: Path) -> Machine:
 
 def _look(root: Path, path: Path | None) -> Status:
     asked = _machine(root)
-    place = path or asked.path(layout.CONFIG)
+    place = path or asked.path(install_plan.CONFIG)
     loaded = configuration.load(place) if path or place.exists() else configuration.Config()
     return status.look(asked, loaded, time.time(), boot=boot_id() if asked.is_this else "")
 

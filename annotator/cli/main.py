@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from annotator import __version__
+from annotator.cli.options import FILE, HELP, TIME, as_json, for_aix, from_outside, inputs, quietly
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
 from annotator.core.stats import Stats
 from annotator.engine.factory import FORMATS, Options, interpret
@@ -23,8 +24,7 @@ from annotator.formats.raw import NAMES
 from annotator.io.console import machine, table, watched
 from annotator.io.sinks import FdSink, SinkClosed
 from annotator.io.sources import follow
-from annotator.options import FILE, HELP, TIME, as_json, for_aix, from_outside, inputs, quietly
-from annotator.reports import ContainersReport, SessionsReport, who
+from annotator.report.logs import ContainersReport, SessionsReport, who
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,14 +46,14 @@ class Commands(click.Group):
         if cmd_name not in self.live:
             return super().get_command(ctx, cmd_name)
         if cmd_name == "lookup":
-            from annotator.lookup.commands import command
+            from annotator.cli.lookup import command
 
             return command(lambda: time.time_ns() // 1_000_000)
         if cmd_name == "register":
-            from annotator.oci.commands import register
+            from annotator.cli.registration import register
 
             return register
-        from annotator.admin.commands import COMMANDS
+        from annotator.cli.admin import COMMANDS
 
         return next((one for one in COMMANDS if one.name == cmd_name), None)
 
