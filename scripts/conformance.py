@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import oracle_grouping
 import oracle_tools
-from oracle_auparse import Groups, ask, groups_of
+from oracle_auparse import Assembler, ask, groups_of
 from oracle_conservation import annotate, conservation
 from oracle_grouping import grouping
 from oracle_tools import TOOLS, find, tools
@@ -124,7 +124,7 @@ def check(data: bytes, which: tuple[str, ...] = TOOLS, timeout: float = 120) -> 
     return result
 
 
-def _theirs(data: bytes, timeout: float) -> Groups:
+def _theirs(data: bytes, timeout: float) -> Assembler:
     with NamedTemporaryFile(prefix="conformance-") as copy:
         copy.write(data)
         copy.flush()

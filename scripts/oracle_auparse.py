@@ -34,7 +34,7 @@ class Key(NamedTuple):
         return f"{node}{self.ms // 1000}.{self.ms % 1000:03d}:{self.serial}"
 
 
-Groups = dict[Key, list[int]]
+Assembler = dict[Key, list[int]]
 """How many records each event of a key has: one number, or several where the key was made into several events."""
 
 
@@ -45,9 +45,9 @@ def ask(path: Path, *, fields: bool = False, timeout: float = 600) -> list[str]:
     return done.stdout.decode("utf-8", "surrogateescape").splitlines()
 
 
-def groups_of(events: list[str]) -> Groups:
+def groups_of(events: list[str]) -> Assembler:
     """The lines of `ask` as groups."""
-    groups: Groups = {}
+    groups: Assembler = {}
     for line in events:
         node, ms, serial, count = line.split(" ")[:4]
         groups.setdefault(Key(bytes.fromhex(node[1:]), int(ms), int(serial)), []).append(int(count))

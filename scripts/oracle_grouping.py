@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from oracle_auparse import TIMEOUT, Groups, Key
+from oracle_auparse import TIMEOUT, Assembler, Key
 
 from annotator.core.stats import Stats
-from annotator.events import Grouper, Missing
+from annotator.events import EventAssembler, Missing
 from annotator.io.sources import READ, Cutter, Form, recognise
 from annotator.linux.backend import Linux
 from annotator.linux.records.syntax import type_number
@@ -41,7 +41,7 @@ KNOWN = {
 """Each class of known differences, with its reason."""
 
 
-def ours(data: bytes) -> Groups:
+def ours(data: bytes) -> Assembler:
     """The events as this program groups them; a straggler counts with its event."""
     late: dict[Key, int] = {}
 
@@ -51,12 +51,12 @@ def ours(data: bytes) -> Groups:
         return line
 
     reverse = recognise(data) is Form.AUSEARCH
-    grouper = Grouper(Linux().completes, Stats(), ordered=False, on_late=on_late, reversed_records=reverse)
+    grouper = EventAssembler(Linux().completes, Stats(), ordered=False, on_late=on_late, reversed_records=reverse)
     cutter = Cutter("log")
     blocks = [cutter.feed(data[at : at + READ]) for at in range(0, len(data), READ)]
     closed = [event for block in (*blocks, cutter.end()) if block is not None for event in grouper.feed(block.lines)]
     closed += grouper.flush()
-    groups: Groups = {}
+    groups: Assembler = {}
     for event in closed:
         if isinstance(event, Missing):
             continue
@@ -131,7 +131,7 @@ class Library:
 
     def __init__(self, closing: Callable[[int], str]) -> None:
         self.closing = closing
-        self.groups: Groups = {}
+        self.groups: Assembler = {}
         self.truth: dict[Key, int] = {}
         self.why: dict[Key, set[str]] = {}
         self.open: dict[Key, int] = {}
@@ -206,7 +206,7 @@ class Grouping(NamedTuple):
     unexplained: list[str]
 
 
-def grouping(data: bytes, theirs: Groups) -> Grouping:
+def grouping(data: bytes, theirs: Assembler) -> Grouping:
     """Our events against those of auparse (`theirs`).
 
     A difference is known when auparse did what its rules foretell *and* we made one event of all records of the stamp.

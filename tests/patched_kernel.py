@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from annotator.registration import Defect, Granted, Netns, Refused, Rules, Task, Version
+from tests.kernel_rules import Defect, Granted, Netns, Refused, Rules, Task, Version
 
 if TYPE_CHECKING:
     from annotator.core.model import ContId

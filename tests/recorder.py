@@ -19,7 +19,7 @@ from annotator.linux.cgroup.identify import identify
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from annotator.history import Sightings
+    from annotator.history import Observations
 
 KINDS = {
     "mnt": Ns.MNT,
@@ -33,10 +33,10 @@ KINDS = {
 
 
 class Recorded:
-    """Feeds one recording into `Sightings`."""
+    """Feeds one recording into `Observations`."""
 
-    def __init__(self, folder: Path, sightings: Sightings) -> None:
-        self.sightings = sightings
+    def __init__(self, folder: Path, observations: Observations) -> None:
+        self.observations = observations
         self.names: dict[str, str] = {}
         listing = folder / "containers.jsonl"
         if listing.exists():
@@ -56,11 +56,11 @@ class Recorded:
             self.host = seen["ns"]
         if kind == "fork":
             self.born[pid] = ms
-            self.sightings.forked(b"", seen["ppid"], pid, ms)
+            self.observations.forked(b"", seen["ppid"], pid, ms)
         if kind == "exec":
-            self.sightings.executed(b"", pid, ms)
+            self.observations.executed(b"", pid, ms)
         if kind == "exit":
-            self.sightings.exited(b"", pid, ms)
+            self.observations.exited(b"", pid, ms)
             self.born.pop(pid, None)
             for inode in [inode for inode, (_, owner) in self.owners.items() if owner == pid]:
                 del self.owners[inode]
@@ -84,7 +84,7 @@ class Recorded:
             self.owners[spaces["mnt"]] = (container, pid)
         place = self.owners.get(spaces["mnt"], (None, 0))[0] if own & Ns.MNT else None
         reason = None if identity.host or container is not None else Reason.NOT_SEEN
-        self.sightings.observed(
+        self.observations.observed(
             b"",
             HostProcess(
                 pid=pid,

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from annotator.core.model import Attribution, Event, Reading, Status
+from annotator.core.model import Attribution, Event, Status, Translation
 from annotator.core.stats import Stats
 from annotator.engine.pipeline import Pipeline
 from annotator.formats.raw import Raw
@@ -21,7 +21,7 @@ from annotator.linux.backend import Linux
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from annotator.core.lifetimes import Life
+    from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.model import Target
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "linux"
@@ -104,7 +104,7 @@ class Answers:
         backend = Linux()
         self.pipeline = Pipeline(backend, Raw(backend.place, self.stats), self.stats, watch=self._watch)
 
-    def _watch(self, event: Event, reading: Reading, life: Life | None, answer: Attribution) -> None:
+    def _watch(self, event: Event, reading: Translation, life: ProcessLifetime | None, answer: Attribution) -> None:
         key = (event.stamp.ms, event.stamp.serial)
         if answer.status is not Status.NONE or key not in self.given:
             self.given[key] = answer

@@ -20,8 +20,8 @@ from annotator.linux.backend import Linux
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from annotator.core.lifetimes import Life
-    from annotator.core.model import Attribution, Event, Reading
+    from annotator.core.lifetimes import ProcessLifetime
+    from annotator.core.model import Attribution, Event, Translation
 
 UNSET = 2**32 - 1
 NEW_CONTAINER = 0x6C020000  # NEWNS NEWUTS NEWIPC NEWPID NEWNET, as runc asks for
@@ -422,7 +422,7 @@ class Ran(NamedTuple):
 
     out: bytes
     stats: Stats
-    answers: list[tuple[Event, Life | None, Attribution]]
+    answers: list[tuple[Event, ProcessLifetime | None, Attribution]]
     pipeline: Pipeline
 
 
@@ -431,9 +431,9 @@ def annotate(blocks: Iterable[list[bytes]], **options: bool) -> Ran:
     stats = Stats()
     backend = Linux()
     out: list[bytes] = []
-    answers: list[tuple[Event, Life | None, Attribution]] = []
+    answers: list[tuple[Event, ProcessLifetime | None, Attribution]] = []
 
-    def watch(event: Event, reading: Reading, life: Life | None, answer: Attribution) -> None:
+    def watch(event: Event, reading: Translation, life: ProcessLifetime | None, answer: Attribution) -> None:
         answers.append((event, life, answer))
 
     pipeline = Pipeline(backend, Raw(backend.place, stats, **options), stats, watch=watch)

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.core.errors import FormError
-from annotator.core.model import NO_PID, Event, Reading, Stamp, Status
+from annotator.core.model import NO_PID, Event, Stamp, Status, Translation
 from annotator.core.stats import Stats
 from annotator.engine.factory import Options
 from annotator.engine.replay import Replay
@@ -28,7 +28,7 @@ from tests.streams import appended, damaged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.core.lifetimes import Life
+    from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.model import Attribution
 
 ROOT = Path(__file__).parent.parent
@@ -100,15 +100,15 @@ class Ran:
     out: bytes
     stats: Stats
     replay: Replay
-    answers: list[tuple[Event, Reading, Life | None, Attribution]]
+    answers: list[tuple[Event, Translation, ProcessLifetime | None, Attribution]]
     refused: str = ""
 
 
 def ran(system: System, lines: list[bytes], form: str = "raw", cuts: list[int] | None = None) -> Ran:
     """Feed what `replay` puts together for this system; the blocks end at these places."""
-    answers: list[tuple[Event, Reading, Life | None, Attribution]] = []
+    answers: list[tuple[Event, Translation, ProcessLifetime | None, Attribution]] = []
 
-    def watch(event: Event, reading: Reading, life: Life | None, answer: Attribution) -> None:
+    def watch(event: Event, reading: Translation, life: ProcessLifetime | None, answer: Attribution) -> None:
         answers.append((event, reading, life, answer))
 
     stats = Stats()
@@ -134,7 +134,7 @@ def test_read_place_and_interpret_always_answer(system: System, data: st.DataObj
     hostile = Event(b"", b"", Stamp(0, 0), data.draw(NOISE))
     for event in (*(answer[0] for answer in one.answers), hostile):
         reading = backend.read(event)
-        assert isinstance(reading, Reading)
+        assert isinstance(reading, Translation)
         assert backend.read(event) == reading
         place = backend.place(event)
         if place is not None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from annotator.core.model import Stamp
 from annotator.core.stats import Stats
-from annotator.events import Grouper
+from annotator.events import EventAssembler
 from annotator.linux.backend import Linux
 from tests.streams import NOISE, WORLDS, World, lines_of, riffled
 
@@ -30,7 +30,7 @@ class Joined:
         self.gaps: list[tuple[bytes, int]] = []
         self.closed: list[Event] = []
         self.left: list[bytes] = []
-        self.grouper = Grouper(
+        self.grouper = EventAssembler(
             Linux().completes,
             self.stats,
             on_gap=lambda node, lost: self.gaps.append((node, lost)),
@@ -339,7 +339,7 @@ def test_a_late_record_shares_the_decision_of_its_event() -> None:
         return line + b"!" if line.startswith(b"type=PATH") else None
 
     stats = Stats()
-    grouper = Grouper(Linux().completes, stats, on_late=late)
+    grouper = EventAssembler(Linux().completes, stats, on_late=late)
     closed = grouper.feed([record("SYSCALL", 1), record("PROCTITLE", 1), record("USER_AUTH", 2)])
     closed += grouper.feed([record("PATH", 1), record("CWD", 1)]) + grouper.flush()
     for event in closed:
@@ -564,7 +564,7 @@ def test_any_lines_leave_in_order(lines: list[bytes]) -> None:
 def test_without_order_nothing_is_kept_for_it() -> None:
     """Forms that leave by event need no queue of lines."""
     stats = Stats()
-    grouper = Grouper(Linux().completes, stats, ordered=False)
+    grouper = EventAssembler(Linux().completes, stats, ordered=False)
     closed = grouper.feed([record("SYSCALL", 1), b"noise", record("PROCTITLE", 1), record("USER_AUTH", 2)])
     closed += grouper.flush()
     assert shape(closed) == [[record("SYSCALL", 1), record("PROCTITLE", 1)], [record("USER_AUTH", 2)]]

@@ -169,8 +169,8 @@ _ONCE = """
 import sys
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
-from annotator.pipeline import Pipeline, run
-from annotator.stats import Stats
+from annotator.engine.pipeline import Pipeline, run
+from annotator.core.stats import Stats
 stats, backend = Stats(), Linux()
 lines = sys.stdin.buffer.read().split(b"\\n")[:-1]
 run(Pipeline(backend, Raw(backend.place, stats), stats), [(lines, True)], sys.stdout.buffer.write)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from annotator.core.contracts import HostProcess
 from annotator.core.errors import StoreError
-from annotator.core.lifetimes import Life, Processes
+from annotator.core.lifetimes import ProcessLifetime, ProcessTable
 from annotator.core.model import Actor, Container, ContId, Evidence, Stamp
 from annotator.core.registry import Registry
 from annotator.core.stats import Stats
 from annotator.engine.observation_log import Journaling, Loaded
-from annotator.history import Sightings
+from annotator.history import Observations
 from annotator.storage.format import Header
 
 if TYPE_CHECKING:
@@ -32,22 +32,22 @@ def seen(pid: int, ms: int, start_ms: int, container: Container | None = INSIDE)
     )
 
 
-def loaded(path: Path) -> tuple[Sightings, Stats]:
+def loaded(path: Path) -> tuple[Observations, Stats]:
     """What a replay knows of it."""
     stats = Stats()
-    sightings = Sightings(Registry())
-    Loaded(sightings, stats).load(path, b"")
-    return sightings, stats
+    observations = Observations(Registry())
+    Loaded(observations, stats).load(path, b"")
+    return observations, stats
 
 
-def life(pid: int, ms: int) -> Life:
+def life(pid: int, ms: int) -> ProcessLifetime:
     """As the log shows it, with a parent that no look had."""
-    return Processes().see(b"", Actor(pid, 1), Stamp(ms, 1))
+    return ProcessTable().see(b"", Actor(pid, 1), Stamp(ms, 1))
 
 
-def is_inside(sightings: Sightings, pid: int, ms: int) -> bool:
+def is_inside(observations: Observations, pid: int, ms: int) -> bool:
     """Whether that process is said to be in the container then."""
-    stay = sightings.look(life(pid, ms), Stamp(ms, 1)).stay
+    stay = observations.look(life(pid, ms), Stamp(ms, 1)).stay
     return stay is not None and stay.container is not None
 
 
@@ -61,12 +61,12 @@ def test_who_was_not_seen_again_is_not_believed_to_have_gone_on(tmp_path: Path) 
     second = Journaling(path, HEADER)
     second.observed(b"", seen(60, 5000, 900))
     second.close()
-    sightings, stats = loaded(path)
+    observations, stats = loaded(path)
     assert (stats.facts_skipped, stats.store_cut_bytes) == (0, 0)
-    assert is_inside(sightings, 50, 1000)
-    assert not is_inside(sightings, 50, 3000), "it may have been another process by then"
-    assert is_inside(sightings, 60, 3000), "it was the same one before and after"
-    assert is_inside(sightings, 60, 6000)
+    assert is_inside(observations, 50, 1000)
+    assert not is_inside(observations, 50, 3000), "it may have been another process by then"
+    assert is_inside(observations, 60, 3000), "it was the same one before and after"
+    assert is_inside(observations, 60, 6000)
 
 
 def test_of_other_nodes_nothing_is_known(tmp_path: Path) -> None:
@@ -75,10 +75,10 @@ def test_of_other_nodes_nothing_is_known(tmp_path: Path) -> None:
     journaling = Journaling(path, Header(b"web1.example.com", HEADER.boot, 0, 100))
     journaling.observed(b"", seen(50, 1000, 900))
     journaling.close()
-    sightings, _ = loaded(path)
+    observations, _ = loaded(path)
     for node, inside in ((b"", True), (b"web1.example.com", True), (b"web1", True), (b"web2", False)):
-        one = Processes().see(node, Actor(50, 1), Stamp(1000, 1))
-        assert (sightings.look(one, Stamp(1000, 1)).stay is not None) is inside, node
+        one = ProcessTable().see(node, Actor(50, 1), Stamp(1000, 1))
+        assert (observations.look(one, Stamp(1000, 1)).stay is not None) is inside, node
 
 
 class Refusing:
@@ -115,9 +115,9 @@ def test_a_full_disk_is_survived_counted_and_told_once(tmp_path: Path, monkeypat
     journaling.flush()
     assert not journaling.observed(b"", seen(61, 2100, 1900)), "once"
     journaling.close()
-    sightings, _ = loaded(path)
-    assert not is_inside(sightings, 50, 1500), "its end was lost"
-    assert is_inside(sightings, 60, 2000)
+    observations, _ = loaded(path)
+    assert not is_inside(observations, 50, 1500), "its end was lost"
+    assert is_inside(observations, 60, 2000)
     disk.full = True
     assert told == ["No space left on device"]
 
@@ -133,5 +133,5 @@ def test_one_fact_that_cannot_be_stored_costs_itself_alone(tmp_path: Path) -> No
     assert not journaling.observed(b"", seen(50, 1000, 900))
     journaling.close()
     assert stats.store_failed == 1
-    sightings, _ = loaded(tmp_path / "journal")
-    assert is_inside(sightings, 50, 1000)
+    observations, _ = loaded(tmp_path / "journal")
+    assert is_inside(observations, 50, 1000)

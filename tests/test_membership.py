@@ -10,6 +10,7 @@ from annotator.core.model import (
     UNSET_ID,
     Actor,
     Booted,
+    CapabilityProven,
     ContId,
     Dropped,
     Evidence,
@@ -20,17 +21,16 @@ from annotator.core.model import (
     Moved,
     Named,
     Ns,
-    Reading,
     Reason,
     Registered,
     Role,
-    Rooted,
+    RootChanged,
     Stated,
-    Vouched,
+    Translation,
 )
 from annotator.core.registry import derive_contid
-from annotator.registration import Version
 from tests.degrade import without_contids
+from tests.kernel_rules import Version
 from tests.patched_kernel import PatchedKernel
 from tests.scoring import Answers
 from tests.world import World, where
@@ -97,9 +97,9 @@ def test_clone3_hides_its_namespaces_but_a_mount_below_an_engine_shows_them() ->
     world = World()
     world.engine(10, 1, "a")
     world.fork(10, 1, 11, None)
-    world.event(11, 10, Rooted(11))
+    world.event(11, 10, RootChanged(11))
     assert where(world.event(11, 10)) == "a"
-    world.event(10, 1, Rooted(10))
+    world.event(10, 1, RootChanged(10))
     assert where(world.event(10, 1)) == "unknown"
 
 
@@ -362,7 +362,7 @@ def test_a_registration_without_its_result_is_tentative() -> None:
     registered(world, 7, 20, ok=None)
     answer = world.event(20, 10)
     assert (where(answer), answer.reason) == ("unknown", Reason.TENTATIVE)
-    stated = Reading(Actor(20, 10), stated=(Stated(NO_PID, ((ContId(7),),)),))
+    stated = Translation(Actor(20, 10), stated=(Stated(NO_PID, ((ContId(7),),)),))
     assert where(world.event(20, 10, reading=stated)) == "7"
     assert where(world.event(20, 10)) == "7"
 
@@ -489,7 +489,7 @@ def test_who_the_kernel_vouches_for_may_register_once(
     world = World()
     world.container(10, "a")
     pid, ppid = {"unknown": (40, 999), "inside": (11, 10)}[sender]
-    world.event(pid, ppid, Vouched(pid), uid=uid)
+    world.event(pid, ppid, CapabilityProven(pid), uid=uid)
     world.ms += late_ms
     for number in range(times):
         fact = Registered(60 + number, pid, ContId(7 + number), ok=True, id=f"web{number or ''}")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from annotator.core.contracts import HostNetwork, HostProcess
 from annotator.core.model import Actor, Evidence, Moved, NetnsId, Ns, Reason, Stamp
 from annotator.engine.pipeline import Tables
-from annotator.history import Sightings
+from annotator.history import Observations
 from annotator.history.netns import wanders
 
 HOST, POD, WEB = (NetnsId(4, 4026531833 + at) for at in range(3))
@@ -22,14 +22,14 @@ class World:
 
     def __init__(self) -> None:
         self.tables = Tables()
-        self.sightings = Sightings(self.tables.registry, processes=self.tables.processes)
+        self.observations = Observations(self.tables.registry, processes=self.tables.processes)
         self.serial = 0
 
     def look(self, ms: int, netns: NetnsId | None, pid: int = 9, **more: Any) -> None:
         """A look."""
         own = Ns.NONE if netns == HOST else Ns.NET
         values = {"ppid": 5 if pid == 9 else 1, "start_ms": 0, "ticks": 0, "exe": SH, "own": own, **more}
-        self.sightings.observed(
+        self.observations.observed(
             b"",
             HostProcess(
                 pid=pid, read_ms=ms, container=None, evidence=Evidence.HOST_VIEW, netns=netns, **values
@@ -41,7 +41,7 @@ class World:
         self.serial += 1
         stamp, actor = Stamp(ms, self.serial), Actor(pid, 5 if pid == 9 else 1, exe=exe)
         life = self.tables.processes.see(b"", actor, stamp)
-        found = self.sightings.netns(life, stamp, exe)
+        found = self.observations.netns(life, stamp, exe)
         for fact in facts:
             self.tables.membership.apply(fact, life, actor, b"", stamp)
         return found.id if found is not None else None
@@ -51,7 +51,7 @@ class World:
         from annotator.core.model import Executed
 
         self.event(ms, Executed(9, SH))
-        self.sightings.executed(b"", 9, ms)
+        self.observations.executed(b"", 9, ms)
 
 
 def moved(ns: Ns = Ns.NET, *, joined: bool = False) -> Moved:
@@ -159,7 +159,7 @@ def test_of_engines_and_their_helpers_nothing_is_said() -> None:
     world = World()
     world.look(100, HOST, pid=1, exe=b"/usr/lib/systemd/systemd", ppid=0)
     stamp, actor = Stamp(200, 1), Actor(1, 0, exe=b"/usr/lib/systemd/systemd")
-    found = world.sightings.netns(world.tables.processes.see(b"", actor, stamp), stamp, actor.exe)
+    found = world.observations.netns(world.tables.processes.see(b"", actor, stamp), stamp, actor.exe)
     assert found is not None
     assert (found.id, found.host) == (HOST, True)
 
@@ -175,7 +175,7 @@ def test_a_child_that_nobody_saw_is_where_its_parent_was_if_the_log_says_so() ->
         world.look(100, POD, pid=5)
         for fact in before:
             world.event(150, fact, pid=5)
-        world.sightings.forked(b"", 5, 9, 200)
+        world.observations.forked(b"", 5, 9, 200)
         world.event(200, Forked(5, 9, ns=ns), pid=5)
         assert world.event(210) == known
 
@@ -184,9 +184,9 @@ def test_a_name_and_whose_it_is_are_said_too() -> None:
     """As it was mounted then; the host's own is said to be."""
     world = World()
     world.look(100, POD)
-    world.sightings.addresses.read(HostNetwork(POD, (), 100, name="blue"))
+    world.observations.addresses.read(HostNetwork(POD, (), 100, name="blue"))
     stamp, actor = Stamp(200, 1), Actor(9, 5, exe=SH)
-    found = world.sightings.netns(world.tables.processes.see(b"", actor, stamp), stamp, SH)
+    found = world.observations.netns(world.tables.processes.see(b"", actor, stamp), stamp, SH)
     assert found is not None
     assert (found.name, found.host) == ("blue", False)
 
@@ -194,13 +194,13 @@ def test_a_name_and_whose_it_is_are_said_too() -> None:
 def test_another_machine_s_process_is_not_this_one() -> None:
     """Nor are addresses."""
     world = World()
-    world.sightings.names = frozenset((b"", b"here"))
+    world.observations.names = frozenset((b"", b"here"))
     world.look(100, POD)
     stamp, actor = Stamp(200, 1), Actor(9, 5, exe=SH)
     for node, known in ((b"here", True), (b"there", False)):
         life = world.tables.processes.see(node, actor, stamp)
-        assert (world.sightings.netns(life, stamp, SH) is not None) is known
-    assert world.sightings.owners(b"there", "10.0.0.2", stamp) is Reason.NOT_SEEN
+        assert (world.observations.netns(life, stamp, SH) is not None) is known
+    assert world.observations.owners(b"there", "10.0.0.2", stamp) is Reason.NOT_SEEN
 
 
 STEPS = st.lists(

@@ -17,7 +17,7 @@ from annotator.engine.factory import Options
 from annotator.engine.host_context import outside
 from annotator.engine.observation_log import Journaling, Loaded
 from annotator.engine.replay import Replay, blocks_of
-from annotator.history import Sightings
+from annotator.history import Observations
 from annotator.storage.format import Header
 from tests import scoring
 from tests.recorder import Recorded
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.core.contracts import HostProcess
-    from annotator.core.lifetimes import Life
-    from annotator.core.model import Attribution, Event, Reading
+    from annotator.core.lifetimes import ProcessLifetime
+    from annotator.core.model import Attribution, Event, Translation
 
 LIVE = sorted(one.name for one in SAMPLES.glob("live-*"))
 STOCK = sorted(one.name for one in SAMPLES.glob("stock-*"))
 BOOT = "8d0b1bd1-0000-4000-8000-000000000001"
 
 
-class Writing(Sightings):
+class Writing(Observations):
     """Takes what a recording tells, and writes it as a live run would have."""
 
     def __init__(self, journal: Journaling) -> None:
@@ -72,7 +72,7 @@ def answers(case: str, journal: Path) -> tuple[scoring.Capture, dict[tuple[int, 
     capture = scoring.load(case)
     given: dict[tuple[int, int], Attribution] = {}
 
-    def watch(event: Event, reading: Reading, life: Life | None, answer: Attribution) -> None:
+    def watch(event: Event, reading: Translation, life: ProcessLifetime | None, answer: Attribution) -> None:
         if answer.status is not Status.NONE:
             given[event.stamp.ms, event.stamp.serial] = answer
 
@@ -114,10 +114,10 @@ def test_a_journal_is_for_the_node_it_was_written_on(tmp_path: Path) -> None:
     path = journal_of("stock-s13", tmp_path / "journal", b"here")
     stats = Stats()
     for node in (b"here", b""):
-        Loaded(Sightings(Registry()), stats).load(path, node)
+        Loaded(Observations(Registry()), stats).load(path, node)
     assert stats == Stats(), "nothing of it was left out"
     with pytest.raises(StoreError, match="of node 'here'"):
-        Loaded(Sightings(Registry()), stats).load(path, b"there")
+        Loaded(Observations(Registry()), stats).load(path, b"there")
 
 
 def test_without_being_told_nothing_is_known() -> None:
@@ -141,7 +141,7 @@ def guard(event, args):
             raise RuntimeError("opened " + path)
 
 from annotator.cli import main
-import annotator.replay, annotator.outside, annotator.sightings
+import annotator.engine.replay, annotator.engine.host_context, annotator.history
 sys.addaudithook(guard)
 sys.argv = ["annotator", *sys.argv[1:]]
 main()

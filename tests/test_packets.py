@@ -16,7 +16,7 @@ from annotator.core.stats import Stats
 from annotator.engine.factory import Options
 from annotator.engine.observation_log import Journaling, Loaded
 from annotator.engine.replay import Replay, blocks_of
-from annotator.history import Sightings
+from annotator.history import Observations
 from annotator.io.sources import Cutter
 from annotator.linux.netlink.proc_events import Kind, ProcEvent
 from annotator.plugin.worker.follow import Inbox, _plain
@@ -105,7 +105,7 @@ class Run:
         self.journal = path
         self.follower = Follower(self.machine, self.machine, now=lambda: self.machine.now, networks=self.machine)
         self.live = Live(
-            Sightings(Registry()), self.machine, journal=Journaling(path, HEADER), networks=self.machine
+            Observations(Registry()), self.machine, journal=Journaling(path, HEADER), networks=self.machine
         )  # fmt: skip
         self.ops: list[Op] = []
         self.take(self.follower.start())
@@ -175,7 +175,7 @@ def asked(run: Run, address: str, ms: int) -> list[str] | Reason:
     """The live answer."""
     from annotator.core.model import Stamp
 
-    found = run.live.sightings.owners(b"", address, Stamp(T + ms, 1))
+    found = run.live.observations.owners(b"", address, Stamp(T + ms, 1))
     return found if isinstance(found, Reason) else [str(chain[0].contid) for chain in found]
 
 
@@ -264,11 +264,11 @@ def test_a_journal_that_begins_anew_says_it_all_again(run: Run) -> None:
     run.live.close()
     alone = run.journal.with_name("alone")
     alone.write_bytes(run.journal.read_bytes())
-    sightings = Sightings(Registry())
+    observations = Observations(Registry())
     stats = Stats()
-    Loaded(sightings, stats).load(alone, b"")
+    Loaded(observations, stats).load(alone, b"")
     assert stats.facts_skipped == 0
-    assert [one.id for one in sightings.addresses.at("10.0.0.2", T + 1000)] == ["a" * 64, "b" * 64]  # type: ignore[union-attr]
+    assert [one.id for one in observations.addresses.at("10.0.0.2", T + 1000)] == ["a" * 64, "b" * 64]  # type: ignore[union-attr]
 
 
 def test_a_journal_does_not_grow_by_what_stays_the_same(run: Run) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.core.lifetimes import KEPT_MS, SLACK_MS, Life, Processes
+from annotator.core.lifetimes import KEPT_MS, SLACK_MS, ProcessLifetime, ProcessTable
 from annotator.core.model import NO_PID, UNSET_ID, Actor, Ns, Stamp
 from tests.world import World, where
 
@@ -18,7 +18,7 @@ class Trail:
     """Processes, told of by milliseconds after a start; serials count up."""
 
     def __init__(self, **bounds: int) -> None:
-        self.processes = Processes(**bounds)
+        self.processes = ProcessTable(**bounds)
         self.serial = 0
 
     def stamp(self, ms: int) -> Stamp:
@@ -26,15 +26,17 @@ class Trail:
         self.serial += 1
         return Stamp(START + ms, self.serial)
 
-    def see(self, pid: int, ppid: int, ms: int, ses: int = 1, auid: int = 1000) -> Life:
+    def see(self, pid: int, ppid: int, ms: int, ses: int = 1, auid: int = 1000) -> ProcessLifetime:
         """A record of a process."""
         return self.processes.see(NODE, Actor(pid, ppid, auid, 0, ses), self.stamp(ms))
 
-    def fork(self, parent: Life, child: int, ms: int, *, sibling: bool = False, ns: Ns = Ns.NONE) -> Life | None:
+    def fork(
+        self, parent: ProcessLifetime, child: int, ms: int, *, sibling: bool = False, ns: Ns = Ns.NONE
+    ) -> ProcessLifetime | None:
         """A fork record."""
         return self.processes.forked(NODE, parent, child, self.stamp(ms), ns, sibling=sibling)
 
-    def exit(self, life: Life, ms: int) -> None:
+    def exit(self, life: ProcessLifetime, ms: int) -> None:
         """An exit record."""
         self.processes.exited(NODE, life, self.stamp(ms))
 
@@ -92,7 +94,7 @@ def test_an_orphan_of_one_whose_numbers_are_not_known_binds_not() -> None:
     assert not trail.see(20, 1, 200).bound
 
 
-def busy(trail: Trail, shell: Life) -> None:
+def busy(trail: Trail, shell: ProcessLifetime) -> None:
     """A shell in a pid namespace of its own with many children, one of which has the number of a fork of another."""
     for number in range(20):
         trail.fork(shell, 40 + number, 100 + 10 * number)  # as the container counts
@@ -291,7 +293,7 @@ def test_any_order_of_records_gives_lives_that_make_sense(records: list[tuple[st
     """A life is not its own ancestor, does not end before it begins, and bound ones have their parent."""
     trail = Trail()
     ms = 0
-    lives: list[Life] = []
+    lives: list[ProcessLifetime] = []
     for kind, pid, other, step, ses in records:
         ms = max(0, ms + step)
         life = trail.see(pid, other, ms, ses)

@@ -17,25 +17,25 @@ from annotator.core.model import (
     Moved,
     Named,
     Ns,
-    Reading,
     Reason,
     Stamp,
     Stated,
     Status,
+    Translation,
 )
-from annotator.history import Sightings
+from annotator.history import Observations
 from tests.world import START, World, where
 
 
-def stated(pid: int, ppid: int, *contids: int) -> Reading:
+def stated(pid: int, ppid: int, *contids: int) -> Translation:
     """An event whose CONTAINER_ID says so of its actor."""
-    return Reading(Actor(pid, ppid), stated=(Stated(NO_PID, (tuple(map(ContId, contids)),)),))
+    return Translation(Actor(pid, ppid), stated=(Stated(NO_PID, (tuple(map(ContId, contids)),)),))
 
 
 def test_an_event_of_nobody_is_about_nothing() -> None:
     """No process, no packet: status none."""
     world = World()
-    answer = world.tables.provenance.attribute(Reading(None), None, b"", Stamp(START, 1))
+    answer = world.tables.attributor.attribute(Translation(None), None, b"", Stamp(START, 1))
     assert answer is NOTHING
     assert (answer.status, answer.reason) == (Status.NONE, Reason.NO_SUBJECT)
 
@@ -54,22 +54,22 @@ def test_a_stated_number_has_the_names_that_the_machine_shows() -> None:
     """`/proc/PID/audit_containerid` says the number, the same process's cgroup whose that is; whichever comes first."""
     for early in (True, False):
         world = World()
-        provenance = world.tables.provenance
-        provenance.sightings = sightings = Sightings(world.tables.registry)
+        attributor = world.tables.attributor
+        attributor.observations = observations = Observations(world.tables.registry)
         shown = Container(ContId(3), "c" * 64, name="web", engine="podman")
         seen = HostProcess(
             pid=77, ppid=1, start_ms=START - 9, ticks=1, read_ms=START - 5, container=shown,
             evidence=Evidence.CONTID_FILE,
         )  # fmt: skip
         if early:
-            sightings.observed(b"", seen)
+            observations.observed(b"", seen)
         answer = world.event(20, 10, reading=stated(20, 10, 3, 2))
         if not early:
             assert answer.container is not None
             assert answer.container.name == ""
-            sightings.observed(b"", seen)
+            observations.observed(b"", seen)
         else:
-            sightings.observed(b"", dataclasses.replace(seen, pid=78))  # it was alone when it was seen first
+            observations.observed(b"", dataclasses.replace(seen, pid=78))  # it was alone when it was seen first
         answer = world.event(20, 10, reading=stated(20, 10, 3, 2))
         assert answer.container is not None
         assert [one.contid for one in answer.chains[0]] == [3, 2]
@@ -86,7 +86,7 @@ def test_the_same_numbers_are_the_same_container() -> None:
 
 def test_stated_unset_is_host() -> None:
     """A record that says unset is evidence of no container."""
-    reading = Reading(Actor(20, 10), stated=(Stated(NO_PID, ()),))
+    reading = Translation(Actor(20, 10), stated=(Stated(NO_PID, ()),))
     answer = World().event(20, 10, reading=reading)
     assert (answer.status, answer.evidence) == (Status.HOST, (Evidence.RECORD,))
 
@@ -95,8 +95,8 @@ def test_a_packet_of_a_shared_namespace_has_every_chain() -> None:
     """Several containers in one network namespace are all named, and nobody's process is moved."""
     world = World()
     chains = ((ContId(3), ContId(2)), (ContId(4),))
-    answer = world.tables.provenance.attribute(
-        Reading(None, stated=(Stated(NO_PID, chains),), packet=("10.0.0.1", "10.0.0.2")), None, b"", Stamp(START, 1)
+    answer = world.tables.attributor.attribute(
+        Translation(None, stated=(Stated(NO_PID, chains),), packet=("10.0.0.1", "10.0.0.2")), None, b"", Stamp(START, 1)
     )
     assert where(answer) == "3^2,4"
     assert answer.container is None
@@ -104,8 +104,8 @@ def test_a_packet_of_a_shared_namespace_has_every_chain() -> None:
 
 def test_a_packet_alone_is_unknown() -> None:
     """Addresses are what the sender wrote."""
-    answer = World().tables.provenance.attribute(
-        Reading(None, packet=("10.0.0.1", "10.0.0.2")), None, b"", Stamp(START, 1)
+    answer = World().tables.attributor.attribute(
+        Translation(None, packet=("10.0.0.1", "10.0.0.2")), None, b"", Stamp(START, 1)
     )
     assert answer.status is Status.UNKNOWN
 
@@ -115,14 +115,14 @@ def test_targets_have_their_own_answers() -> None:
     world = World()
     world.container(10, "a")
     world.container(20, "b")
-    answer = world.event(11, 10, reading=Reading(Actor(11, 10), targets=(21, 999)))
+    answer = world.event(11, 10, reading=Translation(Actor(11, 10), targets=(21, 999)))
     assert where(answer) == "a"
     assert [one.status for one in answer.targets] == [Status.CONTAINER, Status.UNKNOWN]
     assert answer.targets[1].reason is Reason.NOT_SEEN
     assert answer.flags == (Flag.CROSSED,)
-    same = world.event(11, 10, reading=Reading(Actor(11, 10), targets=(11,)))
+    same = world.event(11, 10, reading=Translation(Actor(11, 10), targets=(11,)))
     assert same.flags == ()
-    said = Reading(Actor(11, 10), targets=(999,), stated=(Stated(999, ((ContId(7),),)),))
+    said = Translation(Actor(11, 10), targets=(999,), stated=(Stated(999, ((ContId(7),),)),))
     assert world.event(11, 10, reading=said).targets[0].chains[0][0].contid == 7
 
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.core.membership import Stay
+from annotator.core.membership import Residence
 from annotator.core.model import NO_PID, UNSET_ID, Actor, ContId, Evidence, Registered, Stamp, Status
 from annotator.core.registry import derive_contid
-from annotator.engine.registration_service import Registrar, as_uuid
-from annotator.history import Sightings
+from annotator.engine.registration_service import RegistrationService, as_uuid
+from annotator.history import Observations
 from annotator.io.control import Peer
 from tests.world import START, World, where
 
 if TYPE_CHECKING:
-    from annotator.core.lifetimes import Life
+    from annotator.core.lifetimes import ProcessLifetime
 
 UUID = "00112233-4455-6677-8899-aabbccddeeff"
 ASKER, OTHER, INSIDE, TARGET, UNKNOWN = 20, 21, 11, 60, 40
@@ -36,12 +36,12 @@ class Desk:
         self.there = {1, ASKER, OTHER, 10, INSIDE, TARGET, 61, UNKNOWN}
         self.capable = {ASKER: 1, INSIDE: 1, UNKNOWN: 1}
         self.told: list[tuple[Registered, str]] = []
-        provenance = self.world.tables.provenance
-        self.registrar = Registrar(
-            provenance, self.life_of, lambda peer: self.capable.get(peer.pid), lambda *said: self.told.append(said)
+        attributor = self.world.tables.attributor
+        self.registrar = RegistrationService(
+            attributor, self.life_of, lambda peer: self.capable.get(peer.pid), lambda *said: self.told.append(said)
         )
 
-    def life_of(self, pid: int) -> Life | None:
+    def life_of(self, pid: int) -> ProcessLifetime | None:
         """As the plugin looks."""
         if pid not in self.there:
             return None
@@ -160,12 +160,12 @@ def test_what_was_seen_of_it_counts() -> None:
     """A target whose cgroup names a container is registered into that one only, and its evidence is better then."""
     desk = Desk()
     tables = desk.world.tables
-    tables.provenance.sightings = Sightings(tables.registry)
+    tables.observations = Observations(tables.registry)
     container = tables.registry.engine(b"", "c1", "docker")
     life = desk.life_of(61)
     assert life is not None
     life.stays.clear()
-    tables.membership.accept(life, Stay(life.born, container, Evidence.CGROUP))
+    tables.membership.accept(life, Residence(life.born, container, Evidence.CGROUP))
     assert desk.ask(pid=61, id="c2") == "EEXIST"
     assert desk.ask(pid=61, id="c1") == str(derive_contid("c1"))
     assert desk.world.event(61, 1).evidence == (Evidence.REGISTERED,)
@@ -200,4 +200,4 @@ def test_the_host_is_host() -> None:
     desk = Desk()
     life = desk.life_of(ASKER)
     assert life is not None
-    assert desk.world.tables.provenance.of(life, Stamp(desk.world.ms, 0)).status is Status.HOST
+    assert desk.world.tables.attributor.of(life, Stamp(desk.world.ms, 0)).status is Status.HOST

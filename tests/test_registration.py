@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.model import CONTID_UNSET, ContId
-from annotator.registration import Defect, Granted, Netns, Refused, Rules, Task, Version, parse
+from tests.kernel_rules import Defect, Granted, Netns, Refused, Rules, Task, Version, parse
 from tests.scoring import SAMPLES
 
 ONE, TWO, THREE = ContId(1), ContId(2), ContId(3)

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from annotator.core.model import CONTID_UNSET, ContId, Named, Stamp, Status
 from annotator.core.registry import Registry, derive_contid
-from annotator.registration import Defect, Task, Version
 from tests.degrade import without_contids
+from tests.kernel_rules import Defect, Task, Version
 from tests.patched_kernel import PatchedKernel
 from tests.scoring import Answers
 

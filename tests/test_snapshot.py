@@ -13,16 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from annotator.core.corroboration import Shown, Support
+from annotator.core.corroboration import Corroboration, Shown
 from annotator.core.errors import StoreError
-from annotator.core.lifetimes import Hint, Life, Node, Processes
-from annotator.core.membership import Inside, Intent, Membership, Stay
+from annotator.core.lifetimes import ForkHint, Node, ProcessLifetime, ProcessTable
+from annotator.core.membership import Membership, Occupants, PendingOperation, Residence
 from annotator.core.model import OWN_SESSION, Attribution, Container, Event, Stamp
 from annotator.core.registry import Containers, Registry
 from annotator.core.stats import Stats
 from annotator.engine.factory import Options, form_of
 from annotator.engine.pipeline import Pipeline, Tables
-from annotator.events import Grouper, Serials, StreamClock
+from annotator.events import EventAssembler, Serials, StreamClock
 from annotator.formats import json
 from annotator.formats.raw import Raw
 from annotator.formats.record import Record
@@ -165,7 +165,19 @@ CACHES = {"net_answer", "self_answer", "token", "answer_by"}
 """What is rebuilt when it is asked for, or follows from the answer."""
 
 
-BY_IDENTITY = (Life, Hint, Node, Container, Containers, Inside, Processes, Registry, Membership, Support, Shown)
+BY_IDENTITY = (
+    ProcessLifetime,
+    ForkHint,
+    Node,
+    Container,
+    Containers,
+    Occupants,
+    ProcessTable,
+    Registry,
+    Membership,
+    Corroboration,
+    Shown,
+)
 """Objects that are compared with `is`, or changed in place; all else is a value."""
 
 
@@ -212,12 +224,12 @@ def test_everything_is_there_again(case: str, tmp_path: Path) -> None:
 
 
 SAVED: dict[type, set[str]] = {
-    Life: {*AS_IT_IS, "parent", "stays", "intent", "answer", *CACHES},
-    Hint: {"stamp", "parent", "child", "ns", "epoch", "sibling"},
+    ProcessLifetime: {*AS_IT_IS, "parent", "stays", "intent", "answer", *CACHES},
+    ForkHint: {"stamp", "parent", "child", "ns", "epoch", "sibling"},
     Node: {"now", "past", "hints", "boot", "epoch", "forks", "exits", "moves"},
-    Stay: set(Stayed._fields),
-    Intent: {"since", "command", "who", "how", "inside", "node"},
-    Inside: {"init", "owner", "members", "limit", "dropped"},
+    Residence: set(Stayed._fields),
+    PendingOperation: {"since", "command", "who", "how", "inside", "node"},
+    Occupants: {"init", "owner", "members", "limit", "dropped"},
     Containers: {"boot", "by_contid", "by_id", "remembered"},
     StreamClock: {"now", "_doubt", "_doubts"},
     Serials: {"highest", "_gaps"},
@@ -225,12 +237,12 @@ SAVED: dict[type, set[str]] = {
     | {"targets", "src", "dst", "netns", "vpid"},  # never of the last answer about a life
     Event: {"key", "node", "stamp", "lines", "at", "seen", "held", "closed", "reversed", "dropped", "splits"},
     Tables: {"processes", "registry", "membership", "provenance"},
-    Processes: {"nodes", "max_lives", "keep_all", "evicted", "_work"},
+    ProcessTable: {"nodes", "max_lives", "keep_all", "evicted", "_work"},
     Registry: {"nodes", "max_containers", "version"},
     Membership: {"processes", "registry", "version", "inside", "unsure", "support", "refused", "tentative"},
-    Support: {"known"},
+    Corroboration: {"known"},
     Shown: {"inside", "elsewhere"},
-    Grouper: {"clock", "open", "runs", "recent", "serials", "_current", "_checked_ms", "_second", "_ms", "_next"}
+    EventAssembler: {"clock", "open", "runs", "recent", "serials", "_current", "_checked_ms", "_second", "_ms", "_next"}
     | {"_key", "_append", "_held"}  # follow from others
     | {"_closed"}  # empty between two calls
     | {"completes", "stats", "timeout_ms", "max_open", "max_records", "max_lines"}
@@ -241,12 +253,13 @@ SAVED: dict[type, set[str]] = {
 
 @pytest.mark.parametrize("kind", SAVED, ids=lambda kind: kind.__name__)
 def test_no_part_of_the_state_is_forgotten(kind: type) -> None:
-    """Who adds an attribute to the state says here that it is saved (in `annotator.snapshot`), or needs not be."""
+    """Who adds an attribute to the state says here that it is saved (in `annotator.storage`), or needs not be."""
     tables = Tables()
     stamp = Stamp(0, 0)
     made = {
-        Event: Event(b"", b"", stamp, b""), Tables: tables, Processes: tables.processes, Registry: tables.registry,
-        Membership: tables.membership, Support: tables.membership.support, Grouper: Grouper({}, Stats()),
+        Event: Event(b"", b"", stamp, b""), Tables: tables, ProcessTable: tables.processes, Registry: tables.registry,
+        Membership: tables.membership, Corroboration: tables.membership.support,
+        EventAssembler: EventAssembler({}, Stats()),
     }  # fmt: skip
     names = getattr(kind, "_fields", None) or getattr(kind, "__slots__", None) or vars(made[kind])
     here = {*names, *(name for name, value in vars(Event).items() if kind is Event and not callable(value))}

@@ -378,7 +378,8 @@ def test_what_waits_is_bounded(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from annotator.store import Entry, Header, Journal
+from annotator.storage.format import Entry, Header
+from annotator.storage.journal import Journal
 journal = Journal(Path(sys.argv[1]), Header(b"n", "b", 0, 100))
 for n in range(10**9):
     journal.append(Entry(n, n, "k", {"fill": b"f" * (n % 997)}))

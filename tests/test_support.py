@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from annotator.core.corroboration import LIMIT, SHARERS, Support
+from annotator.core.corroboration import LIMIT, SHARERS, Corroboration
 from annotator.core.model import (
     Booted,
     Evidence,
@@ -13,11 +13,11 @@ from annotator.core.model import (
     Mark,
     Moved,
     Ns,
-    Reading,
     Reason,
     Role,
     Stamp,
     Status,
+    Translation,
 )
 from tests.world import World, where
 
@@ -123,9 +123,9 @@ def test_what_is_nested_may_run_the_programs_around_it(world: World) -> None:
 
 def test_nodes_and_boots_are_apart(world: World) -> None:
     """A device number means nothing on another machine, nor after a boot."""
-    world.event(5, 1, Booted(), reading=Reading(None), node=b"")
+    world.event(5, 1, Booted(), reading=Translation(None), node=b"")
     assert world.tables.membership.support.known == {}
-    support = Support()
+    support = Corroboration()
     support.weigh(b"one", (ROOT_A,), world.event(11, 10))
     assert {node for node, _ in support.known} == {b"one"}
 
@@ -145,9 +145,9 @@ def test_a_mark_of_many_tells_nothing() -> None:
         world.container(pid, f"c{number}")
         world.event(pid + 1, pid, runs(pid + 1, shared))
     assert world.event(102, 101, runs(102, shared)).evidence == (Evidence.PPID,)
-    support = Support()
-    unknown = world.tables.provenance.attribute(
-        Reading(None), None, b"", world.tables.processes.nodes[b""].now[101].born
+    support = Corroboration()
+    unknown = world.tables.attributor.attribute(
+        Translation(None), None, b"", world.tables.processes.nodes[b""].now[101].born
     )
     for number in range(LIMIT + 5):
         support.weigh(b"", (Mark(Evidence.OVERLAY, b"%d" % number),), unknown)

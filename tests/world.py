@@ -14,9 +14,9 @@ from annotator.core.model import (
     Forked,
     Moved,
     Ns,
-    Reading,
     Role,
     Stamp,
+    Translation,
 )
 from annotator.engine.pipeline import Tables
 
@@ -36,7 +36,7 @@ class World:
 
     def event(
         self, pid: int, ppid: int, *facts: Fact, uid: int = 0, ses: int = UNSET_ID, ms: int | None = None,
-        node: bytes = b"", exe: bytes = b"/bin/true", reading: Reading | None = None,
+        node: bytes = b"", exe: bytes = b"/bin/true", reading: Translation | None = None,
     ) -> Attribution:  # fmt: skip
         """One event of a process: its answer, before its facts were applied."""
         self.serial += 1
@@ -44,7 +44,7 @@ class World:
         stamp = Stamp(self.ms if ms is None else ms, self.serial)
         actor = Actor(pid, ppid, 1000, uid, ses, exe=exe)
         life = self.tables.processes.see(node, actor, stamp)
-        answer = self.tables.provenance.attribute(reading or Reading(actor, facts), life, node, stamp)
+        answer = self.tables.attributor.attribute(reading or Translation(actor, facts), life, node, stamp)
         for fact in facts:
             self.tables.membership.apply(fact, life, actor, node, stamp)
         return answer

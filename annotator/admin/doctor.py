@@ -122,9 +122,9 @@ def engines(machine: Machine) -> Iterator[Finding]:
         yield skipped("engines", f"{machine.root}: {err.strerror}")
         return
     try:
-        known = plugin_client.scan()
+        known = asked.scan()
     finally:
-        plugin_client.close()
+        asked.close()
     counts = Counter(one.engine or "unknown" for one in known)
     if not counts:
         yield note("engines", "no container is known to any engine whose files can be read")
@@ -138,11 +138,13 @@ def security(machine: Machine) -> Iterator[Finding]:
         yield warning(
             "SELinux",
             "enforcing: a plugin runs as auditd_t, which may not look at other domains' processes",
-            f"See {layout.DOC}/selinux.md; denials: ausearch -m AVC -c {Path(layout.PROGRAM).name}",
+            f"See {install_plan.DOC}/selinux.md; denials: ausearch -m AVC -c {Path(install_plan.PROGRAM).name}",
         )
     profiles = machine.text("/sys/kernel/security/apparmor/profiles") or ""
     if any(line.startswith(("auditd ", "/usr/sbin/auditd ", "/sbin/auditd ")) for line in profiles.splitlines()):
-        yield note("AppArmor", "auditd has a profile, which its plugins inherit", f"See {layout.DOC}/apparmor.md.")
+        yield note(
+            "AppArmor", "auditd has a profile, which its plugins inherit", f"See {install_plan.DOC}/apparmor.md."
+        )
 
 
 def disks(machine: Machine, configured: Config | None) -> Iterator[Finding]:
@@ -240,9 +242,9 @@ def worst(found: list[Finding]) -> Level:
 def _config(machine: Machine) -> tuple[Config | None, list[Finding]]:
     path = machine.path(install_plan.CONFIG)
     if not path.exists():
-        return config.Config(), [note("config", f"{layout.CONFIG} is not there: the defaults hold")]
+        return config.Config(), [note("config", f"{install_plan.CONFIG} is not there: the defaults hold")]
     try:
-        return config.load(path), [ok("config", f"{layout.CONFIG} is usable")]
+        return config.load(path), [ok("config", f"{install_plan.CONFIG} is usable")]
     except AnnotatorError as err:
         return None, [bad("config", err.what, err.advice)]
 

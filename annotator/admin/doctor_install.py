@@ -24,7 +24,7 @@ def installed(machine: Machine) -> Iterator[Finding]:
     except AnnotatorError as err:
         yield bad("install", err.what, err.advice)
         return
-    name = f"{directory}/{layout.STANZA}"
+    name = f"{directory}/{install_plan.STANZA}"
     text = machine.text(name)
     if text is None:
         yield bad(

@@ -55,7 +55,8 @@ def config_page(example: str) -> str:
     out = [_head("annotator.toml", 5, "configuration of audisp-contid"), ".SH DESCRIPTION"]
     out.append(
         _paragraphs(
-            f"{layout.CONFIG} is a TOML file. Every key may be left out. An unknown key is an error, and so is a file, "
+            f"{install_plan.CONFIG} is a TOML file. Every key may be left out. "
+            "An unknown key is an error, and so is a file, "
             "or a directory it is in, that others than root may write: what it says is done by root.\n\n"
             "The unit of a number is in its name: _s seconds, _ms milliseconds, _mib units of 1048576 bytes. "
             "`audisp-contid --check-config` says whether a file can be used. "
@@ -81,11 +82,13 @@ def plugin_page(template: str) -> str:
     stanza = install_plan.stanza(install_plan.PROGRAM).decode().partition("\n")[2]
     files = {
         install_plan.CONFIG: "the configuration, annotator.toml(5)",
-        f"{layout.PLUGINS[0]}/{layout.STANZA}": f"the stanza; before auditd 3.0 it is in {layout.PLUGINS[1]}",
-        f"{layout.RULES}/7?-annotator-*.rules": "audit rules",
-        f"{layout.LOGS}/": "where the default output is",
-        f"{layout.STATE}/": "what survives a restart, and the counters",
-        f"{layout.RUN}/control": "the socket for registrations and questions",
+        f"{install_plan.PLUGINS[0]}/{install_plan.STANZA}": (
+            f"the stanza; before auditd 3.0 it is in {install_plan.PLUGINS[1]}"
+        ),
+        f"{install_plan.RULES}/7?-annotator-*.rules": "audit rules",
+        f"{install_plan.LOGS}/": "where the default output is",
+        f"{install_plan.STATE}/": "what survives a restart, and the counters",
+        f"{install_plan.RUN}/control": "the socket for registrations and questions",
         install_plan.MANIFEST: "what `annotator install` wrote",
     }
     listed = "\n".join(f".TP\n.I {escape(path)}\n{escape(words)}" for path, words in files.items())

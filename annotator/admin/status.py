@@ -16,7 +16,7 @@ from annotator.admin.machine import Running, running
 from annotator.core.errors import AnnotatorError, StoreError
 from annotator.core.stats import Stats
 from annotator.engine.pipeline import Tables
-from annotator.events import Grouper
+from annotator.events import EventAssembler
 from annotator.linux.backend import Linux
 from annotator.storage.checkpoint_restore import restore
 from annotator.storage.state import load_state
@@ -217,7 +217,7 @@ def _containers(
         saved = load_state(path)
         if saved is None or (boot and saved[0].boot and saved[0].boot != boot):
             return [], None
-        restore(path, saved[0], tables, Grouper(Linux().completes, Stats(), ordered=True))
+        restore(path, saved[0], tables, EventAssembler(Linux().completes, Stats(), ordered=True))
     except FileNotFoundError:
         return [], None
     except (OSError, StoreError) as err:

@@ -20,12 +20,12 @@ from annotator.aix.interpret import interpret
 from annotator.aix.record import Form, wpar_name
 from annotator.aix.wpar import SECOND_MS, UNTIMED, Inventory
 from annotator.core.contracts import Place, known_as
-from annotator.core.model import NO_PID, Container, EngineCommand, Evidence, Placed, Reading, Reason, Role
+from annotator.core.model import NO_PID, Container, EngineCommand, Evidence, Reason, RecordedPlace, Role, Translation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from annotator.aix.facts import StatedWpar, Translation, WparCommand
+    from annotator.aix.facts import RecordTranslation, StatedWpar, WparCommand
     from annotator.aix.grouping import OwnTail
     from annotator.aix.listing import Listing
     from annotator.aix.record import Record
@@ -116,10 +116,10 @@ class Aix:
         self.inside = self.later.of_path(path) or (found[1] if found else "")
         self.inside_evidence = Evidence.INFERRED
 
-    def read(self, event: Event) -> Reading:
+    def read(self, event: Event) -> Translation:
         """Translate one record; what it says of the lives of WPARs goes to the inventory."""
         if not isinstance(event, RecordEvent):
-            return Reading(None)
+            return Translation(None)
         record = event.record
         told = event.told = translate(record, self.formats)
         self._observe(record.time_ms)
@@ -159,28 +159,28 @@ class Aix:
             found = self._others[node] = Inventory(node)
         return found
 
-    def _place(self, record: Record, said: StatedWpar | None, inventory: Inventory) -> Placed | None:
+    def _place(self, record: Record, said: StatedWpar | None, inventory: Inventory) -> RecordedPlace | None:
         """Where the record says it was; None when it says nothing and its process may be known otherwise."""
         name, evidence = (said.name, said.evidence) if said is not None else ("", Evidence.TRAIL)
         if self.inside:
             if name not in ("", "Global", self.inside):
-                return Placed(None, Evidence.CONFLICT, Reason.AMBIGUOUS)
+                return RecordedPlace(None, Evidence.CONFLICT, Reason.AMBIGUOUS)
             name, evidence = self.inside, self.inside_evidence
         if not name:
-            return None if _has_lineage(record) else Placed(None, Evidence.INFERRED, Reason.NOT_SEEN)
+            return None if _has_lineage(record) else RecordedPlace(None, Evidence.INFERRED, Reason.NOT_SEEN)
         loose = evidence is Evidence.INFERRED and not self.inside and record.form is not Form.BINARY  # it may be a tail
         found = inventory.container_for(name, record.time_ms, exact=not record.ambiguous)
         if found is None:
-            return Placed(None, evidence, Reason.HIDDEN)
+            return RecordedPlace(None, evidence, Reason.HIDDEN)
         if found == "global":
-            return Placed(None, evidence, Reason.AMBIGUOUS if loose else None)
+            return RecordedPlace(None, evidence, Reason.AMBIGUOUS if loose else None)
         if inventory is self.inventory and found.contid is None and self.later.knows(name):
             late = self.later.container_for(name, record.time_ms, exact=False)
             found = late if isinstance(late, Container) else found
         also = Evidence.INFERRED if loose else None
         if found.contid is not None and not loose:
             also = inventory.evidence(found, record.time_ms)
-        return Placed(found, evidence, also=also)
+        return RecordedPlace(found, evidence, also=also)
 
     # --- the lives of WPARs -------------------------------------------------------------------------------------
 
@@ -232,7 +232,7 @@ def _has_lineage(record: Record) -> bool:
     return record.pid is not None and record.pid > 2 and record.ppid != 2
 
 
-def _entering(told: Translation) -> Iterable[Fact]:
+def _entering(told: RecordTranslation) -> Iterable[Fact]:
     """`clogin`: who runs it in Global is about to be in the WPAR, as the records that follow will say."""
     for command in told.commands:
         if command.verb is Verb.ENTER and command.name and command.pid != NO_PID:

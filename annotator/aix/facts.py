@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from annotator.aix import tail_format
 from annotator.aix.record import GLOBAL, Form, Record, user_id, wpar_name
-from annotator.core.model import NO_PID, Actor, Evidence, Executed, Exited, Fact, Forked, Gap, Reading, Rooted
+from annotator.core.model import NO_PID, Actor, Evidence, Executed, Exited, Fact, Forked, Gap, RootChanged, Translation
 
 
 class StatedWpar(NamedTuple):
@@ -53,10 +53,10 @@ class WparCommand(NamedTuple):
     how: str
 
 
-class Translation(NamedTuple):
+class RecordTranslation(NamedTuple):
     """One record, translated."""
 
-    reading: Reading
+    reading: Translation
     wpar: StatedWpar | None
     commands: tuple[WparCommand, ...] = ()
     tail: tail_format.Tail | None = None
@@ -81,7 +81,7 @@ _WITH_VALUE = {b"startwpar": b"", b"stopwpar": b"tn", b"rebootwpar": b"t", b"rmw
 pages). A wrong entry makes a wrong name, which the inventory then does not confirm."""
 
 
-def translate(record: Record, formats: tail_format.Formats = tail_format.BUILT_IN) -> Translation:
+def translate(record: Record, formats: tail_format.Formats = tail_format.BUILT_IN) -> RecordTranslation:
     """What one record says. Never raises for bad bytes: what cannot be read gives no fact."""
     tail = read_tail(record, formats)
     pid = NO_PID if record.pid is None else record.pid
@@ -96,7 +96,7 @@ def translate(record: Record, formats: tail_format.Formats = tail_format.BUILT_I
         targets = (target,) if target is not None and target > 0 else ()
     if record.ok is not False:
         facts, commands = _changes(record, tail, pid)
-    return Translation(Reading(_actor(record, tail, pid), tuple(facts), targets), wpar, commands, tail)
+    return RecordTranslation(Translation(_actor(record, tail, pid), tuple(facts), targets), wpar, commands, tail)
 
 
 def read_tail(record: Record, formats: tail_format.Formats) -> tail_format.Tail | None:
@@ -135,7 +135,7 @@ def _changes(record: Record, tail: tail_format.Tail | None, pid: int) -> tuple[l
         case b"PROC_Execute":
             return _execute(record, tail, pid)
         case b"FS_Chroot":
-            return ([Rooted(pid)] if pid != NO_PID else []), ()
+            return ([RootChanged(pid)] if pid != NO_PID else []), ()
         case b"AUD_It":
             # Auditing was switched: what happened around it may not be in the trail. The values of cmd are not public.
             return [Gap(0)], ()

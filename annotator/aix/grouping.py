@@ -21,7 +21,7 @@ from annotator.core.model import Event, Stamp
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from annotator.aix.facts import Translation
+    from annotator.aix.facts import RecordTranslation
     from annotator.aix.record import Passed, Piece
     from annotator.aix.trail import Names
     from annotator.core.stats import Stats
@@ -45,7 +45,7 @@ _BINARY = (
 class RecordEvent(Event):
     """One record, as an event. `told` is what it says, once the backend has read it."""
 
-    told: Translation | None = None
+    told: RecordTranslation | None = None
 
     def __init__(self, record: Record, ordinal: int, lines: list[bytes]) -> None:
         ms = record.time_ms

@@ -14,7 +14,7 @@ from annotator.aix.record import Form, user_id
 from annotator.core.model import UNSET_ID
 
 if TYPE_CHECKING:
-    from annotator.aix.facts import Translation
+    from annotator.aix.facts import RecordTranslation
     from annotator.aix.record import Record
     from annotator.core.model import Event
 
@@ -98,7 +98,7 @@ def _event(record: Record) -> dict[str, Any]:
     return found
 
 
-def _process(record: Record, told: Translation) -> dict[str, Any]:
+def _process(record: Record, told: RecordTranslation) -> dict[str, Any]:
     """`name` is the program that made the call: in PROC_Execute still the one before."""
     found: dict[str, Any] = {}
     if record.pid is not None and 0 <= record.pid <= _MAX_PID:
@@ -113,7 +113,7 @@ def _process(record: Record, told: Translation) -> dict[str, Any]:
     return found
 
 
-def _user(record: Record, told: Translation) -> dict[str, Any]:
+def _user(record: Record, told: RecordTranslation) -> dict[str, Any]:
     found: dict[str, Any] = {}
     real, login = user_id(record.ruser), user_id(record.login)
     if real != UNSET_ID:
@@ -128,7 +128,7 @@ def _user(record: Record, told: Translation) -> dict[str, Any]:
     return found
 
 
-def _record(record: Record, told: Translation) -> dict[str, Any]:
+def _record(record: Record, told: RecordTranslation) -> dict[str, Any]:
     """The columns as they stand in the trail, the tail as it is and, where its format is known, by its values."""
     names = ("event", "status", "login", "ruser", "command", "wpar", "host", "role", "privileges")
     found: dict[str, Any] = {name: _text(value) for name in names if (value := getattr(record, name)) is not None}

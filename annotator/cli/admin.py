@@ -42,7 +42,7 @@ dry_option = click.option(
 config_option = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help=f"The plugin's configuration; default {layout.CONFIG}.",
+    help=f"The plugin's configuration; default {install_plan.CONFIG}.",
 )
 as_json = click.option(
     "--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="Form."
@@ -199,7 +199,7 @@ def plain_lines(text: str) -> str:
 
 def _levels(given: str | None, made: manifest.Manifest) -> tuple[str, ...]:
     if given is None:
-        before = tuple(level for level, name in rules.LEVELS.items() if f"{layout.RULES}/{name}" in made.files)
+        before = tuple(level for level, name in rules.LEVELS.items() if f"{install_plan.RULES}/{name}" in made.files)
         return before if before or made.files else rules.DEFAULT
     if given.strip() == "none":
         return ()

@@ -6,43 +6,74 @@ events of a process have the same one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from annotator.core.contracts import NO_ENGINE
 from annotator.core.model import (
     NO_PID,
     Attribution,
     Chain,
+    Container,
     EngineCommand,
     Evidence,
     Executed,
     Flag,
     Mark,
-    Placed,
-    Reading,
     Reason,
+    RecordedPlace,
     Role,
     Stamp,
     Stated,
     Status,
     Target,
+    Translation,
 )
 
 if TYPE_CHECKING:
-    from annotator.core.lifetimes import Life
-    from annotator.core.membership import Membership, Stay
+    from annotator.core.lifetimes import ProcessLifetime
+    from annotator.core.membership import Membership, Residence
     from annotator.core.model import Netns
-    from annotator.history import Finding, Sightings
 
 NOTHING = Attribution(Status.NONE, reason=Reason.NO_SUBJECT)
 """The event names no process and no packet."""
+
+
+class Observation(NamedTuple):
+    """What was seen of a process at a time, outside the log; `stay` None: nothing, and `reason` says why.
+
+    `pid` is the process that was looked at: the process itself, or an ancestor.
+    """
+
+    stay: Residence | None
+    reason: Reason
+    pid: int = NO_PID
+
+
+class History(Protocol):
+    """What was seen outside the log, asked as of an event's stamp (see `annotator.history`)."""
+
+    def look(self, life: ProcessLifetime, stamp: Stamp, /, *, ask: bool = True, begins: bool = False) -> Observation:
+        """Where this process was. `ask`: the host may be read now. `begins`: the event begins a program."""
+        ...
+
+    def netns(self, life: ProcessLifetime, stamp: Stamp, exe: bytes, /) -> Netns | None:
+        """Its network namespace; None where it was not seen."""
+        ...
+
+    def owners(self, node: bytes, address: str, stamp: Stamp, /) -> tuple[Chain, ...] | Reason:
+        """The containers that had this address."""
+        ...
+
+    def unite(self, life: ProcessLifetime | None, held: Residence | None, seen: Container, /) -> Container:
+        """The registry's entry for a container that was seen: the log may know it under another name."""
+        ...
 
 
 WEAK = frozenset({Evidence.LINEAGE, Evidence.PPID, Evidence.INIT, Evidence.COMMAND})
 """What a look at the process itself can add to: it may be nested deeper than where it was born."""
 
 
-def _is_deeper(found: Stay, stay: Stay | None) -> bool:
+def _is_deeper(found: Residence, stay: Residence | None) -> bool:
     """Whether an answer adds to the one there is: none to X, X to what is nested in X."""
     if stay is None:
         return True
@@ -50,23 +81,23 @@ def _is_deeper(found: Stay, stay: Stay | None) -> bool:
     return inside is not None and (stay.container is None or stay.container in inside.chain()[1:])
 
 
-class Provenance:
+class Attributor:
     """Answers for events. `membership` has the rules, the tables and their version."""
 
-    def __init__(self, membership: Membership, sightings: Sightings | None = None) -> None:
+    def __init__(self, membership: Membership, observations: History | None = None) -> None:
         self.membership = membership
-        self.sightings = sightings
+        self.observations = observations
 
-    def attribute(self, reading: Reading, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
+    def attribute(self, reading: Translation, life: ProcessLifetime | None, node: bytes, stamp: Stamp) -> Attribution:
         """The answer for one event, as the tables stand before the event's own facts are applied."""
         answer = self._attribute(reading, life, node, stamp)
-        if reading.network and life is not None and reading.actor is not None and self.sightings is not None:
-            netns = self.sightings.netns(life, stamp, reading.actor.exe)
+        if reading.network and life is not None and reading.actor is not None and self.observations is not None:
+            netns = self.observations.netns(life, stamp, reading.actor.exe)
             return self._in_network(answer, life, netns) if netns is not None else answer
         return answer
 
     @staticmethod
-    def _in_network(answer: Attribution, life: Life, netns: Netns) -> Attribution:
+    def _in_network(answer: Attribution, life: ProcessLifetime, netns: Netns) -> Attribution:
         """The same answer with the network namespace: one object for all events that have it."""
         known = life.net_answer
         if known is not None and known[0] is answer and known[1].netns == netns:
@@ -75,7 +106,7 @@ class Provenance:
         life.net_answer = (answer, found)
         return found
 
-    def _attribute(self, reading: Reading, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
+    def _attribute(self, reading: Translation, life: ProcessLifetime | None, node: bytes, stamp: Stamp) -> Attribution:
         if reading.stated or reading.targets or reading.packet is not None or reading.placed is not None:
             if life is not None and reading.targets == (life.pid,) and not reading.stated and reading.placed is None:
                 return self.itself(life, stamp)
@@ -87,14 +118,14 @@ class Provenance:
                 return self.begun(life, fact.marks, stamp)
         return self.of(life, stamp)
 
-    def begun(self, life: Life, marks: tuple[Mark, ...], stamp: Stamp) -> Attribution:
+    def begun(self, life: ProcessLifetime, marks: tuple[Mark, ...], stamp: Stamp) -> Attribution:
         """The answer for the event that is the beginning of a program, which shows these marks."""
-        answer = self.of(life, stamp, begins=self.sightings is not None)
+        answer = self.of(life, stamp, begins=self.observations is not None)
         if (marks or life.support) and self.membership.begun(life, marks, answer, stamp):
             return self.of(life, stamp)
         return answer
 
-    def itself(self, life: Life, stamp: Stamp) -> Attribution:
+    def itself(self, life: ProcessLifetime, stamp: Stamp) -> Attribution:
         """A process that signals itself, as every Go program does all the time."""
         answer = self.of(life, stamp)
         known = life.self_answer
@@ -105,7 +136,7 @@ class Provenance:
         life.self_answer = (answer, itself)
         return itself
 
-    def of(self, life: Life, stamp: Stamp, *, begins: bool = False) -> Attribution:
+    def of(self, life: ProcessLifetime, stamp: Stamp, *, begins: bool = False) -> Attribution:
         """The answer for one process at one time. `begins`: for the event that is the beginning of a program."""
         answer = life.answer
         if (
@@ -116,8 +147,8 @@ class Provenance:
         ):
             return answer
         stay = self.membership.where(life, stamp)
-        if self.sightings is not None and (stay is None or begins or stay.evidence in WEAK):
-            found = self._seen(self.sightings, life, stay, stamp, begins=begins)
+        if self.observations is not None and (stay is None or begins or stay.evidence in WEAK):
+            found = self._seen(self.observations, life, stay, stamp, begins=begins)
             if found.stay is not None and _is_deeper(found.stay, stay):
                 since = found.stay.since if stay is None else max(stay.since, found.stay.since)
                 stay = self.membership.accept(life, found.stay._replace(since=since))
@@ -132,17 +163,19 @@ class Provenance:
             life.answer_version = life.answer_by.version
         return answer
 
-    def _seen(self, sightings: Sightings, life: Life, stay: Stay | None, stamp: Stamp, *, begins: bool) -> Finding:
+    def _seen(
+        self, observations: History, life: ProcessLifetime, stay: Residence | None, stamp: Stamp, *, begins: bool
+    ) -> Observation:
         """What was seen of it. A sandbox may be an engine's container: the log may know of who was looked at."""
-        found = sightings.look(life, stamp, ask=stay is None, begins=begins)
+        found = observations.look(life, stamp, ask=stay is None, begins=begins)
         inside = found.stay.container if found.stay is not None else None
         if found.stay is None or inside is None or inside.engine != NO_ENGINE:
             return found
         whose = life if found.pid == life.pid else self.membership.processes.at(life.node, found.pid, stamp)
         held = stay if whose is life else self.membership.where(whose, stamp) if whose is not None else None
-        return found._replace(stay=found.stay._replace(container=sightings.identities.unite(whose, held, inside)))
+        return found._replace(stay=found.stay._replace(container=observations.unite(whose, held, inside)))
 
-    def _answer(self, life: Life, stay: Stay | None) -> Attribution:
+    def _answer(self, life: ProcessLifetime, stay: Residence | None) -> Attribution:
         if stay is None:
             why, last = self._why(life), life.answer
             if last is not None and last.reason is why and last.key is not None and life.is_keyed(last.key):
@@ -159,7 +192,7 @@ class Provenance:
         evidence = (stay.evidence, *life.support)
         return Attribution(Status.CONTAINER, (chain,), evidence, flags=flags, session=stay.session, key=life.key)
 
-    def _why(self, life: Life) -> Reason:
+    def _why(self, life: ProcessLifetime) -> Reason:
         """Why nothing is proven of this life."""
         if life in self.membership.unsure:
             return Reason.TENTATIVE
@@ -172,7 +205,7 @@ class Provenance:
 
     # --- what the trail states, targets, packets ----------------------------------------------------------------
 
-    def _special(self, reading: Reading, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
+    def _special(self, reading: Translation, life: ProcessLifetime | None, node: bytes, stamp: Stamp) -> Attribution:
         by_target = {said.pid: said for said in reading.stated if said.pid != NO_PID}
         own = next((said for said in reading.stated if said.pid == NO_PID), None)
         if reading.placed is not None:
@@ -195,7 +228,7 @@ class Provenance:
         flags = (*answer.flags, Flag.CROSSED) if crossed and known else answer.flags
         return answer._replace(targets=targets, flags=flags)
 
-    def _stated(self, said: Stated, life: Life | None, node: bytes, stamp: Stamp) -> Attribution:
+    def _stated(self, said: Stated, life: ProcessLifetime | None, node: bytes, stamp: Stamp) -> Attribution:
         """A CONTAINER_ID record: the strongest word there is."""
         key = life.key if life is not None else None
         chains = self.chains(said, node, stamp, life)
@@ -209,9 +242,9 @@ class Provenance:
 
     def _addressed(self, answer: Attribution, packet: tuple[str, str], node: bytes, stamp: Stamp) -> Attribution:
         """A packet event also says whose its addresses are. That is the sender's word: it never says where it was."""
-        if self.sightings is None:
+        if self.observations is None:
             return answer
-        source, target = (self.sightings.owners(node, one, stamp) for one in packet)
+        source, target = (self.observations.owners(node, one, stamp) for one in packet)
         src = source if not isinstance(source, Reason) else ()
         dst = target if not isinstance(target, Reason) else ()
         if src or dst:
@@ -220,7 +253,9 @@ class Provenance:
             return answer._replace(reason=Reason.AMBIGUOUS)
         return answer
 
-    def _placed(self, said: Placed, reading: Reading, life: Life | None, stamp: Stamp) -> Attribution:
+    def _placed(
+        self, said: RecordedPlace, reading: Translation, life: ProcessLifetime | None, stamp: Stamp
+    ) -> Attribution:
         """The record says where it was. Who it names is remembered to be there."""
         key = life.key if life is not None else None
         if said.reason is not None:
@@ -251,7 +286,7 @@ class Provenance:
         answer = self.of(life, stamp)
         return Target(pid, answer.status, answer.chains, answer.reason)
 
-    def chains(self, said: Stated, node: bytes, stamp: Stamp, life: Life | None = None) -> tuple[Chain, ...]:
+    def chains(self, said: Stated, node: bytes, stamp: Stamp, life: ProcessLifetime | None = None) -> tuple[Chain, ...]:
         """Stated contids as containers. A single chain is that life's container from now on."""
         membership = self.membership
         if life is not None and len(said.chains) == 1 and said.chains[0]:

@@ -1,7 +1,7 @@
 """The contracts: what the core asks of a backend, and what a backend may ask of a machine.
 
 A backend translates one system's trail. It never decides where an event happened; it says what the event is about
-(`Reading`), where text may be added to it, and what its fields mean. The host view is the only road to a machine.
+(`Translation`), where text may be added to it, and what its fields mean. The host view is the only road to a machine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from annotator.core.model import Container, Event, Evidence, NetnsId, Ns, Reading, Reason
+    from annotator.core.model import Container, Event, Evidence, NetnsId, Ns, Reason, Translation
 
 
 SLACK_MS = 20
@@ -83,7 +83,7 @@ class Backend(Protocol):
     completes: Mapping[bytes, bool]
     """Record types after which an event is probably whole; empty where each record is an event."""
 
-    def read(self, event: Event) -> Reading:
+    def read(self, event: Event) -> Translation:
         """Translate: who acted, on whom, what the trail states, what changed. Never raises for bad bytes."""
         ...
 

@@ -48,7 +48,7 @@ class Verdict(NamedTuple):
 NOTHING: Final = Verdict()
 
 
-class Support:
+class Corroboration:
     """The marks of all nodes. A container that has ended has none: devices and categories are used again."""
 
     def __init__(self) -> None:

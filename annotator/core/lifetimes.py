@@ -1,9 +1,9 @@
 """Process lifetimes as intervals, out of records that may be missing, late, or before their cause.
 
-A pid is not a process: a `Life` is one process from birth to exit. Its records tell (pid, ppid, ses, auid); a fork
-record is only a hint, because `exit=` of clone is a pid of the caller's pid namespace, and binds when the child's own
-record shows the caller as its parent (with CLONE_PARENT: the caller's parent). A late fork sets the parent of a life
-that is known; it never starts one, nor revives one that has ended.
+A pid is not a process: a `ProcessLifetime` is one process from birth to exit. Its records tell (pid, ppid, ses, auid);
+a fork record is only a hint, because `exit=` of clone is a pid of the caller's pid namespace, and binds when the
+child's own record shows the caller as its parent (with CLONE_PARENT: the caller's parent). A late fork sets the parent
+of a life that is known; it never starts one, nor revives one that has ended.
 
 Budget: the rules of what is one life are read together, and end its token together.
 """
@@ -27,7 +27,7 @@ DEPTH = 64
 """How many ancestors of a life are kept."""
 
 
-class Life:
+class ProcessLifetime:
     """One process. `born` is a stamp; `bound` says that its parent is proven, by a fork record or by the host.
 
     The last group of fields belongs to `membership`, which keeps its answer with the life it is about.
@@ -56,7 +56,7 @@ class Life:
         self.ses = UNSET_ID
         self.uid = UNSET_ID
         self.exe = self.runs = b""
-        self.parent: Life | None = None
+        self.parent: ProcessLifetime | None = None
         self.bound = self.sibling = False
         self.hinted: Stamp | None = None
         self.ns: Ns | None = None
@@ -105,9 +105,9 @@ class Life:
             and key[4] is (self.ticks is not None)
         )
 
-    def ancestors(self) -> list[Life]:
+    def ancestors(self) -> list[ProcessLifetime]:
         """Parents, nearest first, as far as they are known (at most DEPTH)."""
-        found: list[Life] = []
+        found: list[ProcessLifetime] = []
         at = self.parent
         while at is not None and len(found) < DEPTH:
             found.append(at)
@@ -115,12 +115,14 @@ class Life:
         return found
 
 
-class Hint:
+class ForkHint:
     """A fork record whose child has not shown itself yet."""
 
     __slots__ = ("child", "epoch", "ns", "parent", "sibling", "stamp")
 
-    def __init__(self, stamp: Stamp, parent: Life, child: int, ns: Ns | None, epoch: int, *, sibling: bool) -> None:
+    def __init__(
+        self, stamp: Stamp, parent: ProcessLifetime, child: int, ns: Ns | None, epoch: int, *, sibling: bool
+    ) -> None:
         self.stamp = stamp
         self.parent = parent
         self.child = child
@@ -139,9 +141,9 @@ class Node:
     __slots__ = ("boot", "epoch", "exits", "forks", "hints", "moves", "now", "past")
 
     def __init__(self) -> None:
-        self.now: dict[int, Life] = {}
-        self.past: dict[int, list[Life]] = {}
-        self.hints: dict[int, list[Hint]] = {}
+        self.now: dict[int, ProcessLifetime] = {}
+        self.past: dict[int, list[ProcessLifetime]] = {}
+        self.hints: dict[int, list[ForkHint]] = {}
         self.boot = ""
         self.epoch = 0
         self.forks = False
@@ -149,7 +151,7 @@ class Node:
         self.moves = False
 
 
-class Processes:
+class ProcessTable:
     """All lives of all nodes. `max_lives` bounds what is kept per node: the longest unseen go first and are counted."""
 
     def __init__(self, *, max_lives: int = 131_072, keep_all: bool = False) -> None:
@@ -170,7 +172,7 @@ class Processes:
 
     # --- sightings ----------------------------------------------------------------------------------------------
 
-    def see(self, name: bytes, actor: Actor, stamp: Stamp) -> Life:
+    def see(self, name: bytes, actor: Actor, stamp: Stamp) -> ProcessLifetime:
         """The life that this record of a process belongs to; a new one when it can be none of those known."""
         node = self.nodes.get(name) or self.node(name)
         life = node.now.get(actor.pid)
@@ -184,7 +186,9 @@ class Processes:
                 return life
         return self._place(name, node, life, actor, stamp)
 
-    def _place(self, name: bytes, node: Node, life: Life | None, actor: Actor, stamp: Stamp) -> Life:
+    def _place(
+        self, name: bytes, node: Node, life: ProcessLifetime | None, actor: Actor, stamp: Stamp
+    ) -> ProcessLifetime:
         """The slow path of `see`."""
         self._work += 1
         if self._work >= 4096:
@@ -203,7 +207,7 @@ class Processes:
             return life
         if life is not None:
             self._bury(node, life)
-        life = Life(name, actor.pid, stamp)
+        life = ProcessLifetime(name, actor.pid, stamp)
         life.key_boot = node.boot
         node.now[actor.pid] = life
         if hint is None and node.forks and (parent := node.now.get(actor.ppid)) is not None:
@@ -213,7 +217,7 @@ class Processes:
             life.token = object()
         return life
 
-    def _is_same(self, node: Node, life: Life, actor: Actor, stamp: Stamp, hint: Hint | None) -> bool:
+    def _is_same(self, node: Node, life: ProcessLifetime, actor: Actor, stamp: Stamp, hint: ForkHint | None) -> bool:
         """Whether a record can be of this life: a re-used pid never is."""
         if life.end is not None and (stamp.ms > life.end.ms + SLACK_MS or (hint and hint.stamp > life.born)):
             return False
@@ -231,7 +235,7 @@ class Processes:
             return False
         return self._reparented(node, life, actor.ppid, stamp)
 
-    def _reparented(self, node: Node, life: Life, ppid: int, stamp: Stamp) -> bool:
+    def _reparented(self, node: Node, life: ProcessLifetime, ppid: int, stamp: Stamp) -> bool:
         """Whether `ppid` can have become the parent of an orphan: init, or an ancestor that reaps."""
         parent = life.parent or node.now.get(life.ppid)
         alive = parent is not None and parent.end is None and node.now.get(parent.pid) is parent
@@ -241,7 +245,7 @@ class Processes:
             return True
         return node.exits and parent is not None and parent.end is not None and parent.end.ms <= stamp.ms + SLACK_MS
 
-    def _update(self, node: Node, life: Life, actor: Actor, stamp: Stamp, hint: Hint | None) -> None:
+    def _update(self, node: Node, life: ProcessLifetime, actor: Actor, stamp: Stamp, hint: ForkHint | None) -> None:
         if hint is not None and not life.bound:
             self._bind(life, hint)
         if stamp > life.seen:
@@ -260,7 +264,7 @@ class Processes:
         if actor.exe:
             life.exe = life.runs = actor.exe
 
-    def _hint(self, node: Node, actor: Actor, stamp: Stamp, life: Life | None) -> Hint | None:
+    def _hint(self, node: Node, actor: Actor, stamp: Stamp, life: ProcessLifetime | None) -> ForkHint | None:
         """The newest fork record that can have made this process; it is used up."""
         hints = node.hints.get(actor.pid)
         if not hints:
@@ -281,7 +285,7 @@ class Processes:
         return None
 
     @staticmethod
-    def _orphaned(parent: Life, actor: Actor, life: Life | None) -> bool:
+    def _orphaned(parent: ProcessLifetime, actor: Actor, life: ProcessLifetime | None) -> bool:
         """Whether this can be a child of one that has ended: not who was born of whom it shows, and lives on."""
         if parent.end is None or not parent.tells_pids:
             return False
@@ -291,7 +295,7 @@ class Processes:
             return False
         return actor.ppid == 1 or any(actor.ppid == older.pid for older in parent.ancestors())
 
-    def _bind(self, life: Life, hint: Hint) -> bool:
+    def _bind(self, life: ProcessLifetime, hint: ForkHint) -> bool:
         """A fork record is now proven to be this life's birth; or not (False), where nothing true can say so."""
         parent = hint.parent
         if parent is life or life in parent.ancestors():
@@ -315,12 +319,12 @@ class Processes:
     # --- facts --------------------------------------------------------------------------------------------------
 
     def forked(
-        self, name: bytes, parent: Life, child: int, stamp: Stamp, ns: Ns | None, *, sibling: bool
-    ) -> Life | None:
+        self, name: bytes, parent: ProcessLifetime, child: int, stamp: Stamp, ns: Ns | None, *, sibling: bool
+    ) -> ProcessLifetime | None:
         """A fork record: binds a life that has shown itself already, else waits as a hint. Returns the bound life."""
         node = self.node(name)
         node.forks = True
-        hint = Hint(stamp, parent, child, ns, node.epoch, sibling=sibling)
+        hint = ForkHint(stamp, parent, child, ns, node.epoch, sibling=sibling)
         last, past = node.now.get(child), node.past.get(child)
         for life in (last, *reversed(past or ())) if last is not None or past else ():
             if life is None or life.bound or life.born.ms + SLACK_MS < stamp.ms:
@@ -340,18 +344,18 @@ class Processes:
             node.hints.pop(next(iter(node.hints)))
         return None
 
-    def begin(self, name: bytes, pid: int, stamp: Stamp) -> Life:
+    def begin(self, name: bytes, pid: int, stamp: Stamp) -> ProcessLifetime:
         """A process that is known to be another than the one that had this pid, but of which nothing else is known."""
         node = self.node(name)
         last = node.now.get(pid)
         if last is not None:
             self._bury(node, last)
-        life = node.now[pid] = Life(name, pid, stamp)
+        life = node.now[pid] = ProcessLifetime(name, pid, stamp)
         life.key_boot = node.boot
         life.epoch = node.epoch
         return life
 
-    def exited(self, name: bytes, life: Life, stamp: Stamp) -> None:
+    def exited(self, name: bytes, life: ProcessLifetime, stamp: Stamp) -> None:
         """The process is gone; it answers for late records a while longer."""
         self.node(name).exits = True
         life.token = None
@@ -372,7 +376,7 @@ class Processes:
 
     # --- questions ----------------------------------------------------------------------------------------------
 
-    def at(self, name: bytes, pid: int, stamp: Stamp) -> Life | None:
+    def at(self, name: bytes, pid: int, stamp: Stamp) -> ProcessLifetime | None:
         """The life that had this pid at that time, as far as is known. Changes nothing."""
         node = self.nodes.get(name)
         if node is None:
@@ -385,14 +389,14 @@ class Processes:
         return self._earlier(node, pid, stamp)
 
     @staticmethod
-    def _earlier(node: Node, pid: int, stamp: Stamp) -> Life | None:
+    def _earlier(node: Node, pid: int, stamp: Stamp) -> ProcessLifetime | None:
         for life in reversed(node.past.get(pid, ())):
             if life.born.ms <= stamp.ms + SLACK_MS and (life.end is None or stamp.ms <= life.end.ms + SLACK_MS):
                 return life
         return None
 
-    def _past_life(self, name: bytes, node: Node, actor: Actor, stamp: Stamp) -> Life:
-        life = Life(name, actor.pid, stamp)
+    def _past_life(self, name: bytes, node: Node, actor: Actor, stamp: Stamp) -> ProcessLifetime:
+        life = ProcessLifetime(name, actor.pid, stamp)
         life.end = stamp
         self._update(node, life, actor, stamp, None)
         node.past.setdefault(actor.pid, []).append(life)
@@ -400,7 +404,7 @@ class Processes:
 
     # --- bounds -------------------------------------------------------------------------------------------------
 
-    def _bury(self, node: Node, life: Life) -> None:
+    def _bury(self, node: Node, life: ProcessLifetime) -> None:
         life.token = None
         if life.end is None:
             life.end = life.seen

@@ -1,8 +1,8 @@
 """Who is in which container, as intervals: registration, inheritance, engine commands, entering.
 
-Each life has `Stay`s, its answers with the stamp from which they hold. A stay is only ever followed by a deeper one:
-none to X, X to Y nested in X. What is asked is resolved when asked, from the parent as of the birth, so that facts that
-come late still count. Host is an answer that needs proof, as a container does.
+Each life has `Residence`s, its answers with the stamp from which they hold. A residence is only ever followed by a
+deeper one: none to X, X to Y nested in X. What is asked is resolved when asked, from the parent as of the birth, so
+that facts that come late still count. Host is an answer that needs proof, as a container does.
 
 Budget: questions and facts are rules over the same few tables; apart, neither can be checked against the other.
 """
@@ -14,13 +14,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.core.contracts import SLACK_MS
-from annotator.core.corroboration import Support
+from annotator.core.corroboration import Corroboration
 from annotator.core.model import (
     CONTID_UNSET,
     OWN_SESSION,
     Actor,
     Attribution,
     Booted,
+    CapabilityProven,
     Chain,
     Container,
     ContId,
@@ -39,15 +40,14 @@ from annotator.core.model import (
     Ns,
     Registered,
     Role,
-    Rooted,
+    RootChanged,
     Session,
     Stamp,
-    Vouched,
 )
 from annotator.core.registry import Registry, derive_contid
 
 if TYPE_CHECKING:
-    from annotator.core.lifetimes import Life, Processes
+    from annotator.core.lifetimes import ProcessLifetime, ProcessTable
 
 
 VOUCHED_MS = 1000
@@ -56,7 +56,7 @@ there are 32,768 of them, in the seconds that a container needs to fork so often
 the sender for longer leaves the registration unproven."""
 
 
-class Stay(NamedTuple):
+class Residence(NamedTuple):
     """Where a life is from `since` on. `container` None: on the host (or `lost`: no longer certain)."""
 
     since: Stamp
@@ -68,7 +68,7 @@ class Stay(NamedTuple):
     epoch: int = 0
 
 
-class Intent(NamedTuple):
+class PendingOperation(NamedTuple):
     """What an engine's command line announced, and who called it. It becomes a stay by a change of namespaces."""
 
     since: Stamp
@@ -80,36 +80,36 @@ class Intent(NamedTuple):
 
 
 @dataclass(slots=True)
-class Inside:
+class Occupants:
     """By whom a container lives: its first process, who registered it, and every life that was seen inside.
 
     `dropped`: an op=drop was read while somebody we know of was alive inside; the kernel patches write such.
     """
 
-    init: Life | None = None
-    owner: Life | None = None
-    members: list[Life] = field(default_factory=list)
+    init: ProcessLifetime | None = None
+    owner: ProcessLifetime | None = None
+    members: list[ProcessLifetime] = field(default_factory=list)
     limit: int = 32
-    dropped: tuple[Life | None, Stamp] | None = None
+    dropped: tuple[ProcessLifetime | None, Stamp] | None = None
 
 
 class Membership:
     """Applies facts, answers `where`. The tables are the processes' and the registry's; this holds the rules."""
 
-    def __init__(self, processes: Processes, registry: Registry) -> None:
+    def __init__(self, processes: ProcessTable, registry: Registry) -> None:
         self.processes = processes
         self.registry = registry
         self.version = 0
-        self.inside: dict[Container, Inside] = {}
-        self.support = Support()
-        self.unsure: dict[Life, ContId] = {}
+        self.inside: dict[Container, Occupants] = {}
+        self.support = Corroboration()
+        self.unsure: dict[ProcessLifetime, ContId] = {}
         """Registrations whose result is not in the log, by target."""
         self.refused = 0
         self.tentative = 0
 
     # --- questions ----------------------------------------------------------------------------------------------
 
-    def where(self, life: Life, stamp: Stamp, depth: int = 0) -> Stay | None:
+    def where(self, life: ProcessLifetime, stamp: Stamp, depth: int = 0) -> Residence | None:
         """The stay that holds at `stamp`; None when nothing is proven."""
         for stay in reversed(life.stays):
             if stay.since <= stamp:
@@ -128,17 +128,17 @@ class Membership:
                 self.version += 1  # others may have asked for this one's container before it was seen
         return stay
 
-    def _still(self, life: Life, stay: Stay) -> Stay | None:
+    def _still(self, life: ProcessLifetime, stay: Residence) -> Residence | None:
         """Host holds only while nothing was lost; pid 1 and kernel threads are always host."""
         if stay.container is not None or stay.evidence is not Evidence.INIT or life.pid <= 2:
             return stay
         return stay if stay.epoch == self.processes.node(life.node).epoch else None
 
-    def _born(self, life: Life, stamp: Stamp, depth: int) -> Stay | None:
+    def _born(self, life: ProcessLifetime, stamp: Stamp, depth: int) -> Residence | None:
         """What a life has from its birth: its parent's container, or an engine's new one."""
         node = self.processes.node(life.node)
         if life.pid in (1, 2) or life.ppid == 2:
-            return Stay(life.born, None, Evidence.INIT, epoch=node.epoch)
+            return Residence(life.born, None, Evidence.INIT, epoch=node.epoch)
         parent = life.parent if life.bound else self.processes.at(life.node, life.ppid, stamp)
         if parent is None or parent is life:
             return None
@@ -150,24 +150,24 @@ class Membership:
         if above.container is None:
             proven = life.bound and node.moves and life.birth_epoch == node.epoch and life.ns == Ns.NONE
             proven = proven and self.intent(life) is None  # an engine may be about to put it into a cgroup
-            return Stay(life.born, None, Evidence.INIT, epoch=node.epoch) if proven else None
+            return Residence(life.born, None, Evidence.INIT, epoch=node.epoch) if proven else None
         if not life.bound and (parent.ses, parent.auid) != (life.ses, life.auid):
             return None  # a re-used pid, or a login: not to be told apart
         evidence = Evidence.LINEAGE if life.bound else Evidence.PPID
         if above.evidence in (Evidence.REGISTERED, Evidence.RECORD):
             evidence = Evidence.REGISTERED
-        return Stay(min(life.born, stamp), above.container, evidence, above.session, above.flags, epoch=node.epoch)
+        return Residence(min(life.born, stamp), above.container, evidence, above.session, above.flags, epoch=node.epoch)
 
-    def _made(self, life: Life, birth: Stamp, above: Container | None) -> Stay | None:
+    def _made(self, life: ProcessLifetime, birth: Stamp, above: Container | None) -> Residence | None:
         """A child that an engine bore into a new mount namespace is its container's init."""
         if not life.ns or not life.ns & Ns.MNT:
             return None
         intent = self.intent(life)
         if intent is None or intent.command.role is not Role.CREATE or intent.inside is not above:
             return None
-        return Stay(birth, self._container(intent, birth), Evidence.COMMAND, OWN_SESSION)
+        return Residence(birth, self._container(intent, birth), Evidence.COMMAND, OWN_SESSION)
 
-    def intent(self, life: Life, depth: int = 0) -> Intent | None:
+    def intent(self, life: ProcessLifetime, depth: int = 0) -> PendingOperation | None:
         """What was announced for this life: by its own command line, else by its parent's at its birth."""
         if life.intent is not None or depth > 16:
             return life.intent or None
@@ -183,7 +183,7 @@ class Membership:
 
     # --- facts --------------------------------------------------------------------------------------------------
 
-    def apply(self, fact: Fact, life: Life | None, actor: Actor | None, node: bytes, stamp: Stamp) -> None:
+    def apply(self, fact: Fact, life: ProcessLifetime | None, actor: Actor | None, node: bytes, stamp: Stamp) -> None:
         """Take note of one fact. `life` and `actor` are those of the event's process."""
         match fact:
             case Forked() if life is not None:
@@ -199,13 +199,13 @@ class Membership:
                 self.processes.node(node).moves = True
                 self._moved(fact, life, stamp)
                 self._doubt(life, stamp)
-            case Rooted() if life is not None:
+            case RootChanged() if life is not None:
                 self._rooted(life, stamp)
             case EngineCommand() if life is not None and actor is not None:
                 self._commanded(fact, life, actor, stamp)
             case Registered():
                 self._registered(fact, life, actor, node, stamp)
-            case Vouched() if life is not None:
+            case CapabilityProven() if life is not None:
                 life.vouched = stamp
             case Dropped():
                 self._dropped(fact, node, stamp)
@@ -222,7 +222,7 @@ class Membership:
             case _:
                 pass
 
-    def _may_boot(self, life: Life, actor: Actor | None, stamp: Stamp) -> bool:
+    def _may_boot(self, life: ProcessLifetime, actor: Actor | None, stamp: Stamp) -> bool:
         """A user-space record of a boot: not from inside a container, whose root can send one too."""
         stay = self.where(life, stamp)
         return actor is not None and actor.uid == 0 and (stay is None or stay.container is None)
@@ -232,14 +232,14 @@ class Membership:
         self.processes.gap(node)
         self.version += 1
 
-    def learn(self, life: Life, container: Container | None, stamp: Stamp) -> None:
+    def learn(self, life: ProcessLifetime, container: Container | None, stamp: Stamp) -> None:
         """The trail states where this life is (CONTAINER_ID): that is what its children inherit."""
         held = self.where(life, stamp)
         if container is not None and (held is None or held.container is not container):
             session = held.session if held is not None and held.container is not None else None
-            self._stay(life, Stay(stamp, container, Evidence.RECORD, session))
+            self._stay(life, Residence(stamp, container, Evidence.RECORD, session))
 
-    def stated(self, life: Life, contids: tuple[ContId, ...], stamp: Stamp) -> Chain:
+    def stated(self, life: ProcessLifetime, contids: tuple[ContId, ...], stamp: Stamp) -> Chain:
         """The containers the trail states for a life, nearest first: those it is known to be in, if the numbers agree.
 
         Else those that have the numbers now, and the life is there from now on.
@@ -255,7 +255,13 @@ class Membership:
         return chain
 
     def placed(
-        self, life: Life, container: Container | None, evidence: Evidence, stamp: Stamp, *, leaving: bool = False
+        self,
+        life: ProcessLifetime,
+        container: Container | None,
+        evidence: Evidence,
+        stamp: Stamp,
+        *,
+        leaving: bool = False,
     ) -> Session | None:
         """The trail says with each record where its process is: returns its session, and its children inherit both.
 
@@ -275,17 +281,17 @@ class Membership:
                     str(intent.since), intent.how, who.auid, who.ses, who.uid, _show(who.tty), _show(who.exe), who.pid
                 )
         if leaving or held is None or held.container is not container:
-            self._stay(life, Stay(stamp, container, evidence, session, lost=leaving))
+            self._stay(life, Residence(stamp, container, evidence, session, lost=leaving))
         return session
 
-    def _rebind(self, life: Life) -> None:
+    def _rebind(self, life: ProcessLifetime) -> None:
         """A late fork record named the parent: what was unknown, or known by ppid alone, may be better known now."""
         if life.stays and life.stays[0].evidence is Evidence.PPID:
             del life.stays[0]
         life.answer = None
         self.version += 1
 
-    def _stay(self, life: Life, stay: Stay) -> None:
+    def _stay(self, life: ProcessLifetime, stay: Residence) -> None:
         at = len(life.stays)
         while at and life.stays[at - 1].since > stay.since:
             at -= 1
@@ -300,7 +306,7 @@ class Membership:
 
     # --- who keeps a container alive ----------------------------------------------------------------------------
 
-    def _count_in(self, container: Container, life: Life) -> None:
+    def _count_in(self, container: Container, life: ProcessLifetime) -> None:
         """Note who is inside; those that have ended are dropped from the list when it has doubled."""
         for one in container.chain():
             found = self.inside.get(one)
@@ -308,7 +314,7 @@ class Membership:
                 if len(self.inside) >= self.registry.max_containers:
                     self.inside.pop(next(iter(self.inside)))
                 self._let_go()
-                found = self.inside[one] = Inside()
+                found = self.inside[one] = Occupants()
             found.members.append(life)
             if len(found.members) > found.limit:
                 found.members = [each for each in dict.fromkeys(found.members) if self._lives(each)]
@@ -321,10 +327,10 @@ class Membership:
             found.members = [each for each in dict.fromkeys(found.members) if self._lives(each)]
             found.limit = 2 * len(found.members) + 32
 
-    def _lives(self, life: Life) -> bool:
+    def _lives(self, life: ProcessLifetime) -> bool:
         return life.end is None and self.processes.node(life.node).now.get(life.pid) is life
 
-    def is_alive(self, container: Container, but: Life | None = None) -> bool:
+    def is_alive(self, container: Container, but: ProcessLifetime | None = None) -> bool:
         """Whether anybody who is known to be inside, or in a container nested in it, lives. `but` does not count."""
         found = self.inside.get(container)
         return found is not None and any(one is not but and self._lives(one) for one in found.members)
@@ -349,7 +355,7 @@ class Membership:
             return
         self._end(container, stamp)
 
-    def _is_over(self, container: Container, writer: Life | None) -> bool:
+    def _is_over(self, container: Container, writer: ProcessLifetime | None) -> bool:
         """Whether a number that is set now must have been free before: what it named then is another container.
 
         So it is when all that were known inside have ended, or when the last was dropped and is silent since. From V7
@@ -368,32 +374,32 @@ class Membership:
 
     # --- programs, engines ------------------------------------------------------------------------------------------
 
-    def _doubt(self, life: Life, stamp: Stamp) -> None:
+    def _doubt(self, life: ProcessLifetime, stamp: Stamp) -> None:
         """Another program, other namespaces: what the host view said before says nothing of what comes after."""
         life.changed = stamp
         for stay in reversed(life.stays):
             if stay.since <= stamp:
                 if stay.container is None and stay.evidence is Evidence.HOST_VIEW and not stay.lost:
-                    self._stay(life, Stay(stamp, None, Evidence.HOST_VIEW, lost=True))
+                    self._stay(life, Residence(stamp, None, Evidence.HOST_VIEW, lost=True))
                 return
 
-    def begun(self, life: Life, marks: tuple[Mark, ...], answer: Attribution, stamp: Stamp) -> bool:
+    def begun(self, life: ProcessLifetime, marks: tuple[Mark, ...], answer: Attribution, stamp: Stamp) -> bool:
         """It runs another program, which shows these marks; whether its answer is another one now."""
         support, against = self.support.weigh(life.node, marks, answer) if marks else ((), False)
         if against:
-            self._stay(life, Stay(stamp, None, Evidence.CONFLICT, lost=True))
+            self._stay(life, Residence(stamp, None, Evidence.CONFLICT, lost=True))
         elif support == life.support:
             return False
         life.support = support
         life.answer = None
         return True
 
-    def accept(self, life: Life, stay: Stay) -> Stay:
+    def accept(self, life: ProcessLifetime, stay: Residence) -> Residence:
         """What was seen of this life from outside the log, where the log itself proves nothing."""
         self._stay(life, stay._replace(epoch=self.processes.node(life.node).epoch))
         return stay
 
-    def _executed(self, fact: Executed, life: Life, stamp: Stamp) -> None:
+    def _executed(self, fact: Executed, life: ProcessLifetime, stamp: Stamp) -> None:
         life.vouched = None  # for what it did before
         stay = self.where(life, stamp)
         if stay is not None and stay.container is not None:
@@ -411,7 +417,7 @@ class Membership:
         life.programs += 1
         life.runs = fact.exe or life.runs
 
-    def _exited(self, life: Life, stamp: Stamp) -> None:
+    def _exited(self, life: ProcessLifetime, stamp: Stamp) -> None:
         life.vouched = None
         self.processes.exited(life.node, life, stamp)
         stay = self.where(life, stamp)
@@ -420,7 +426,7 @@ class Membership:
             if found is not None and found.init is life:
                 self._end(stay.container, stamp)
 
-    def _commanded(self, command: EngineCommand, life: Life, actor: Actor, stamp: Stamp) -> None:
+    def _commanded(self, command: EngineCommand, life: ProcessLifetime, actor: Actor, stamp: Stamp) -> None:
         """An engine's own executable ran with a command line that names a container."""
         stay = self.where(life, stamp)
         inside = stay.container if stay is not None else None
@@ -439,16 +445,16 @@ class Membership:
                 )
                 if inside is None:
                     self.registry.named(life.node, Named(command.id, command.name, command.image), owner=known.owner)
-        life.intent = Intent(stamp, command, who, how, inside, life.node)
+        life.intent = PendingOperation(stamp, command, who, how, inside, life.node)
 
-    def _moved(self, fact: Moved, life: Life, stamp: Stamp) -> None:
+    def _moved(self, fact: Moved, life: ProcessLifetime, stamp: Stamp) -> None:
         """A change of namespaces: makes an announced container, or enters one."""
         self._place(fact, life, stamp)
         life.moved = stamp
         if fact.ns & Ns.NET or fact.ns == Ns.NONE:
             life.net_moved = stamp
 
-    def _place(self, fact: Moved, life: Life, stamp: Stamp) -> None:
+    def _place(self, fact: Moved, life: ProcessLifetime, stamp: Stamp) -> None:
         stay = self.where(life, stamp)
         intent = self.intent(life)
         inside = stay.container if stay is not None else None
@@ -458,18 +464,18 @@ class Membership:
         role = intent.command.role
         if role is Role.CREATE and not fact.joined and fact.ns & Ns.MNT:
             container = self._container(intent, stamp)
-            self._stay(life, Stay(stamp, container, Evidence.COMMAND, OWN_SESSION))
+            self._stay(life, Residence(stamp, container, Evidence.COMMAND, OWN_SESSION))
         elif role is Role.ENTER and fact.joined and (fact.ns & Ns.MNT or fact.ns == Ns.NONE):
             self._entered(intent, life, stamp)
         elif role is Role.NAME:
             self._unannounced(fact, life, stay, stamp)
 
-    def _unannounced(self, fact: Moved, life: Life, stay: Stay | None, stamp: Stamp) -> None:
+    def _unannounced(self, fact: Moved, life: ProcessLifetime, stay: Residence | None, stamp: Stamp) -> None:
         """Nobody said what for: who was proven host is no longer so once its view of files or processes changes."""
         if stay is not None and stay.container is None and (fact.ns & (Ns.MNT | Ns.PID) or fact.ns == Ns.NONE):
-            self._stay(life, Stay(stamp, None, Evidence.INIT, lost=True))
+            self._stay(life, Residence(stamp, None, Evidence.INIT, lost=True))
 
-    def _entered(self, intent: Intent, life: Life, stamp: Stamp) -> None:
+    def _entered(self, intent: PendingOperation, life: ProcessLifetime, stamp: Stamp) -> None:
         command, who = intent.command, intent.who
         flags: tuple[Flag, ...] = ()
         if command.target > 0:
@@ -484,9 +490,9 @@ class Membership:
         else:
             container = self._find(intent)
         session = Session(str(stamp), intent.how, who.auid, who.ses, who.uid, _show(who.tty), _show(who.exe), life.pid)
-        self._stay(life, Stay(stamp, container, Evidence.COMMAND, session, flags))
+        self._stay(life, Residence(stamp, container, Evidence.COMMAND, session, flags))
 
-    def _entered_at(self, intent: Intent, life: Life, stamp: Stamp) -> Container | None:
+    def _entered_at(self, intent: PendingOperation, life: ProcessLifetime, stamp: Stamp) -> Container | None:
         """The container of the process whose namespaces were joined, by a pid of the caller's pid namespace.
 
         So it says something only of a caller in the first one: not from inside a container, nor of unknown birth.
@@ -497,16 +503,16 @@ class Membership:
         stay = self.where(target, stamp) if target is not None else None
         return stay.container if stay is not None else None
 
-    def _rooted(self, life: Life, stamp: Stamp) -> None:
+    def _rooted(self, life: ProcessLifetime, stamp: Stamp) -> None:
         """Mounts changed by an engine's child whose namespaces its clone3 hid: it is the container's init."""
         intent = self.intent(life)
         if intent is None or intent.command.role is not Role.CREATE or life.ns is not None or not life.bound:
             return
         stay = self.where(life, stamp)
         if stay is None or stay.container is intent.inside:
-            self._stay(life, Stay(stamp, self._container(intent, stamp), Evidence.COMMAND, OWN_SESSION))
+            self._stay(life, Residence(stamp, self._container(intent, stamp), Evidence.COMMAND, OWN_SESSION))
 
-    def _find(self, intent: Intent) -> Container:
+    def _find(self, intent: PendingOperation) -> Container:
         """The container that was entered: known, or older than the log and named by the command alone."""
         command = intent.command
         known = self.registry.known(intent.node, command.id, owner=command.uid, inside=intent.inside)
@@ -514,7 +520,7 @@ class Membership:
             return known
         return self.registry.engine(intent.node, command.id, command.engine, owner=command.uid, parent=intent.inside)
 
-    def _container(self, intent: Intent, stamp: Stamp) -> Container:
+    def _container(self, intent: PendingOperation, stamp: Stamp) -> Container:
         """The container that is made: the one just announced, or a new run of the same id."""
         command = intent.command
         found = self.registry.engine(
@@ -529,7 +535,9 @@ class Membership:
             found.version += 1
         return found
 
-    def _registered(self, fact: Registered, life: Life | None, actor: Actor | None, node: bytes, stamp: Stamp) -> None:
+    def _registered(
+        self, fact: Registered, life: ProcessLifetime | None, actor: Actor | None, node: bytes, stamp: Stamp
+    ) -> None:
         """A contid was asked for. Refused: nothing. Without its result: nothing yet, a CONTAINER_ID will confirm it.
 
         What the target had before is stated by the kernel in any case.
@@ -557,12 +565,12 @@ class Membership:
         if found is not None and self._is_over(found, writer):
             self._end(found, stamp)
         container = self.registry.registered(node, fact.contid, fact.outer, stamp)
-        self._stay(target, Stay(stamp, container, Evidence.REGISTERED, OWN_SESSION))
+        self._stay(target, Residence(stamp, container, Evidence.REGISTERED, OWN_SESSION))
         inside = self.inside[container]
         if inside.owner is None:
             inside.owner = writer
 
-    def _target(self, fact: Registered, node: bytes, stamp: Stamp) -> Life | None:
+    def _target(self, fact: Registered, node: bytes, stamp: Stamp) -> ProcessLifetime | None:
         """Who is registered: the child of a fork just before, even where the pid's last process was not seen to end."""
         life = self.processes.at(node, fact.pid, stamp)
         if life is not None and life.end is not None and life.end < stamp:
@@ -578,7 +586,7 @@ class Membership:
         return self.processes.see(node, Actor(fact.pid, parent, above.auid, above.uid, above.ses), stamp)
 
     def _registered_by_user(
-        self, fact: Registered, life: Life | None, actor: Actor | None, target: Life, stamp: Stamp
+        self, fact: Registered, life: ProcessLifetime | None, actor: Actor | None, target: ProcessLifetime, stamp: Stamp
     ) -> None:
         """A user-space record registers: believed only of a trusted sender, and only deeper.
 
@@ -599,9 +607,9 @@ class Membership:
         if container.start_ms is None:
             container.start_ms = stamp.ms
         session = held.session if held is not None and held.container is container else None
-        self._stay(target, Stay(stamp, container, Evidence.REGISTERED, session or OWN_SESSION))
+        self._stay(target, Residence(stamp, container, Evidence.REGISTERED, session or OWN_SESSION))
 
-    def _is_trusted(self, life: Life, actor: Actor | None, stamp: Stamp) -> bool:
+    def _is_trusted(self, life: ProcessLifetime, actor: Actor | None, stamp: Stamp) -> bool:
         """Uid 0 and proven host; or of unknown place, but the kernel has just vouched for it: for one record."""
         stay = self.where(life, stamp)
         if actor is None or actor.uid != 0:

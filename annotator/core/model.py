@@ -311,7 +311,7 @@ class Stated(NamedTuple):
     chains: tuple[tuple[ContId, ...], ...]
 
 
-class Placed(NamedTuple):
+class RecordedPlace(NamedTuple):
     """Where a trail that writes the place into each record (AIX) says its event was. `container` None is the host.
 
     `evidence` is how far the record can be believed; `also` what its container's number rests on, when it has one.
@@ -324,7 +324,7 @@ class Placed(NamedTuple):
     also: Evidence | None = None
 
 
-class Reading(NamedTuple):
+class Translation(NamedTuple):
     """One event, translated: its subjects, what the trail states of them, and its facts."""
 
     actor: Actor | None
@@ -334,13 +334,13 @@ class Reading(NamedTuple):
     packet: tuple[str, str] | None = None
     """Source and destination address of a packet event, as the sender wrote them."""
     tentative: bool = False
-    placed: Placed | None = None
+    placed: RecordedPlace | None = None
     """The answer itself, where the record has it."""
     network: bool = False
     """The event makes or uses a socket: in which network namespace its process was, is wanted."""
 
 
-class NoLife:
+class NoLifetime:
     """The life of a signature that was not asked for yet: no signature has its token."""
 
     token = object()
@@ -360,7 +360,7 @@ class Signature:
         self.actor = actor
         self.facts: dict[str, tuple[Fact, ...]] = {}
         self.written = b""
-        self.life: Any = NoLife
+        self.life: Any = NoLifetime
         self.token: object = self
         self.answer: Attribution | None = None
         self.suffix = b""
@@ -409,7 +409,7 @@ class Moved(NamedTuple):
     joined: bool  # setns(2) when true, unshare(2) when false
 
 
-class Rooted(NamedTuple):
+class RootChanged(NamedTuple):
     """The process changed its root or its mounts: pivot_root(2), mount(2). Proof only below an engine's command."""
 
     pid: int
@@ -452,7 +452,7 @@ class Registered(NamedTuple):
     old: tuple[ContId, ...] = ()
 
 
-class Vouched(NamedTuple):
+class CapabilityProven(NamedTuple):
     """The kernel let this process do what only a registrar could: CAP_AUDIT_CONTROL, first user and pid namespaces."""
 
     pid: int
@@ -489,5 +489,16 @@ class Gap(NamedTuple):
 
 
 Fact = (
-    Forked | Executed | Exited | Moved | Rooted | EngineCommand | Registered | Vouched | Dropped | Named | Booted | Gap
+    Forked
+    | Executed
+    | Exited
+    | Moved
+    | RootChanged
+    | EngineCommand
+    | Registered
+    | CapabilityProven
+    | Dropped
+    | Named
+    | Booted
+    | Gap
 )

@@ -15,14 +15,14 @@ from annotator.core.errors import UsageError
 from annotator.core.registry import derive_contid
 from annotator.core.stats import Stats
 from annotator.engine.observation_log import Loaded
-from annotator.history import Sightings
+from annotator.history import Observations
 from annotator.linux.engines import Engines
 from annotator.linux.host.recorded import recorded
 from annotator.linux.host.view import LinuxHost
 from annotator.storage.format import Header
 
 if TYPE_CHECKING:
-    from annotator.core.lifetimes import Processes
+    from annotator.core.lifetimes import ProcessTable
     from annotator.core.registry import Registry
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -72,7 +72,7 @@ def outside(
     journals: tuple[Path, ...],
     node: str,
     *,
-    processes: Processes | None = None,
+    processes: ProcessTable | None = None,
     stats: Stats | None = None,
 ) -> Loaded | None:
     """What a replay was given from outside its log; None when it was given nothing, as by default.
@@ -81,12 +81,12 @@ def outside(
     """
     if host == "none" and not journals:
         return None
-    sightings = Sightings(registry, processes=processes)
-    loaded = Loaded(sightings, stats or Stats())
+    observations = Observations(registry, processes=processes)
+    loaded = Loaded(observations, stats or Stats())
     for path in journals:
         loaded.load(path, node.encode())
     if host == "live":
-        sightings.host = live_host(node.encode())
+        observations.host = live_host(node.encode())
     elif host != "none":
         try:
             view, _ = recorded(Path(host), derive_contid, engines=Engines(Path(host), owners=False))
@@ -94,5 +94,5 @@ def outside(
             advice = "Name a folder with a recorded tree of /proc, as scripts/capture-sample makes one."
             raise UsageError(f"--host {host}: cannot be read: {err.strerror}", advice) from err
         for seen in view.processes():
-            sightings.observed(b"", seen)
+            observations.observed(b"", seen)
     return loaded

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.aix.listing import Listing
-    from annotator.history import Sightings
+    from annotator.history import Observations
     from annotator.storage.facts import Stored
 
 
@@ -132,8 +132,8 @@ class Loaded:
     `node` is whose they are, b"" where none says: of records of other nodes nothing is known.
     """
 
-    def __init__(self, sightings: Sightings, stats: Stats) -> None:
-        self.sightings = sightings
+    def __init__(self, observations: Observations, stats: Stats) -> None:
+        self.observations = observations
         self.stats = stats
         self.node = b""
         self.listings: list[Listing] = []
@@ -179,21 +179,21 @@ class Loaded:
                 )
         self.node = self.node or node
         if node:
-            self.sightings.names = (self.sightings.names or frozenset()) | known_as(node) | known_as(wanted)
+            self.observations.names = (self.observations.names or frozenset()) | known_as(node) | known_as(wanted)
 
     def _take(self, fact: Stored | None, ms: float) -> None:
-        sightings = self.sightings
+        observations = self.observations
         if isinstance(fact, HostProcess):
             inside = self._one(fact.container)
-            sightings.observed(b"", fact if inside is fact.container else replace(fact, container=inside))
+            observations.observed(b"", fact if inside is fact.container else replace(fact, container=inside))
         elif isinstance(fact, Forked):
-            sightings.forked(b"", fact.parent, fact.child, ms)
+            observations.forked(b"", fact.parent, fact.child, ms)
         elif isinstance(fact, Executed):
-            sightings.executed(b"", fact.pid, ms)
+            observations.executed(b"", fact.pid, ms)
         elif isinstance(fact, Exited):
-            sightings.exited(b"", fact.pid, ms)
+            observations.exited(b"", fact.pid, ms)
         elif isinstance(fact, HostNetwork):
-            sightings.addresses.read(fact)
+            observations.addresses.read(fact)
         elif isinstance(fact, Gap):
             self._gap()
         else:
@@ -202,8 +202,8 @@ class Loaded:
 
     def _gap(self) -> None:
         """From the last entry on nobody saw who ended: those that live on are seen again."""
-        for pid in self.sightings.living(b""):
-            self.sightings.exited(b"", pid, self._last_ms)
+        for pid in self.observations.living(b""):
+            self.observations.exited(b"", pid, self._last_ms)
 
     def _one(self, seen: Container | None) -> Container | None:
         """The same WPAR is one object; which other containers are one and the same is the registry's to say."""

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from annotator.core.attribution import Provenance
-from annotator.core.lifetimes import Life, Processes
+from annotator.core.attribution import Attributor
+from annotator.core.lifetimes import ProcessLifetime, ProcessTable
 from annotator.core.membership import Membership
-from annotator.core.model import Attribution, Event, Reading, Reason, Status
+from annotator.core.model import Attribution, Event, Reason, Status, Translation
 from annotator.core.registry import Registry
 from annotator.engine.quick import Quick, QuickRoad
-from annotator.events import Grouper, Missing, Stretch
+from annotator.events import EventAssembler, Missing, Stretch
 from annotator.formats.documents import Documents
 from annotator.formats.raw import Raw
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from annotator.core.contracts import Backend
     from annotator.core.stats import Stats
+    from annotator.history import Observations
 
 
 class Form(Protocol):
@@ -39,8 +40,8 @@ class Form(Protocol):
         ...
 
 
-class Groups(Protocol):
-    """What makes events of lines: `events.Grouper`, or a backend's own."""
+class Assembler(Protocol):
+    """What makes events of lines: `events.EventAssembler`, or a backend's own."""
 
     reversed_records: bool
 
@@ -61,10 +62,12 @@ class Groups(Protocol):
         ...
 
 
-class Watch(Protocol):
+class Observer(Protocol):
     """Is shown every decided event: what it says, whose it is, and the answer."""
 
-    def __call__(self, event: Event, reading: Reading, life: Life | None, answer: Attribution, /) -> None:
+    def __call__(
+        self, event: Event, reading: Translation, life: ProcessLifetime | None, answer: Attribution, /
+    ) -> None:
         """Take note."""
         ...
 
@@ -73,10 +76,20 @@ class Tables:
     """What is known: lives, containers, who is where. One per run; saved and restored by `store`."""
 
     def __init__(self, *, keep_all: bool = False) -> None:
-        self.processes = Processes(keep_all=keep_all)
+        self.processes = ProcessTable(keep_all=keep_all)
         self.registry = Registry()
         self.membership = Membership(self.processes, self.registry)
-        self.provenance = Provenance(self.membership)
+        self.attributor = Attributor(self.membership)
+        self._observations: Observations | None = None
+
+    @property
+    def observations(self) -> Observations | None:
+        """What was seen outside the log; None where nothing but the log is asked."""
+        return self._observations
+
+    @observations.setter
+    def observations(self, observations: Observations | None) -> None:
+        self._observations = self.attributor.observations = observations
 
 
 class Pipeline:
@@ -91,10 +104,10 @@ class Pipeline:
         form: Form,
         stats: Stats,
         *,
-        grouper: Groups | None = None,
+        grouper: Assembler | None = None,
         tables: Tables | None = None,
         keep: Callable[[Event, Attribution], bool] | None = None,
-        watch: Watch | None = None,
+        watch: Observer | None = None,
         reversed_records: bool = False,
     ) -> None:
         self.backend = backend
@@ -107,7 +120,7 @@ class Pipeline:
         self._lates: dict[int, tuple[Event, bytes]] = {}
         self._answered: Counter[Status | Reason] = Counter()
         self._quick = self._road() if keep is None and watch is None and grouper is None else None
-        self.grouper = grouper or Grouper(
+        self.grouper = grouper or EventAssembler(
             backend.completes,
             stats,
             ordered=form.ordered,
@@ -119,14 +132,14 @@ class Pipeline:
 
     def _road(self) -> QuickRoad | None:
         """The quick road, where the backend has one."""
-        form, provenance = self.form, self.tables.provenance
+        form, attributor = self.form, self.tables.attributor
         if not isinstance(self.backend, Quick):
             return None
         direct = form.frame.write if isinstance(form, Documents) and form.frame is not None else None
-        networks = not form.ordered and provenance.sightings is not None
+        networks = not form.ordered and attributor.observations is not None
         return QuickRoad(
             self.backend.usual(detailed=direct is not None, networks=networks),
-            provenance,
+            attributor,
             self.stats,
             self._answered,
             self._slow,
@@ -145,7 +158,7 @@ class Pipeline:
     def feed_text(self, text: bytes) -> bytes:
         """Take consecutive lines as one text, without the last newline; returns what may leave now."""
         quick = self._quick
-        if quick is None or not isinstance(self.grouper, Grouper):
+        if quick is None or not isinstance(self.grouper, EventAssembler):
             return self._leave(self.grouper.feed(text.split(b"\n")))
         closed = self.grouper.cut(text)
         for event in closed:
@@ -197,7 +210,7 @@ class Pipeline:
         node = event.node
         stamp = event.stamp
         life = tables.processes.see(node, actor, stamp) if actor is not None else None
-        answer = tables.provenance.attribute(reading, life, node, stamp)
+        answer = tables.attributor.attribute(reading, life, node, stamp)
         event.closed = True
         if self.keep is not None and not self.keep(event, answer):
             self.stats.filtered += len(event.lines)

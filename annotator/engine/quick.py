@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from annotator.core.model import Executed, Reading, Status
+from annotator.core.model import Executed, Status, Translation
 from annotator.formats.raw import MAX_LINE
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
-    from annotator.core.attribution import Provenance
-    from annotator.core.lifetimes import Life
+    from annotator.core.attribution import Attributor
+    from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.model import Attribution, Event, Fact, Reason, Signature, Stamp
     from annotator.core.stats import Stats
     from annotator.events import Stretch
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Reader(Protocol):
-    """Reads usual events out of their text; `shape` tells the grouper which those are (see `events.Grouper`)."""
+    """Reads usual events out of their text; `shape` tells the grouper which those are (see `events.EventAssembler`)."""
 
     shape: re.Pattern[bytes]
 
@@ -79,7 +79,7 @@ class QuickRoad:
     def __init__(
         self,
         reader: Reader,
-        provenance: Provenance,
+        attributor: Attributor,
         stats: Stats,
         answered: Counter[Status | Reason],
         slow: Slow,
@@ -90,7 +90,7 @@ class QuickRoad:
         direct: Direct | None = None,
     ) -> None:
         self.reader = reader
-        self._provenance = provenance
+        self._attributor = attributor
         self._stats = stats
         self._answered = answered
         self._slow = slow
@@ -102,15 +102,15 @@ class QuickRoad:
     def decide(self, stretch: Stretch) -> None:
         """Answer, write, and apply what the events say has changed, one behind the other.
 
-        Budget: the hot loop. What it asks of lives and answers itself is what `Processes.see` and `Provenance.of` ask
-        first; as soon as the answer is no, they are asked.
+        Budget: the hot loop. What it asks of lives and answers itself is what `ProcessTable.see` and `Attributor.of`
+        ask first; as soon as the answer is no, they are asked.
         """
         text, parts, at = stretch.text, stretch.parts, stretch.start
-        provenance, read, direct = self._provenance, self.reader.read, self._direct
-        membership = provenance.membership
-        see, of, begun, apply = membership.processes.see, provenance.of, provenance.begun, membership.apply
+        attributor, read, direct = self._attributor, self.reader.read, self._direct
+        membership = attributor.membership
+        see, of, begun, apply = membership.processes.see, attributor.of, attributor.begun, membership.apply
         node = membership.processes.node(b"")
-        container, looks = Status.CONTAINER, provenance.sightings is not None
+        container, looks = Status.CONTAINER, attributor.observations is not None
         suffix_of = self._suffix
         if suffix_of is not None and text.find(b" cont", at, stretch.stop) >= 0:
             suffix_of = None
@@ -163,12 +163,14 @@ class QuickRoad:
         body = text[stretch.start : stretch.stop]
         self._stats.passed += len(body) - len(body.replace(b"\n", b"")) - annotated
 
-    def _aimed(self, signature: Signature, life: Life, stamp: Stamp, sender: Attribution, target: int) -> Attribution:
+    def _aimed(
+        self, signature: Signature, life: ProcessLifetime, stamp: Stamp, sender: Attribution, target: int
+    ) -> Attribution:
         """The answer for a signal or a trace, by that of its sender."""
         if target != life.pid:
-            return self._provenance.attribute(Reading(signature.actor, (), (target,)), life, b"", stamp)
+            return self._attributor.attribute(Translation(signature.actor, (), (target,)), life, b"", stamp)
         known = life.self_answer
-        return known[1] if known is not None and known[0] is sender else self._provenance.itself(life, stamp)
+        return known[1] if known is not None and known[0] is sender else self._attributor.itself(life, stamp)
 
     def _take_out(self, stretch: Stretch, usual: Usual, at: int, answer: Attribution | None = None) -> int:
         """Write one event that needs its lines; without an answer, decide it too. Returns where the rest goes on."""

@@ -12,15 +12,15 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from annotator.core.membership import Stay
+from annotator.core.membership import Residence
 from annotator.core.model import CONTID_UNSET, OWN_SESSION, ContId, Evidence, Named, Registered, Stamp, Status
 from annotator.core.registry import derive_contid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.core.attribution import Provenance
-    from annotator.core.lifetimes import Life
+    from annotator.core.attribution import Attributor
+    from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.model import Container
     from annotator.io.control import Peer
 
@@ -51,7 +51,7 @@ def as_uuid(text: str) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-class Registrar:
+class RegistrationService:
     """Answers registrations.
 
     `life_of` looks at a process on this machine now and gives its life, None when it is gone. `started` gives the start
@@ -61,12 +61,12 @@ class Registrar:
 
     def __init__(
         self,
-        provenance: Provenance,
-        life_of: Callable[[int], Life | None],
+        attributor: Attributor,
+        life_of: Callable[[int], ProcessLifetime | None],
         started: Callable[[Peer], int | None],
         told: Callable[[Registered, str], None] = lambda *_: None,
     ) -> None:
-        self.provenance = provenance
+        self.attributor = attributor
         self.life_of = life_of
         self.started = started
         self.told = told
@@ -96,20 +96,22 @@ class Registrar:
             raise Refusal(errno.EPERM, "the asker has no CAP_AUDIT_CONTROL in the first user namespace")
         asker = self.life_of(peer.pid)
         same = self.started(peer) == before  # what was looked at was the asker
-        if asker is None or not same or self.provenance.of(asker, stamp).status is not Status.HOST:
+        if asker is None or not same or self.attributor.of(asker, stamp).status is not Status.HOST:
             raise Refusal(errno.EPERM, "the asker is not proven to be on the host")
         target = self.life_of(fact.pid)
         if target is None:
             raise Refusal(errno.ESRCH, f"there is no process {fact.pid}")
         if target is asker:
             raise Refusal(errno.EXDEV, "a process cannot register itself")
-        held = self.provenance.of(target, stamp).container
+        held = self.attributor.of(target, stamp).container
         if held is not None and held.id != fact.id:
             raise Refusal(errno.EEXIST, f"process {target.pid} is in container {held.id or held.contid} already")
         return self._set(target, fact, uuid, request, stamp)
 
-    def _set(self, target: Life, fact: Registered, uuid: str, request: dict[str, Any], stamp: Stamp) -> Container:
-        membership, registry = self.provenance.membership, self.provenance.membership.registry
+    def _set(
+        self, target: ProcessLifetime, fact: Registered, uuid: str, request: dict[str, Any], stamp: Stamp
+    ) -> Container:
+        membership, registry = self.attributor.membership, self.attributor.membership.registry
         known = registry.known(target.node, fact.id)
         if known is not None and known.contid != fact.contid:
             raise Refusal(errno.EEXIST, f"container {fact.id} has contid {known.contid} already")
@@ -125,7 +127,7 @@ class Registrar:
             container.start_ms = stamp.ms
         stay = membership.where(target, stamp)
         session = stay.session if stay is not None and stay.container is container else None
-        membership.accept(target, Stay(stamp, container, Evidence.REGISTERED, session or OWN_SESSION))
+        membership.accept(target, Residence(stamp, container, Evidence.REGISTERED, session or OWN_SESSION))
         return container
 
 

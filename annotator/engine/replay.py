@@ -15,7 +15,7 @@ from annotator.core.stats import Stats
 from annotator.engine.factory import Options, aix_of, expression_of, filter_of, form_of
 from annotator.engine.host_context import outside, this_header
 from annotator.engine.pipeline import Pipeline, Tables
-from annotator.events import Grouper
+from annotator.events import EventAssembler
 from annotator.io.sources import Block, looks_binary, order, read_file, read_stream, recognise, refuse
 from annotator.io.sources import Form as InputForm
 from annotator.linux.backend import Linux
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from annotator.aix.grouping import TrailGrouper
-    from annotator.engine.pipeline import Watch
+    from annotator.engine.pipeline import Observer
     from annotator.io.sources import Position
 
 
@@ -47,7 +47,12 @@ class Replay:
     """
 
     def __init__(
-        self, options: Options, *, stats: Stats | None = None, tables: Tables | None = None, watch: Watch | None = None
+        self,
+        options: Options,
+        *,
+        stats: Stats | None = None,
+        tables: Tables | None = None,
+        watch: Observer | None = None,
     ) -> None:
         self.options = options
         self.stats = stats or Stats()
@@ -56,7 +61,7 @@ class Replay:
         self._outside = outside(
             tables.registry, options.host, options.journals, options.node, processes=tables.processes, stats=self.stats
         )
-        tables.provenance.sightings = self._outside.sightings if self._outside is not None else None
+        tables.observations = self._outside.observations if self._outside is not None else None
         self._watch = watch
         self._resumed = False
         self._origin: tuple[str, int] | None = None
@@ -173,9 +178,9 @@ class Replay:
         """Save the state, with the events that are not whole yet; the run is then over, without an end of its input."""
         save(path, this_header(self.options.node), self._tables, self._grouper(), position)
 
-    def _grouper(self) -> Grouper:
+    def _grouper(self) -> EventAssembler:
         grouper = self.pipeline.grouper
-        if not isinstance(grouper, Grouper):
+        if not isinstance(grouper, EventAssembler):
             raise UsageError("--state works with Linux logs only", "Replay an AIX trail as a whole.")
         return grouper
 

@@ -1,7 +1,18 @@
-"""Lines in, events out: see `grouper`; what it counts by is in `clock`, what it does not take apart in `stretch`."""
+"""Lines in, events out: `assembler` groups records by node and stamp, `clock` keeps the stream's time and serials."""
 
-from annotator.events.assembler import HEAD, NO_KEY, REMEMBERED, STAMP, Grouper, Missing, Run
+from annotator.events.assembler import HEAD, NO_KEY, REMEMBERED, STAMP, EventAssembler, Missing, Run
 from annotator.events.clock import Serials, StreamClock
 from annotator.events.stretch import Stretch
 
-__all__ = ["HEAD", "NO_KEY", "REMEMBERED", "STAMP", "Grouper", "Missing", "Run", "Serials", "StreamClock", "Stretch"]
+__all__ = [
+    "HEAD",
+    "NO_KEY",
+    "REMEMBERED",
+    "STAMP",
+    "EventAssembler",
+    "Missing",
+    "Run",
+    "Serials",
+    "StreamClock",
+    "Stretch",
+]

@@ -71,7 +71,7 @@ Run = Event | Stretch | tuple[Event, int]
 """Lines that stand together in the input: an event's first, or with n those from its n-th resumption on."""
 
 
-class Grouper:
+class EventAssembler:
     """Joins lines into events, and remembers the order the lines came in.
 
     `feed`, `cut` and `idle` return what closed, and where serials are missing (or tell `on_gap`): decide it in its

@@ -20,7 +20,7 @@ MAX_KNOWN = 4096
 class Answer(NamedTuple):
     """The parts; None where there is nothing to say. `session` only keeps its object, and so its id(), alive."""
 
-    provenance: dict[str, Any]
+    attributor: dict[str, Any]
     container: dict[str, Any] | None
     orchestrator: dict[str, Any] | None
     session: Session | None
@@ -45,12 +45,12 @@ class Answers:
                 self._known.clear()
             known = self._known[key] = _answer(given)
         if given.targets or given.src or given.dst:
-            return known._replace(provenance={**known.provenance, **_others(given)})
+            return known._replace(attributor={**known.attributor, **_others(given)})
         return known
 
 
 def _answer(given: Attribution) -> Answer:
-    provenance = {
+    attributor = {
         "status": given.status.value,
         **_known(
             reason=given.reason.value if given.reason else "",
@@ -63,12 +63,12 @@ def _answer(given: Attribution) -> Answer:
     }
     nearest = given.container if given.status is Status.CONTAINER else None
     if nearest is None:
-        return Answer(provenance, None, None, given.session)
+        return Answer(attributor, None, None, given.session)
     if nearest.aix:
-        provenance["aix"] = {
+        attributor["aix"] = {
             name: nearest.aix[name] for name in ("cid", "ckey", "uuid", "type") if nearest.aix.get(name)
         }
-    return Answer(provenance, container_part(nearest) or None, _orchestrator(nearest) or None, given.session)
+    return Answer(attributor, container_part(nearest) or None, _orchestrator(nearest) or None, given.session)
 
 
 def _known(**values: Any) -> dict[str, Any]:

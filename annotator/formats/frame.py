@@ -162,5 +162,5 @@ class Frame:
     def _end(self, answer: Answer) -> tuple[Answer, int, bytes]:
         """Write where it happened; most processes of one container, and of none, have this in common."""
         parts = (("container", answer.container), ("orchestrator", answer.orchestrator))
-        said = {name: value for name, value in (*parts, ("provenance", answer.provenance)) if value is not None}
+        said = {name: value for name, value in (*parts, ("provenance", answer.attributor)) if value is not None}
         return answer, len(said), self.encoder.comma + self.encoder.items(said) + self.encoder.end + self.after

@@ -73,7 +73,7 @@ def document(
         found["container"] = answer.container
     if answer.orchestrator is not None:
         found["orchestrator"] = answer.orchestrator
-    found["provenance"] = answer.provenance
+    found["provenance"] = answer.attributor
     return found if fields is None else _pick(found, _tree(fields))
 
 

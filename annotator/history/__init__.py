@@ -1,10 +1,10 @@
-"""What was seen from outside the log, and what it answers: `table` keeps it, the other modules have the rules.
+"""What was seen outside the log, and what it says of a time.
 
-`looks` is one process as it was seen, `whereabouts` where it was at a time, `identities` which container that is;
-`spaces` is one network namespace, `addresses` whose an address was, `netns` in which one a process was. Nobody here
-looks: that is done by the host view of a backend, and by `annotator.live`.
+`observations` keeps it; the other modules are rules: `process_history` is one process as it was seen, `location` where
+it was at a time, `identities` which container that is; `netns_timeline` is one network namespace, `addresses` whose an
+address was, `netns` in which one a process was. Nothing here looks: the host view of a backend does.
 """
 
-from annotator.history.observations import Finding, Sightings
+from annotator.history.observations import Observation, Observations
 
-__all__ = ["Finding", "Sightings"]
+__all__ = ["Observation", "Observations"]

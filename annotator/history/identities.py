@@ -12,8 +12,8 @@ from annotator.core.contracts import NO_ENGINE
 from annotator.core.model import OWN_SESSION, Container, Evidence, Named, Ns
 
 if TYPE_CHECKING:
-    from annotator.core.lifetimes import Life
-    from annotator.core.membership import Stay
+    from annotator.core.lifetimes import ProcessLifetime
+    from annotator.core.membership import Residence
     from annotator.core.registry import Registry
 
 
@@ -54,7 +54,7 @@ class Identities:
         found = self.registry.known(node, seen.id, owner=seen.owner, inside=parent) or seen
         return self._made.get(found, found)
 
-    def unite(self, life: Life | None, held: Stay | None, seen: Container) -> Container:
+    def unite(self, life: ProcessLifetime | None, held: Residence | None, seen: Container) -> Container:
         """The log proves `held` of a life that was looked at, and seen in a sandbox: perhaps they are one container.
 
         So it is when it still has the mount namespace it was made with; its engine's files are where nobody looks.
@@ -69,9 +69,9 @@ class Identities:
         return self._made.get(seen, seen)
 
 
-def _is_made(life: Life, container: Container) -> bool:
+def _is_made(life: ProcessLifetime, container: Container) -> bool:
     """Whether an engine made this container for the process, or for one that bore it; and none of them moved since."""
-    at: Life | None = life
+    at: ProcessLifetime | None = life
     for _ in range(4):
         stay = next((one for one in at.stays if one.container is container), None) if at is not None else None
         if at is None or stay is None or (at.moved is not None and at.moved > stay.since):

@@ -15,7 +15,7 @@ from annotator.history.process_history import DEPTH, Known, Look, agree, moves, 
 
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
-    from annotator.core.lifetimes import Life, Processes
+    from annotator.core.lifetimes import ProcessLifetime, ProcessTable
 
 
 class Answer(NamedTuple):
@@ -45,8 +45,8 @@ def answer(
     known: Known,
     program: int,
     ms: float,
-    life: Life | None,
-    processes: Processes | None,
+    life: ProcessLifetime | None,
+    processes: ProcessTable | None,
     depth: int = 0,
     *,
     exe: bytes = b"",
@@ -84,7 +84,7 @@ def _since(known: Known, program: int, ms: float, sure: Look, moved: Stamp | Non
 
 
 def _handed_down(
-    known: Known, program: int, ms: float, processes: Processes | None, depth: int, *, exe: bytes, settled: bool
+    known: Known, program: int, ms: float, processes: ProcessTable | None, depth: int, *, exe: bytes, settled: bool
 ) -> Answer:
     """Nobody looked at this program: what is known of those before and after it, and of the parent.
 
@@ -110,7 +110,7 @@ def _handed_down(
     return above
 
 
-def _parents(known: Known, processes: Processes | None, depth: int) -> Answer:
+def _parents(known: Known, processes: ProcessTable | None, depth: int) -> Answer:
     """Where its parent was when it was born."""
     above, born = known.above, known.born_ms
     if above is None or born is None or depth > DEPTH:

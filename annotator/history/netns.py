@@ -16,7 +16,7 @@ from annotator.history.process_history import EXEC_MS, moves
 
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
-    from annotator.core.lifetimes import Life
+    from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.model import Stamp
     from annotator.history.process_history import Known
 
@@ -34,7 +34,7 @@ def wanders(exe: bytes) -> bool:
     return moves(exe) or exe.rpartition(b"/")[2] in HELPERS
 
 
-def seen_in(known: Known, life: Life, stamp: Stamp, exe: bytes, *, told: bool) -> HostProcess | None:
+def seen_in(known: Known, life: ProcessLifetime, stamp: Stamp, exe: bytes, *, told: bool) -> HostProcess | None:
     """A look that shows the network namespace in which this process was at that time; None when none does.
 
     `exe` is the program as the record names it. `told`: the log tells of changes of namespaces.
@@ -76,7 +76,7 @@ def _after_move(known: Known, program: int, ms: int, moved_ms: int) -> HostProce
     return new[-1].seen if len({one.seen.netns for one in new}) == 1 else None
 
 
-def _handed_on(known: Known, life: Life, program: int) -> HostProcess | None:
+def _handed_on(known: Known, life: ProcessLifetime, program: int) -> HostProcess | None:
     """Nobody looked at this program: what the one before it was in, or its parent when it was born."""
     last = next((one for one in reversed(known.looks) if one.seen.netns is not None and one.program < program), None)
     if last is not None:

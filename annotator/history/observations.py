@@ -7,11 +7,12 @@ seen; `whereabouts` has the rules by which it answers.
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from annotator.core.attribution import Observation
 from annotator.core.contracts import SLACK_MS, HostProcess
-from annotator.core.membership import Stay
-from annotator.core.model import NO_PID, Chain, Evidence, Flag, Netns, Ns, Reason, Session, Stamp
+from annotator.core.membership import Residence
+from annotator.core.model import Chain, Container, Evidence, Flag, Netns, Ns, Reason, Session, Stamp
 from annotator.history.addresses import Addresses
 from annotator.history.identities import Identities
 from annotator.history.location import NOTHING, Answer, answer, begun, evidence_of
@@ -22,24 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.core.contracts import HostView
-    from annotator.core.lifetimes import Life, Processes
+    from annotator.core.lifetimes import ProcessLifetime, ProcessTable
     from annotator.core.registry import Registry
 
-__all__ = ["IN_VAIN", "Finding", "Sightings"]
+__all__ = ["IN_VAIN", "Observation", "Observations"]
 
 PER_PID = 64
 """Lives kept of one pid."""
 
 
-class Finding(NamedTuple):
-    """What is known of a process at a time; `stay` None: nothing, and `reason` says why. `pid` is who was looked at."""
-
-    stay: Stay | None
-    reason: Reason
-    pid: int = NO_PID
-
-
-class Sightings:
+class Observations:
     """All that was seen, by node and pid. `host` is asked for what nobody saw yet; `note` is told of each answer.
 
     `names` are the nodes as which records of this machine come (None: any): of another nothing is known here.
@@ -53,7 +46,7 @@ class Sightings:
         host: HostView | None = None,
         note: Callable[[bytes, HostProcess], object] | None = None,
         names: frozenset[bytes] | None = None,
-        processes: Processes | None = None,
+        processes: ProcessTable | None = None,
         max_pids: int = 65_536,
     ) -> None:
         self.identities = Identities(registry)
@@ -177,31 +170,35 @@ class Sightings:
 
     # --- questions ----------------------------------------------------------------------------------------------
 
-    def look(self, life: Life, stamp: Stamp, *, ask: bool = True, begins: bool = False) -> Finding:
+    def look(self, life: ProcessLifetime, stamp: Stamp, *, ask: bool = True, begins: bool = False) -> Observation:
         """Where this life is at that time, as far as anybody saw; asks the host when nobody did, and `ask` says so.
 
         `begins`: the event is the beginning of a program.
         """
         if self.names is not None and life.node not in self.names:
-            return Finding(None, Reason.NOT_SEEN)
+            return Observation(None, Reason.NOT_SEEN)
         found = self._of(life, stamp, begins=begins)
         if found.seen is not None or not ask or self.host is None or life.end is not None:
             return self._finding(life.node, found, stamp)
         self.asked += 1
         seen = self.host.process(life.pid)
         if isinstance(seen, Reason):
-            return Finding(None, seen if found is NOTHING else found.reason)
+            return Observation(None, seen if found is NOTHING else found.reason)
         refused = seen.refusal(stamp.ms)
         if refused is None and life.ppid > 0 and seen.ppid not in (life.ppid, 1):
             refused = Reason.REUSED  # within the clock's slack: another one's child
         if refused is not None:
-            return Finding(None, refused if found is NOTHING else found.reason)
+            return Observation(None, refused if found is NOTHING else found.reason)
         self.observed(b"" if self.names is not None else life.node, seen)
         if self.note is not None:
             self.note(life.node, seen)
         return self._finding(life.node, self._of(life, stamp, begins=begins), stamp)
 
-    def netns(self, life: Life, stamp: Stamp, exe: bytes) -> Netns | None:
+    def unite(self, life: ProcessLifetime | None, held: Residence | None, seen: Container) -> Container:
+        """The registry's entry for a container that was seen (see `Identities.unite`)."""
+        return self.identities.unite(life, held, seen)
+
+    def netns(self, life: ProcessLifetime, stamp: Stamp, exe: bytes) -> Netns | None:
         """In which network namespace that process was then, while it ran `exe`; None where nobody saw it."""
         if self.names is not None and life.node not in self.names:
             return None
@@ -219,7 +216,7 @@ class Sightings:
         found = self.addresses.at(address, stamp.ms)
         return found if isinstance(found, Reason) else tuple(self.identities.known(node, one).chain() for one in found)
 
-    def _of(self, life: Life, stamp: Stamp, *, begins: bool) -> Answer:
+    def _of(self, life: ProcessLifetime, stamp: Stamp, *, begins: bool) -> Answer:
         known = self._one(life, stamp)
         if not isinstance(known, Known):
             return known
@@ -230,7 +227,7 @@ class Sightings:
         exe = b"" if begins else life.runs  # an execve shows the program that it begins
         return found or answer(known, program, stamp.ms, life, self.processes, exe=exe)
 
-    def _one(self, life: Life, stamp: Stamp) -> Known | Answer:
+    def _one(self, life: ProcessLifetime, stamp: Stamp) -> Known | Answer:
         """As of a stamp, which may be early: of several that can have had the pid the one with the record's parent."""
         pids = self._nodes.get(life.node) or self._nodes.get(b"") or {}
         lives = [known for known in pids.get(life.pid, ()) if known.covers(stamp.ms)]
@@ -243,19 +240,19 @@ class Sightings:
             return Answer(None, reason=Reason.AMBIGUOUS)
         return lives[0]
 
-    def _finding(self, node: bytes, found: Answer, stamp: Stamp) -> Finding:
+    def _finding(self, node: bytes, found: Answer, stamp: Stamp) -> Observation:
         """As a stay, which holds at least from the event on that asked."""
         if found.seen is None:
-            return Finding(None, found.reason)
+            return Observation(None, found.reason)
         stay = self._stay(node, found.seen, min(Stamp(int(found.since), 0), stamp))
         evidence = evidence_of(found)
-        return Finding(stay if evidence is None else stay._replace(evidence=evidence), found.reason, found.seen.pid)
+        return Observation(stay if evidence is None else stay._replace(evidence=evidence), found.reason, found.seen.pid)
 
-    def _stay(self, node: bytes, seen: HostProcess, since: Stamp) -> Stay:
+    def _stay(self, node: bytes, seen: HostProcess, since: Stamp) -> Residence:
         """A sighting as an answer: membership names, place only where membership is the host's."""
         inside = seen.container or seen.place
         if inside is None:
-            return Stay(since, None, seen.evidence or Evidence.HOST_VIEW)
+            return Residence(since, None, seen.evidence or Evidence.HOST_VIEW)
         flags: list[Flag] = []
         session = None
         evidence = seen.evidence or Evidence.CGROUP
@@ -270,4 +267,4 @@ class Sightings:
                 flags.append(Flag.ESCAPED)
         elif seen.place is None and seen.own is not None and not seen.own & Ns.MNT:
             flags.append(Flag.CGROUP_ONLY)
-        return Stay(since, self.identities.of(node, inside), evidence, session, tuple(flags))
+        return Residence(since, self.identities.of(node, inside), evidence, session, tuple(flags))

@@ -12,7 +12,7 @@ from annotator.core.model import Reason
 
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
-    from annotator.core.lifetimes import Life
+    from annotator.core.lifetimes import ProcessLifetime
 
 PER_LIFE = 64
 """Looks kept of one process: the first and the newest ones."""
@@ -133,7 +133,7 @@ class Known:
         """The number of the program it ran at a time."""
         return self.ran - sum(1 for at in self.execs if at > ms)
 
-    def program_of(self, life: Life, ms: float, *, begins: bool = False) -> int:
+    def program_of(self, life: ProcessLifetime, ms: float, *, begins: bool = False) -> int:
         """The number of the program that an event of the log is of; `begins`: of the one before, which it ends.
 
         Stamps are too coarse to tell: but the log has an event for each program too, in the same order, if it has any.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from annotator.core.contracts import Encoder, Written
-    from annotator.core.model import Event, Reading, Signature
+    from annotator.core.model import Event, Signature, Translation
 
 _BEFORE = {b"TTY": b" data=", b"USER_TTY": b" data=", b"USER_AVC": b" msg='", b"USER_SELINUX_ERR": b" msg='"}
 """Where fields must not stand at the end: `aureport --tty` takes all after `data=`, and its other reports take what
@@ -33,7 +33,7 @@ class Linux:
     is_lost = staticmethod(link.is_lost)
     """Whether a line says that auditd could not write a record: it has no stamp, and the record is gone."""
 
-    def read(self, event: Event) -> Reading:
+    def read(self, event: Event) -> Translation:
         """See `facts.read`."""
         return translate.read(event)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from annotator.core.model import UNSET_ID, Attribution, Container, Event, Executed, Reading, Session, Stamp, Status
+from annotator.core.model import UNSET_ID, Attribution, Container, Event, Executed, Session, Stamp, Status, Translation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.core.lifetimes import Life
-    from annotator.core.membership import Stay
+    from annotator.core.lifetimes import ProcessLifetime
+    from annotator.core.membership import Residence
     from annotator.engine.pipeline import Tables
 
 COMMANDS = 64
@@ -40,7 +40,7 @@ class ContainersReport:
     def __init__(self) -> None:
         self.seen: dict[int, Seen] = {}
 
-    def watch(self, event: Event, reading: Reading, life: Life | None, answer: Attribution) -> None:  # noqa: ARG002
+    def watch(self, event: Event, reading: Translation, life: ProcessLifetime | None, answer: Attribution) -> None:  # noqa: ARG002
         """Take note of one decided event."""
         ms = event.stamp.ms
         for chain in answer.chains:
@@ -97,7 +97,7 @@ class SessionsReport:
         self.found: dict[tuple[int, str], dict[str, Any]] = {}
         self.interpret = interpret
 
-    def watch(self, event: Event, reading: Reading, life: Life | None, answer: Attribution) -> None:  # noqa: ARG002
+    def watch(self, event: Event, reading: Translation, life: ProcessLifetime | None, answer: Attribution) -> None:  # noqa: ARG002
         """Take note of one decided event."""
         session, container = answer.session, answer.container
         if session is None or container is None or session.id == "0":
@@ -156,9 +156,9 @@ def who(tables: Tables, node: bytes, pid: int, at_ms: int) -> list[dict[str, Any
     return rows
 
 
-def _link(tables: Tables, life: Life, stamp: Stamp) -> dict[str, Any]:
-    answer = tables.provenance.of(life, stamp)
-    stay: Stay | None = tables.membership.where(life, stamp)
+def _link(tables: Tables, life: ProcessLifetime, stamp: Stamp) -> dict[str, Any]:
+    answer = tables.attributor.of(life, stamp)
+    stay: Residence | None = tables.membership.where(life, stamp)
     row: dict[str, Any] = {
         "pid": life.pid,
         "ppid": life.ppid,

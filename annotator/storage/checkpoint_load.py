@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from annotator.core.corroboration import Shown
 from annotator.core.errors import FormatError
-from annotator.core.lifetimes import Hint, Life, Node
-from annotator.core.membership import Inside, Intent, Stay
+from annotator.core.lifetimes import ForkHint, Node, ProcessLifetime
+from annotator.core.membership import Occupants, PendingOperation, Residence
 from annotator.core.model import OWN_SESSION, Attribution, Container, ContId, Event, Mark, Session, Status
 from annotator.core.registry import Containers
-from annotator.events import NO_KEY, Grouper, Run, Serials
+from annotator.events import NO_KEY, EventAssembler, Run, Serials
 from annotator.storage.checkpoint_rows import (
     AS_IT_IS,
     NOUNS,
@@ -65,11 +65,11 @@ class Whole:
     """A run: what of tables and grouper is not theirs from the start."""
 
     head: Head
-    lives: list[Life]
+    lives: list[ProcessLifetime]
     nodes: dict[bytes, Node]
     containers: dict[bytes, Containers]
-    inside: dict[Container, Inside]
-    unsure: dict[Life, ContId]
+    inside: dict[Container, Occupants]
+    unsure: dict[ProcessLifetime, ContId]
     marks: dict[tuple[bytes, Mark], Shown]
     serials: dict[bytes, Serials]
     events: list[Event]
@@ -92,7 +92,7 @@ class Whole:
         self.marks = {key: shown for key, shown in self.marks.items() if key[0] not in names}
         self.unsure = {life: contid for life, contid in self.unsure.items() if life.node not in names}
 
-    def put(self, tables: Tables, grouper: Grouper) -> None:
+    def put(self, tables: Tables, grouper: EventAssembler) -> None:
         """Into use."""
         head = self.head
         processes, membership = tables.processes, tables.membership
@@ -134,7 +134,7 @@ class Rows:
             else:
                 self.rows.setdefault(type(row), []).append(row)
         self.held = [row.container for row in self._all(Held)]
-        self.lives = [Life(row.node, row.pid, row.born) for row in self._all(Lived)]
+        self.lives = [ProcessLifetime(row.node, row.pid, row.born) for row in self._all(Lived)]
         self.sessions = [OWN_SESSION if one == OWN_SESSION else one for one in self._all(Session)]
         self.events = [self._event(row) for row in self._all(Grouped)]
 
@@ -146,7 +146,7 @@ class Rows:
         for container, held in zip(self.held, self._all(Held), strict=True):
             container.parent = _maybe(self.held, held.parent)
         intents = [
-            Intent(row.since, row.command, row.who, row.how, _maybe(self.held, row.inside), row.node)
+            PendingOperation(row.since, row.command, row.who, row.how, _maybe(self.held, row.inside), row.node)
             for row in self._all(Announced)
         ]
         for life, lived in zip(self.lives, self._all(Lived), strict=True):
@@ -177,7 +177,7 @@ class Rows:
 
     # --- the tables -----------------------------------------------------------------------------------------------
 
-    def _live(self, life: Life, row: Lived, intents: list[Intent]) -> None:
+    def _live(self, life: ProcessLifetime, row: Lived, intents: list[PendingOperation]) -> None:
         for name in AS_IT_IS:
             setattr(life, name, getattr(row, name))
         life.parent = _maybe(self.lives, row.parent)
@@ -187,11 +187,11 @@ class Rows:
         life.intent = False if row.intent is False else _maybe(intents, row.intent)
         life.answer = None if row.answer is None else self._answer(life, row.answer)
 
-    def _stay(self, row: Stayed) -> Stay:
+    def _stay(self, row: Stayed) -> Residence:
         container, session = _maybe(self.held, row.container), _maybe(self.sessions, row.session)
-        return Stay(row.since, container, row.evidence, session, row.flags, row.lost, row.epoch)
+        return Residence(row.since, container, row.evidence, session, row.flags, row.lost, row.epoch)
 
-    def _answer(self, life: Life, row: Answered) -> Attribution:
+    def _answer(self, life: ProcessLifetime, row: Answered) -> Attribution:
         container = _maybe(self.held, row.container)
         if (container is None) != (row.status is not Status.CONTAINER):
             raise FormatError("an answer and its container disagree")
@@ -211,7 +211,7 @@ class Rows:
                 node.past.setdefault(life.pid, []).append(life)
         for hinted in self._all(Hinted):
             parent = _pick(self.lives, hinted.parent)
-            hint = Hint(hinted.stamp, parent, hinted.child, hinted.ns, hinted.epoch, sibling=hinted.sibling)
+            hint = ForkHint(hinted.stamp, parent, hinted.child, hinted.ns, hinted.epoch, sibling=hinted.sibling)
             _pick(nodes, hinted.of).hints.setdefault(hinted.child, []).append(hint)
         return {row.name: node for row, node in zip(machines, nodes, strict=True)}
 
@@ -228,16 +228,16 @@ class Rows:
                 node.by_id.setdefault(container.id, []).append(container)
         return found
 
-    def _inside(self) -> dict[Container, Inside]:
-        found: dict[Container, Inside] = {}
+    def _inside(self) -> dict[Container, Occupants]:
+        found: dict[Container, Occupants] = {}
         for at, row in enumerate(self._all(Occupied)):
-            inside = found[_pick(self.held, row.container)] = Inside(limit=row.limit)
+            inside = found[_pick(self.held, row.container)] = Occupants(limit=row.limit)
             inside.init, inside.owner = _maybe(self.lives, row.init), _maybe(self.lives, row.owner)
             inside.members = self._picked(self.lives, "members", at)
             inside.dropped = None if row.when is None else (_maybe(self.lives, row.dropper), row.when)
         return found
 
-    def _unsure(self) -> dict[Life, ContId]:
+    def _unsure(self) -> dict[ProcessLifetime, ContId]:
         return {_pick(self.lives, life): ContId(contid) for life, contid in _pairs(self._list("unsure"))}
 
     def _marks(self) -> dict[tuple[bytes, Mark], Shown]:

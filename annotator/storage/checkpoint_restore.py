@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from annotator.events import Grouper
+    from annotator.events import EventAssembler
     from annotator.io.sources import Position
     from annotator.storage.checkpoint_rows import Tables
     from annotator.storage.format import Header
@@ -21,7 +21,12 @@ ADVICE = "Start without it: the state is learnt again from the host and the log.
 
 
 def restore(
-    path: Path, header: Header, tables: Tables, grouper: Grouper, *, tell: Callable[[str], object] = lambda _: None
+    path: Path,
+    header: Header,
+    tables: Tables,
+    grouper: EventAssembler,
+    *,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> Position | None:
     """Make fresh tables and a fresh grouper what they were at `save`; returns where reading goes on.
 

@@ -28,7 +28,7 @@ from annotator.io.sources import Position
 from annotator.storage.serialize import Nouns, kind_of
 
 if TYPE_CHECKING:
-    from annotator.core.lifetimes import Processes
+    from annotator.core.lifetimes import ProcessTable
     from annotator.core.membership import Membership
     from annotator.core.registry import Registry
 
@@ -45,7 +45,7 @@ PIECE = 1 << 16
 class Tables(Protocol):
     """What is known, as `pipeline.Tables` holds it."""
 
-    processes: Processes
+    processes: ProcessTable
     registry: Registry
     membership: Membership
 

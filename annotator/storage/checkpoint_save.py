@@ -39,17 +39,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from annotator.core.lifetimes import Life
-    from annotator.core.membership import Intent, Stay
+    from annotator.core.lifetimes import ProcessLifetime
+    from annotator.core.membership import PendingOperation, Residence
     from annotator.core.model import Attribution, Container, Session
-    from annotator.events import Grouper
+    from annotator.events import EventAssembler
     from annotator.io.sources import Position
     from annotator.storage.format import Header
 
 T = TypeVar("T")
 
 
-def save(path: Path, header: Header, tables: Tables, grouper: Grouper, position: Position | None) -> None:
+def save(path: Path, header: Header, tables: Tables, grouper: EventAssembler, position: Position | None) -> None:
     """Save a run between two calls of its pipeline; nothing is closed or flushed for it.
 
     What left the pipeline must be on its way out already, and `position` is where its next line is read. Raises
@@ -62,7 +62,7 @@ def save(path: Path, header: Header, tables: Tables, grouper: Grouper, position:
         raise StoreError(f"{path}: the state cannot be saved: {err.what}", "The state saved before is kept.") from err
 
 
-def held_lines(grouper: Grouper) -> int:
+def held_lines(grouper: EventAssembler) -> int:
     """Lines that have come and are not decided: what `Stats.check` calls held."""
     waiting = {id(event): event for event in grouper.open.values()}
     current = grouper._current
@@ -110,12 +110,12 @@ class _Index(Generic[T]):
 class _Run:
     """Tables and grouper as rows. What is referred to comes after what refers to it, when all of it is known."""
 
-    def __init__(self, tables: Tables, grouper: Grouper) -> None:
+    def __init__(self, tables: Tables, grouper: EventAssembler) -> None:
         self.tables = tables
         self.grouper = grouper
-        self.lives: _Index[Life] = _Index()
+        self.lives: _Index[ProcessLifetime] = _Index()
         self.containers: _Index[Container] = _Index()
-        self.intents: _Index[Intent] = _Index()
+        self.intents: _Index[PendingOperation] = _Index()
         self.sessions: _Index[Session] = _Index()
         self.events: _Index[Event] = _Index()
 
@@ -170,7 +170,7 @@ class _Run:
         pairs = ((lives.of(life), contid) for life, contid in membership.unsure.items())
         yield from _numbers("unsure", 0, *chain.from_iterable(pairs))
 
-    def _life(self, life: Life) -> Lived:
+    def _life(self, life: ProcessLifetime) -> Lived:
         return Lived(
             **{name: getattr(life, name) for name in AS_IT_IS},
             parent=self.lives.maybe(life.parent),
@@ -179,11 +179,11 @@ class _Run:
             answer=self._answer(life, life.answer) if life.answer is not None else None,
         )
 
-    def _stay(self, stay: Stay) -> Stayed:
+    def _stay(self, stay: Residence) -> Stayed:
         container, session = self.containers.maybe(stay.container), self.sessions.maybe(stay.session)
         return Stayed(stay.since, container, stay.evidence, session, stay.flags, stay.lost, stay.epoch)
 
-    def _answer(self, life: Life, answer: Attribution) -> Answered:
+    def _answer(self, life: ProcessLifetime, answer: Attribution) -> Answered:
         container, session = self.containers.maybe(answer.container), self.sessions.maybe(answer.session)
         key = None if answer.key == life.key else answer.key
         return Answered(answer.status, container, answer.evidence, answer.reason, answer.flags, session, key)

@@ -30,13 +30,13 @@ def test_install_and_uninstall_say_what_they_do(root: Path, capsys: pytest.Captu
     before = tree_of(root)
     code, out, _ = run(capsys, "install", "--root", root)
     assert code == 0
-    assert f"create   {layout.CONFIG}\n" in out
+    assert f"create   {install_plan.CONFIG}\n" in out
     assert rules.LEVELS["minimal"] in out
     assert rules.LEVELS["lineage"] not in out
     assert run(capsys, "install", "--root", root) == (0, "nothing to do\n", "")
     code, out, _ = run(capsys, "uninstall", "--yes", "--root", root)
     assert code == 0
-    assert f"remove   {layout.PROGRAM}\n" in out
+    assert f"remove   {install_plan.PROGRAM}\n" in out
     assert tree_of(root) == before
     assert run(capsys, "uninstall", "--yes", "--root", root) == (0, "nothing is installed\n", "")
 
@@ -51,12 +51,12 @@ def test_a_dry_run_does_nothing(root: Path, capsys: pytest.CaptureFixture[str], 
         assert tree_of(root) == before
         assert out == "" or out.startswith("--- ")
         run(capsys, "install", "--root", root)
-    assert f"--- a{layout.CONFIG}\n+++ /dev/null\n" in out or command == ["install"]
+    assert f"--- a{install_plan.CONFIG}\n+++ /dev/null\n" in out or command == ["install"]
 
 
 def test_a_file_in_the_way_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By the dry run too, which then fails as the installation would."""
-    path = f"{layout.PLUGINS[0]}/{layout.STANZA}"
+    path = f"{install_plan.PLUGINS[0]}/{install_plan.STANZA}"
     (root / path[1:]).write_text("active = yes\n")
     code, _, err = run(capsys, "install", "--root", root)
     assert code == 2
@@ -82,7 +82,7 @@ def test_purge_takes_what_the_plugin_wrote(root: Path, capsys: pytest.CaptureFix
     before = tree_of(root)
     run(capsys, "install", "--root", root)
     (root / install_plan.LOGS[1:] / "audit.log").write_text("x")
-    assert f"stays    {layout.LOGS}\n" in run(capsys, "uninstall", "--yes", "--root", root)[1]
+    assert f"stays    {install_plan.LOGS}\n" in run(capsys, "uninstall", "--yes", "--root", root)[1]
     run(capsys, "uninstall", "--yes", "--purge", "--root", root)
     assert tree_of(root) == before
 

@@ -108,12 +108,12 @@ def test_an_installation_as_it_should_be_is_well(root: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "mode", "found"),
     [
-        (f"{layout.PLUGINS[0]}/{layout.STANZA}", 0o666, "auditd refuses it"),
-        (f"{layout.PLUGINS[0]}/{layout.STANZA}", 0o660, "auditd refuses it"),
+        (f"{install_plan.PLUGINS[0]}/{install_plan.STANZA}", 0o666, "auditd refuses it"),
+        (f"{install_plan.PLUGINS[0]}/{install_plan.STANZA}", 0o660, "auditd refuses it"),
         (install_plan.PROGRAM, 0o640, "auditd refuses it"),
         (install_plan.PROGRAM, 0o770, "auditd refuses it"),
         (install_plan.PROGRAM, None, "cannot be read"),
-        (f"{layout.PLUGINS[0]}/{layout.STANZA}", None, "is not there"),
+        (f"{install_plan.PLUGINS[0]}/{install_plan.STANZA}", None, "is not there"),
     ],
 )
 def test_files_that_auditd_refuses_are_found(root: Path, path: str, mode: int | None, found: str) -> None:

@@ -56,10 +56,10 @@ def test_uninstall_leaves_the_machine_as_it_was(root: Path) -> None:
 NAMES = st.sampled_from(
     [
         install_plan.CONFIG,
-        f"{layout.LOGS}/audit.log",
-        f"{layout.STATE}/state",
-        f"{layout.DOC}/notes.txt",
-        f"{layout.RULES}/50-own.rules",
+        f"{install_plan.LOGS}/audit.log",
+        f"{install_plan.STATE}/state",
+        f"{install_plan.DOC}/notes.txt",
+        f"{install_plan.RULES}/50-own.rules",
         "/usr/local/share/man/man1/other.1",
         "/etc/annotator/other.toml",
         "/etc/audit/plugins.d/other.conf",

@@ -19,7 +19,7 @@ from annotator.core.model import Flag, Reason, Stamp, Status
 from annotator.core.stats import Stats
 from annotator.engine.host_context import this_header
 from annotator.engine.pipeline import Tables
-from annotator.events import Grouper
+from annotator.events import EventAssembler
 from annotator.io.control import ControlServer
 from annotator.linux.backend import Linux
 from annotator.plugin import config
@@ -82,7 +82,7 @@ def keep_one(path: Path) -> None:
     tables = Tables()
     tables.registry.engine(b"", "a" * 64, "docker")
     tables.registry.ended(tables.registry.engine(b"", "b" * 64, "docker"), Stamp(1, 1))
-    save(path, this_header(), tables, Grouper(Linux().completes, Stats()), None)
+    save(path, this_header(), tables, EventAssembler(Linux().completes, Stats()), None)
 
 
 def test_files_tell_what_the_plugin_knows(tmp_path: Path) -> None:

@@ -171,15 +171,15 @@ def judge(truth: list[Any], documents: list[dict[str, Any]]) -> Counter[str]:
     """What was right, what was not said, and what was wrong: each answer against its record's truth."""
     found: Counter[str] = Counter()
     for record, said in zip(truth, documents, strict=True):
-        provenance = said["provenance"]
-        if provenance["status"] == "unknown":
-            found[f"unknown {provenance['reason']}"] += 1
+        answer = said["provenance"]
+        if answer["status"] == "unknown":
+            found[f"unknown {answer['reason']}"] += 1
             continue
         true = record.truth
-        if provenance["status"] == "host":
+        if answer["status"] == "host":
             found["right host" if true["wpar"] == "Global" else "WRONG host"] += 1
             continue
-        container, aix = said["container"], provenance.get("aix", {})
+        container, aix = said["container"], answer.get("aix", {})
         if "name" in container:
             found["right name" if container["name"] == true["wpar"] else "WRONG name"] += 1
         else:
@@ -188,7 +188,7 @@ def judge(truth: list[Any], documents: list[dict[str, Any]]) -> Counter[str]:
             if key not in aix:
                 found[f"no {key}"] += 1
             else:
-                late_name = "late-name" in provenance.get("flags", ()) and key != "cid"
+                late_name = "late-name" in answer.get("flags", ()) and key != "cid"
                 verdict = "right" if aix[key] == str(true.get(key)) else "late" if late_name else "WRONG"
                 found[f"{verdict} {key}"] += 1
     return found

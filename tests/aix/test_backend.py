@@ -12,7 +12,7 @@ from annotator.aix import listing
 from annotator.aix.backend import Aix, origin_of
 from annotator.aix.site import backend as site_backend
 from annotator.core.errors import SourceError, UsageError
-from annotator.core.model import Container, Event, Evidence, Flag, Reading, Reason, Stamp, Status
+from annotator.core.model import Container, Event, Evidence, Flag, Reason, Stamp, Status, Translation
 from annotator.core.stats import Stats
 from annotator.engine.pipeline import Pipeline, Tables
 from annotator.formats.raw import tail_start
@@ -40,7 +40,7 @@ def answers(backend: Aix, data: bytes, *, binary: bool = False) -> list[Attribut
     """What the core answers for each record of a trail."""
     found: list[Attribution] = []
 
-    def watch(event: Event, reading: Reading, life: Life | None, answer: Attribution) -> None:
+    def watch(event: Event, reading: Translation, life: Life | None, answer: Attribution) -> None:
         found.append(answer)
 
     stats = Stats()
@@ -349,7 +349,7 @@ def test_an_event_that_is_no_record() -> None:
     """It is about nothing, takes no text, and has a form."""
     backend = Aix()
     event = Event(b"", b"", Stamp(0, 0), b"\xff")
-    assert backend.read(event) == Reading(None)
+    assert backend.read(event) == Translation(None)
     assert backend.place(event) is None
     assert backend.interpret(event)["event"]["module"] == "aix_audit"
 

@@ -14,7 +14,7 @@ from annotator.aix.auditpr import AuditprParser
 from annotator.aix.facts import Verb, translate
 from annotator.aix.record import Form, Record
 from annotator.aix.trail import TrailParser
-from annotator.core.model import NO_PID, UNSET_ID, Evidence, Executed, Exited, Forked, Gap, Rooted
+from annotator.core.model import NO_PID, UNSET_ID, Evidence, Executed, Exited, Forked, Gap, RootChanged
 
 
 def record(event: bytes, tail: bytes, **values: Any) -> Record:
@@ -37,7 +37,7 @@ def test_lives() -> None:
     execute = record(b"PROC_Execute", b"euid: 0 egid: 0 epriv: 0:0 name /usr/bin/ls -l /tmp")
     assert translate(execute).reading.facts == (Executed(4194306, b"/usr/bin/ls", (b"/usr/bin/ls", b"-l", b"/tmp")),)
     assert translate(record(b"PROC_Delete", b"exited child process 4194306")).reading.facts == (Exited(4194306),)
-    assert translate(record(b"FS_Chroot", b"change root directory to: /x")).reading.facts == (Rooted(4194306),)
+    assert translate(record(b"FS_Chroot", b"change root directory to: /x")).reading.facts == (RootChanged(4194306),)
 
 
 def test_an_exit_of_another_pid_ends_nobody() -> None:

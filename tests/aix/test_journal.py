@@ -23,7 +23,7 @@ from annotator.core.stats import Stats
 from annotator.engine.factory import Options
 from annotator.engine.observation_log import Journaling, Loaded
 from annotator.engine.replay import Replay, blocks_of
-from annotator.history import Sightings
+from annotator.history import Observations
 from annotator.plugin import config as configuration
 from annotator.plugin.aix.auditstream import Stream
 from annotator.plugin.log import Notes
@@ -327,7 +327,7 @@ def test_a_file_that_a_process_begins_has_a_whole_look_too(sim: Any, tmp_path: P
         recording(made)
     recording.end()
     stats = Stats()
-    loaded = Loaded(Sightings(Registry()), stats)
+    loaded = Loaded(Observations(Registry()), stats)
     loaded.load(tmp_path / "journal", b"host1")
     assert (tmp_path / "journal.1").exists()
     assert len(loaded.listings) == recording.stream.looks.count
@@ -343,7 +343,7 @@ def test_a_look_that_does_not_fit_is_not_the_one_before(tmp_path: Path, many: in
     for at_ms, seen in ((1000, (Sighting("perfstat", "web", cid=3),)), (2000, crowd), (3000, crowd)):
         writer.note(Listing(seen, at_ms))
     kept.close()
-    loaded = Loaded(Sightings(Registry()), Stats())
+    loaded = Loaded(Observations(Registry()), Stats())
     loaded.load(path, b"host1")
     assert [one.at_ms for one in loaded.listings] == [1000, 2000, 3000]
     assert [one.sightings for one in loaded.listings[1:]] == [crowd if many == 1000 else ()] * 2
@@ -359,7 +359,7 @@ def test_a_journal_with_damage_gives_what_is_sound(tmp_path: Path) -> None:
     kept.close()
     path.write_bytes(path.read_bytes()[:-3])
     stats = Stats()
-    loaded = Loaded(Sightings(Registry()), stats)
+    loaded = Loaded(Observations(Registry()), stats)
     loaded.load(path, b"host1")
     assert [one.at_ms for one in loaded.listings] == [1000, 2000]
     assert stats.store_cut_bytes > 0

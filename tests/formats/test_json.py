@@ -198,7 +198,7 @@ def test_answers_have_a_bound_and_do_not_mix() -> None:
     answers = Answers()
     for at in range(MAX_KNOWN + 10):
         given = Attribution(Status.HOST, session=Session(str(at)))
-        assert answers.of(given).provenance["session"] == {"id": str(at)}
+        assert answers.of(given).attributor["session"] == {"id": str(at)}
     assert len(answers._known) <= MAX_KNOWN
 
 

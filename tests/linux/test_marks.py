@@ -1,4 +1,4 @@
-"""Rules of annotator.linux.records.labels: which devices and labels can support an answer, and that no text breaks it."""
+"""Rules of linux.records.labels: which devices and labels can support an answer, and that no text breaks it."""
 
 from __future__ import annotations
 

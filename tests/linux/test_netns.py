@@ -1,4 +1,4 @@
-"""Rules of annotator.linux.host.netns and sockets: what addresses a network namespace has, and under which name it is."""
+"""Rules of linux.host.netns and sockets: what addresses a network namespace has, and under which name it is."""
 
 from __future__ import annotations
 

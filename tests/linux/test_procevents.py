@@ -1,4 +1,4 @@
-"""Rules of annotator.linux.netlink.proc_events: what is decoded, what is counted as lost, and what the kernel must say first."""
+"""Rules of linux.netlink.proc_events: what is decoded, what is counted as lost, and what the kernel must say first."""
 
 from __future__ import annotations
 

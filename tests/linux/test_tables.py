@@ -33,7 +33,7 @@ def test_tables_are_what_the_generator_makes() -> None:
     ).stdout.decode()
     if f'LIBRARY = "{tables.LIBRARY}"' not in made:
         pytest.skip(f"another audit library than {tables.LIBRARY}")
-    assert made == (ROOT / "annotator" / "linux" / "tables.py").read_text("utf-8")
+    assert made == (ROOT / "annotator" / "linux" / "records" / "tables.py").read_text("utf-8")
 
 
 def test_the_tables_know_what_everything_rests_on() -> None:

@@ -60,13 +60,13 @@ class State(NamedTuple):
 
 
 @dataclass
-class Life:
+class ProcessLifetime:
     """One process, once."""
 
     pid: int
     ppid: int
     born: float
-    parent: Life | None
+    parent: ProcessLifetime | None
     end: float = float("inf")
     states: list[State] = field(default_factory=list)
     marks: list[tuple[float, str]] = field(default_factory=list)
@@ -95,7 +95,7 @@ class Record:
     exe: str = ""
     mark: str = ""
     targets: list[int] = field(default_factory=list)
-    life: Life | None = None
+    life: ProcessLifetime | None = None
 
 
 class Truth:
@@ -103,7 +103,7 @@ class Truth:
 
     def __init__(self, folder: Path, notes: Iterable[dict[str, Any]]) -> None:
         self.containers: dict[str, Known] = {}
-        self.lives: dict[int, list[Life]] = defaultdict(list)
+        self.lives: dict[int, list[ProcessLifetime]] = defaultdict(list)
         self.mounts: dict[int, str] = {}
         self.lost = 0
         self._cgroups: dict[str, str | None] = {}
@@ -154,7 +154,7 @@ class Truth:
         if kind in ("fork", "there"):
             above = self.lives[one["ppid"]]
             parent = above[-1] if above else None
-            life = Life(pid, one["ppid"], ms if kind == "fork" else 0, parent)
+            life = ProcessLifetime(pid, one["ppid"], ms if kind == "fork" else 0, parent)
             if self.lives[pid] and self.lives[pid][-1].end == float("inf"):
                 self.lives[pid][-1].end = ms
             self.lives[pid].append(life)
@@ -176,7 +176,7 @@ class Truth:
                     if arg.startswith("mark=") and arg[5:] in self.containers:
                         self.marked(life, ms, arg[5:], one["mnt"])
 
-    def marked(self, life: Life, ms: float, name: str, mnt: int | None) -> None:
+    def marked(self, life: ProcessLifetime, ms: float, name: str, mnt: int | None) -> None:
         """A program started with a mark: it, what it bears, and whoever shares its mount namespace, are inside."""
         life.marks.append((ms, name))
         life.marks.sort()
@@ -185,9 +185,9 @@ class Truth:
         self.kindred(life, name)
 
     @staticmethod
-    def kindred(life: Life, name: str) -> None:
+    def kindred(life: ProcessLifetime, name: str) -> None:
         """Those it descends from had a hand in making, or entering, that container."""
-        at: Life | None = life
+        at: ProcessLifetime | None = life
         for _ in range(6):
             if at is None:
                 break
@@ -208,7 +208,7 @@ class Truth:
             self._cgroups[text] = found
         return self._cgroups[text]
 
-    def life(self, record: Record) -> Life | None:
+    def life(self, record: Record) -> ProcessLifetime | None:
         """Whose event it is: of those who can have had the pid then, the first that is not over."""
         near = [
             one

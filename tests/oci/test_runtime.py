@@ -20,8 +20,8 @@ from annotator.core.errors import UsageError
 from annotator.core.model import ContId
 from annotator.core.registry import derive_contid
 from annotator.oci.runtime import Task, options, task
-from annotator.registration import Refused, Rules, Version, parse
-from annotator.registration import Task as KernelTask
+from tests.kernel_rules import Refused, Rules, Version, parse
+from tests.kernel_rules import Task as KernelTask
 
 DRIVER = """
 import json, os, sys

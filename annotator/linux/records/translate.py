@@ -23,10 +23,10 @@ from annotator.core.model import (
     Forked,
     Moved,
     Ns,
-    Reading,
     Registered,
-    Rooted,
+    RootChanged,
     Stated,
+    Translation,
 )
 from annotator.linux.contid import link
 from annotator.linux.engines import commands
@@ -82,11 +82,11 @@ calls: dict[bytes, tuple[str, bool]] = {}
 _actors: dict[bytes, Actor] = {}
 """The part of a SYSCALL record that one process repeats, from `ppid=` to `key=`, to what it says."""
 
-_readings: dict[tuple[str, bytes], Reading] = {}
+_readings: dict[tuple[str, bytes], Translation] = {}
 """Readings that depend on the kind of call and that part alone."""
 
 
-def read(event: Event) -> Reading:
+def read(event: Event) -> Translation:
     """Translate one event. Sets `event.at` to the record that takes the annotation (-1: none)."""
     lines = event.lines
     first = lines[0]
@@ -99,7 +99,7 @@ def read(event: Event) -> Reading:
     return _full(event)
 
 
-def _plain(event: Event, line: bytes) -> Reading:
+def _plain(event: Event, line: bytes) -> Translation:
     """A SYSCALL event of the usual shape: no CONTAINER_ID can be in it but behind an OBJ_PID."""
     start = 26 + len(event.key)
     call = line[start : line.find(b" a0=", start)]
@@ -120,7 +120,7 @@ def _plain(event: Event, line: bytes) -> Reading:
     if kind == "target":
         return _targeted(event, actor)
     facts = _facts(kind, event, part, line, actor) if kind else _NOTHING
-    reading = Reading(actor, facts, network=kind == "socket")
+    reading = Translation(actor, facts, network=kind == "socket")
     if kind in ("", "socket", "exit", "root"):
         if len(_readings) >= LIMIT:
             _readings.clear()
@@ -156,7 +156,7 @@ def actor_of(part: bytes) -> Actor | None:
     return actor
 
 
-def _targeted(event: Event, actor: Actor) -> Reading:
+def _targeted(event: Event, actor: Actor) -> Translation:
     """A signal or trace: the usual shape is SYSCALL, one OBJ_PID, PROCTITLE."""
     lines = event.lines
     if len(lines) == 3 and lines[1][:13] == b"type=OBJ_PID ":
@@ -164,8 +164,8 @@ def _targeted(event: Event, actor: Actor) -> Reading:
         start = body.find(b" opid=", 0, 128) + 6
         pid = number(body[start : body.find(b" ", start)], NO_PID)
         if start > 6 and pid > 0:
-            return Reading(actor, _NOTHING, (pid,))
-    return _full(event) if len(lines) > 2 else Reading(actor)
+            return Translation(actor, _NOTHING, (pid,))
+    return _full(event) if len(lines) > 2 else Translation(actor)
 
 
 _NOTHING: tuple[Fact, ...] = ()
@@ -188,7 +188,7 @@ def changed(kind: str, line: bytes, actor: Actor) -> tuple[Fact, ...]:
     if kind in ("fork", "clone", "clone2", "clone3"):
         return _forked(kind, line, actor)
     if kind == "root":
-        return (Rooted(actor.pid),)
+        return (RootChanged(actor.pid),)
     if kind == "socket":
         return _NOTHING
     flags = hexadecimal(_argument(line, b" a1=" if kind == "setns" else b" a0="))
@@ -256,13 +256,13 @@ def hexadecimal(value: bytes) -> int:
         return 0
 
 
-def _full(event: Event) -> Reading:
+def _full(event: Event) -> Translation:
     """Any event: every record is looked at."""
     records = [split(line) for line in event.lines]
     names = [name for name, _ in records]
     event.at = carries(records)
     if event.at < 0:
-        return Reading(None, of_nobody(records))
+        return Translation(None, of_nobody(records))
     name, body = records[event.at]
     actor: Actor | None
     facts: tuple[Fact, ...]
@@ -308,7 +308,7 @@ def _reading(
     links: link.Links,
     *,
     network: bool,
-) -> Reading:
+) -> Translation:
     targets: list[int] = []
     stated: list[Stated] = []
     if isinstance(links.actor, tuple) and actor is not None:
@@ -330,7 +330,7 @@ def _reading(
             if isinstance(links.packet, tuple):
                 stated.append(Stated(NO_PID, _ids(links.packet)))
             break
-    return Reading(actor, facts, tuple(targets), tuple(stated), packet, network=network)
+    return Translation(actor, facts, tuple(targets), tuple(stated), packet, network=network)
 
 
 def _ids(chains: link.Chains) -> tuple[tuple[ContId, ...], ...]:

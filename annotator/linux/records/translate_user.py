@@ -7,7 +7,18 @@ from __future__ import annotations
 
 import re
 
-from annotator.core.model import CONTID_UNSET, NO_PID, UNSET_ID, Actor, Booted, ContId, Fact, Named, Registered, Vouched
+from annotator.core.model import (
+    CONTID_UNSET,
+    NO_PID,
+    UNSET_ID,
+    Actor,
+    Booted,
+    CapabilityProven,
+    ContId,
+    Fact,
+    Named,
+    Registered,
+)
 from annotator.linux.contid import link
 from annotator.linux.records.syntax import field, number, text, type_number
 
@@ -79,7 +90,7 @@ def vouched(records: list[tuple[bytes, bytes]], actor: Actor) -> tuple[Fact, ...
     """
     for name, body in records:
         if name == b"CONFIG_CHANGE" and _TTY_SET.search(body):
-            return (Vouched(actor.pid),) if number(field(body, b"pid"), NO_PID) == actor.pid else ()
+            return (CapabilityProven(actor.pid),) if number(field(body, b"pid"), NO_PID) == actor.pid else ()
     return ()
 
 

@@ -27,7 +27,7 @@ from annotator.aix.journal import Writer
 from annotator.aix.live import READ, Looks, Pipe, commands, drain
 from annotator.core.errors import AnnotatorError, ExitCode, SourceError, UsageError
 from annotator.core.model import Gap, Stamp
-from annotator.history import Sightings
+from annotator.history import Observations
 from annotator.io.sources import Cutter
 from annotator.plugin import config as configuration
 from annotator.plugin.aix.service import AT_ONCE, Front
@@ -273,7 +273,7 @@ class Stream:
         self.front.backend.inventory, self.front.now = host.inventory, host.now
         tables = self.trail.tables
         names = frozenset((b"", self.front.node.encode()))
-        tables.provenance.sightings = Sightings(
+        tables.observations = Observations(
             tables.registry,
             host=host,
             note=noting(kept, writer) if kept is not None and writer is not None else None,

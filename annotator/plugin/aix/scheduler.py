@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.history import Sightings
 from annotator.plugin.outputs.metrics import Drops, heartbeat, metrics, write_metrics
 
 if TYPE_CHECKING:
@@ -52,9 +51,9 @@ class Chores:
         self._drops.report(self.front.outputs, self.front.notes)
 
     def _forget(self) -> None:
-        sightings = self.front.trail.tables.provenance.sightings
-        if isinstance(sightings, Sightings):
-            sightings.forget(time.time_ns() // 1_000_000 - FORGET_MS)
+        observations = self.front.trail.tables.observations
+        if observations is not None:
+            observations.forget(time.time_ns() // 1_000_000 - FORGET_MS)
 
     def _metrics(self) -> None:
         front, file = self.front, self.front.config.metrics.file

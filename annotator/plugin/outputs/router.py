@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from annotator.core.model import Attribution, Event, Reason, Status
 from annotator.engine.factory import Options, expression_of, filter_of, form_of
 from annotator.engine.pipeline import Form, Pipeline, Tables
-from annotator.events import Grouper
+from annotator.events import EventAssembler
 from annotator.formats.raw import Raw
 
 if TYPE_CHECKING:
@@ -167,10 +167,10 @@ class Fanned(Pipeline):
 class Fanout(Fanned):
     """The pipeline of the plugin. With `passing` set, events leave without being looked at, and are marked."""
 
-    grouper: Grouper
+    grouper: EventAssembler
 
     def __init__(self, backend: Linux, fan: Fan, stats: Stats, tables: Tables, timeout_ms: int) -> None:
-        grouper = Grouper(backend.completes, stats, timeout_ms=timeout_ms, ordered=True, on_late=self._late)
+        grouper = EventAssembler(backend.completes, stats, timeout_ms=timeout_ms, ordered=True, on_late=self._late)
         super().__init__(backend, fan, stats, grouper=grouper, tables=tables)
         self.passing = False
         self._passed: set[bytes] = set()

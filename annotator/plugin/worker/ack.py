@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from annotator.core.model import Event
-    from annotator.events import Grouper
+    from annotator.events import EventAssembler
     from annotator.plugin.outputs.output import Output
 
 WRITTEN_S = 1.0
@@ -27,7 +27,7 @@ class Chunk(NamedTuple):
 class Progress:
     """Counts chunks: `read` so far, and how many of them have `left`, in their order."""
 
-    def __init__(self, grouper: Grouper, outputs: Sequence[Output]) -> None:
+    def __init__(self, grouper: EventAssembler, outputs: Sequence[Output]) -> None:
         self.read = self.left = 0
         self._grouper = grouper
         self._outputs = outputs

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from annotator.engine.host_context import live_host
-from annotator.history import Sightings
+from annotator.history import Observations
 from annotator.plugin.worker.follow import Inbox
 from annotator.plugin.worker.host_updates import Live
 from annotator.plugin.worker.journal import journaling
@@ -30,7 +30,7 @@ class Attached:
 
     def __init__(self, live: Live, inbox: Inbox | None, worker: Worker) -> None:
         self.live, self.inbox, self.worker = live, inbox, worker
-        self.sightings, self.host, self.node = live.sightings, live.host, live.node
+        self.observations, self.host, self.node = live.observations, live.host, live.node
 
     def fileno(self) -> int:
         """For poll(2)."""
@@ -74,9 +74,9 @@ def attach(worker: Worker, link: socket.socket | None) -> Attached | None:
             worker.notes.info("host-view", what=what, why=why)
     journal = journaling(settings.journal, header(worker.node), worker.stats, worker.notes)
     tables = worker.tables
-    sightings = Sightings(tables.registry, names=names_of(worker), processes=tables.processes)
-    tables.provenance.sightings = sightings
-    live = Live(sightings, host, journal=journal, networks=host)
+    observations = Observations(tables.registry, names=names_of(worker), processes=tables.processes)
+    tables.observations = observations
+    live = Live(observations, host, journal=journal, networks=host)
     attached = Attached(live, Inbox(link) if link is not None else None, worker)
     until = time.monotonic() + START_S
     while attached.inbox is not None and not attached.live.looks and time.monotonic() < until:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from annotator.core.contracts import HostNetwork, HostProcess, HostView, NetworkView
     from annotator.core.model import NetnsId
     from annotator.engine.observation_log import Journaling
-    from annotator.history import Sightings
+    from annotator.history import Observations
     from annotator.plugin.worker.process_follower import Op
 
 FORGET_MS: Final = 10_000
@@ -29,41 +29,41 @@ class Live:
 
     def __init__(
         self,
-        sightings: Sightings,
+        observations: Observations,
         host: HostView,
         *,
         journal: Journaling | None = None,
         node: bytes = b"",
         networks: NetworkView | None = None,
     ) -> None:
-        self.sightings, self.host, self.journal, self.node = sightings, host, journal, node
+        self.observations, self.host, self.journal, self.node = observations, host, journal, node
         self.events = self.looks = 0
         self._forget_at = 0
         self._unwritten: dict[NetnsId, HostNetwork] = {}
         self._rested: dict[NetnsId, None] = {}
-        sightings.host = host
-        sightings.note = self._noted
-        addresses = sightings.addresses
+        observations.host = host
+        observations.note = self._noted
+        addresses = observations.addresses
         addresses.ask = networks.network if networks is not None else None
         addresses.note, addresses.over, addresses.used = self._network, self._write, self._used
 
     def apply(self, ops: Iterable[Op]) -> None:
         """Take what the follower learnt."""
-        sightings, node, journal = self.sightings, self.node, self.journal
+        observations, node, journal = self.observations, self.node, self.journal
         renew = False
         for op in ops:
             match op:
                 case (0, parent, child, ns):
-                    sightings.forked(node, parent, child, ns / 1e6)
+                    observations.forked(node, parent, child, ns / 1e6)
                     renew |= journal is not None and journal.forked(parent, child, ns)
                 case (1, pid, ns):
-                    sightings.executed(node, pid, ns / 1e6)
+                    observations.executed(node, pid, ns / 1e6)
                     renew |= journal is not None and journal.executed(pid, ns)
                 case (2, pid, ns):
-                    sightings.exited(node, pid, ns / 1e6)
+                    observations.exited(node, pid, ns / 1e6)
                     renew |= journal is not None and journal.exited(pid, ns)
                 case (3, seen):
-                    sightings.observed(node, seen)
+                    observations.observed(node, seen)
                     self._noted(node, seen)
                 case (4, found):
                     self._network(found)
@@ -75,7 +75,7 @@ class Live:
         """Now and then, at `now` (Unix ms): forget what ended long ago, and give the journal to the disk."""
         if now >= self._forget_at:
             self._forget_at = now + FORGET_MS
-            self.sightings.forget(now - KEPT_MS)
+            self.observations.forget(now - KEPT_MS)
         for netns in self._rested:
             self._write(netns)
         self._rested.clear()
@@ -100,7 +100,7 @@ class Live:
 
     def _network(self, found: HostNetwork) -> None:
         """One reading. What it ends is written before it."""
-        new = self.sightings.addresses.read(found)
+        new = self.observations.addresses.read(found)
         if self.journal is None:
             return
         if new:
@@ -119,7 +119,7 @@ class Live:
         """A new file of the journal begins: it says again what lives, so that it can be used without the old ones."""
         if self.journal is None:
             return
-        for seen in self.sightings.newest(self.node):
+        for seen in self.observations.newest(self.node):
             self.journal.observed(self.node, seen)
-        for found in self.sightings.addresses.newest():
+        for found in self.observations.addresses.newest():
             self.journal.network(found)

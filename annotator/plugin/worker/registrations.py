@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.core.contracts import SLACK_MS, HostProcess
 from annotator.core.model import Actor, Reason, Registered, Stamp
-from annotator.engine.registration_service import Registrar
+from annotator.engine.registration_service import RegistrationService
 from annotator.linux.host.capabilities import rights
 
 if TYPE_CHECKING:
-    from annotator.core.lifetimes import Life
+    from annotator.core.lifetimes import ProcessLifetime
     from annotator.io.control import Peer
     from annotator.plugin.worker.worker import Worker
 
@@ -30,7 +30,7 @@ class Registrations:
     def __init__(self, worker: Worker, root: Path = Path("/")) -> None:
         self.worker = worker
         self.root = root
-        self.registrar = Registrar(worker.tables.provenance, self._life_of, self._started, self._told)
+        self.registrar = RegistrationService(worker.tables.attributor, self._life_of, self._started, self._told)
 
     def answer(self, peer: Peer, request: dict[str, Any]) -> dict[str, Any]:
         """One request."""
@@ -45,13 +45,17 @@ class Registrations:
         found = rights(self.root, peer.pid, peer.pidfd)
         return found.ticks if found is not None and found.may_register else None
 
-    def _life_of(self, pid: int) -> Life | None:
+    def _life_of(self, pid: int) -> ProcessLifetime | None:
         """The life of a process that is there now, as just looked at."""
-        sightings = self.worker.tables.provenance.sightings
-        seen = sightings.host.process(pid) if sightings is not None and sightings.host is not None else Reason.NOT_SEEN
-        if sightings is None or not isinstance(seen, HostProcess) or seen.reason is Reason.ZOMBIE:
+        observations = self.worker.tables.observations
+        seen = (
+            observations.host.process(pid)
+            if observations is not None and observations.host is not None
+            else Reason.NOT_SEEN
+        )
+        if observations is None or not isinstance(seen, HostProcess) or seen.reason is Reason.ZOMBIE:
             return None
-        sightings.observed(b"", seen)
+        observations.observed(b"", seen)
         processes, node = self.worker.tables.processes, self._node()
         life = processes.node(node).now.get(pid)
         born = Stamp(seen.start_ms, 0)
@@ -63,8 +67,8 @@ class Registrations:
 
     def _node(self) -> bytes:
         """As which node this machine's records come: of its names that with most lives; at first, without one."""
-        sightings, nodes = self.worker.tables.provenance.sightings, self.worker.tables.processes.nodes
-        names = sightings.names if sightings is not None and sightings.names is not None else ()
+        observations, nodes = self.worker.tables.observations, self.worker.tables.processes.nodes
+        names = observations.names if observations is not None and observations.names is not None else ()
         return max((name for name in names if name in nodes), key=lambda name: len(nodes[name].now), default=b"")
 
     def _told(self, fact: Registered, error: str) -> None:

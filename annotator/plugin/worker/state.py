@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from annotator.core.errors import StoreError
 from annotator.core.stats import Stats
-from annotator.events import Grouper
+from annotator.events import EventAssembler
 from annotator.plugin.worker.machine import header
 from annotator.storage.checkpoint_restore import restore
 from annotator.storage.checkpoint_save import save
@@ -77,7 +77,7 @@ class Memory:
         """Whether what is in the directory may be taken."""
         return self._path is not None
 
-    def learn(self, tables: Tables, grouper: Grouper) -> None:
+    def learn(self, tables: Tables, grouper: EventAssembler) -> None:
         """What an earlier run knew."""
         if self._path is None:
             return
@@ -90,11 +90,11 @@ class Memory:
         except StoreError as err:
             self.notes.warning("state-unused", why=err.what, advice=err.advice)
 
-    def save(self, tables: Tables, grouper: Grouper) -> None:
+    def save(self, tables: Tables, grouper: EventAssembler) -> None:
         """Keep what is known. Lines that wait are not part of it: the reader has them until they have left."""
         if self._path is None:
             return
-        kept = Grouper(grouper.completes, Stats(), ordered=True)
+        kept = EventAssembler(grouper.completes, Stats(), ordered=True)
         kept.clock, kept.serials = grouper.clock, grouper.serials
         try:
             save(self._path, header(self.node), tables, kept, None)
