@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.system
+
 DAEMON = """log_file = {0}/audit.log
 log_format = ENRICHED
 q_depth = 4000

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+pytestmark = pytest.mark.system
+
 HEADER = Header(b"host1", "", 0, 100)
 UUID = "541ba314-c7ca-4f67-bc6e-a10d5eaa8541"
 

@@ -34,6 +34,8 @@ from annotator.plugin.log import Notes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parents[2]
 LETTERS = "elrRtpPTcW"
 CTYPES = {"B": ctypes.c_uint8, "h": ctypes.c_int16, "H": ctypes.c_uint16, "i": ctypes.c_int32, "I": ctypes.c_uint32,

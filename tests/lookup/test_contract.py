@@ -18,6 +18,8 @@ from annotator.lookup.answer import Code, How
 from annotator.lookup.collectors import COLLECTORS, KINDS
 from tests.lookup.conftest import SCHEMA, VALID, Site
 
+pytestmark = pytest.mark.system
+
 ALWAYS = {"schema", "system", "question", "status", "container", "evidence", "verified"}
 
 

@@ -20,6 +20,8 @@ from tests.plugin.test_outputs import registered
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+pytestmark = pytest.mark.system
+
 MARK = b' cont_how="unknown:overload"'
 FIELDS = b' contid=7 cont_how="record"'
 

@@ -17,6 +17,8 @@ from tests.plugin.driver import configure, content, plugin, records
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.system
+
 DATA = records(1, 6)
 KINDS = {b"SYSCALL": 1300, b"EXECVE": 1309, b"PROCTITLE": 1327, b"EOE": 1320}
 

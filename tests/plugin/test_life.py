@@ -14,6 +14,8 @@ import pytest
 
 from tests.plugin.driver import PROGRAM, configure, content, plugin, records, until
 
+pytestmark = pytest.mark.system
+
 
 def status(pid: int, name: str) -> str:
     """A line of /proc/PID/status."""

@@ -13,6 +13,8 @@ from annotator import __version__
 from annotator.io.control import ask
 from tests.plugin.driver import configure, content, plugin, records, until
 
+pytestmark = pytest.mark.system
+
 
 def config(directory: Path) -> tuple[Path, str]:
     """A configuration with a control socket, and its path."""

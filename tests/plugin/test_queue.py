@@ -21,6 +21,8 @@ from tests.plugin.driver import Plugin, configure, content, plugin, records, unt
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.system
+
 MIB = 1 << 20
 
 

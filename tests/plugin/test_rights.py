@@ -25,6 +25,8 @@ from tests.plugin.driver import PROGRAM, configure, content, plugin, records
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.system
+
 PR_SET_MDWE, REFUSE_EXEC_GAIN = 65, 1
 
 

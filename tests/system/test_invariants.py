@@ -41,7 +41,9 @@ from tests.streams import (
 if TYPE_CHECKING:
     from annotator.core.model import Attribution, Event
 
-ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.system
+
+ROOT = Path(__file__).parents[2]
 SAMPLES = sorted([*ROOT.glob("samples/linux/*/input.log"), *ROOT.glob("samples/linux/*/input.log.xz")])
 RECORDED = pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.parent.name)
 

@@ -22,7 +22,7 @@ from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
 from tests.streams import Ran, annotate, appended
 
-SAMPLES = Path(__file__).parent.parent / "samples" / "linux"
+SAMPLES = Path(__file__).parents[2] / "samples" / "linux"
 WHOLE = 65_536
 UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
 GOLDEN = ("expected.raw.log", "expected.annotations.tsv")

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts/conformance.py"
 sys.path.insert(0, str(SCRIPT.parent))
 
 import conformance  # noqa: E402
+
+pytestmark = pytest.mark.system
 
 EVENT = b"""\
 type=SYSCALL msg=audit(1700000000.100:1): arch=c000003e syscall=59 success=yes exit=0 a0=0 a1=0 a2=0 a3=0 items=0 \

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.model import Attribution
 
-ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.system
+
+ROOT = Path(__file__).parents[2]
 VALID = jsonschema.Draft202012Validator(
     json.loads((ROOT / "annotator" / "data" / "event.schema.json").read_text("utf-8"))
 )

@@ -9,8 +9,8 @@ from annotator.core.stats import Stats
 from annotator.engine.pipeline import Pipeline, run
 from annotator.formats.raw import Raw
 from annotator.linux.backend import Linux
+from tests.events.test_assembler import Joined, record
 from tests.streams import WORLDS, World, annotate, lines_of
-from tests.test_events import Joined, record
 
 
 def test_whole_events_age_the_others() -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+pytestmark = pytest.mark.system
+
 NOW = 1_700_000_000.25
 HEAD = rb"<182>1 2023-11-14T22:13:20\.250000Z web audisp-contid %d audit - " % os.getpid()
 

@@ -22,15 +22,17 @@ from annotator.formats.documents import Documents
 from annotator.io.sources import read_file
 from annotator.linux.backend import Linux
 from annotator.linux.usual import DETAILED
+from tests.engine.test_host_context import journal_of
 from tests.streams import WORLDS, World, damaged, joined, lines_of, riffled
-from tests.test_outside import journal_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from annotator.events import Stretch
 
-ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.system
+
+ROOT = Path(__file__).parents[2]
 SAMPLES = sorted([*ROOT.glob("samples/linux/*/input.log"), *ROOT.glob("samples/linux/*/input.log.xz")])
 
 OPTIONS = {

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import oracle_auparse as library  # noqa: E402
 import oracle_conservation as conserve  # noqa: E402
 import oracle_grouping as group  # noqa: E402
 import oracle_tools as stock  # noqa: E402
+
+pytestmark = pytest.mark.system
 
 LOGS = [
     path for path in sorted((ROOT / "samples/linux").rglob("input.log*")) if "refused-interpreted" not in path.parts

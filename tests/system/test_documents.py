@@ -18,7 +18,7 @@ from annotator.cli.main import cli
 from annotator.plugin import config
 from tests import degrade, scoring
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DATA = ROOT / "annotator" / "data"
 KEYS = tuple(config_docs.keys())
 PAGES = ("annotator.1", "annotator.toml.5", "audisp-contid.8")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.model import Attribution, Event, Translation
 
+pytestmark = pytest.mark.system
+
 LIVE = sorted(one.name for one in SAMPLES.glob("live-*"))
 STOCK = sorted(one.name for one in SAMPLES.glob("stock-*"))
 BOOT = "8d0b1bd1-0000-4000-8000-000000000001"

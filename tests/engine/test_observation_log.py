@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from annotator.core.contracts import HostProcess
 from annotator.core.errors import StoreError
 from annotator.core.lifetimes import ProcessLifetime, ProcessTable
@@ -13,11 +15,13 @@ from annotator.core.stats import Stats
 from annotator.engine.observation_log import Journaling, Loaded
 from annotator.history import Observations
 from annotator.storage.format import Header
+import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
+
+pytestmark = pytest.mark.system
 
 HEADER = Header(b"here", "8d0b1bd1-0000-4000-8000-000000000001", 0, 100)
 INSIDE = Container(ContId(7), "c" * 64)

@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.system
+
+ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 
 NOT_RUN = {"set-up": 2, "needs auditd under systemd": 3}

@@ -307,7 +307,7 @@ def test_a_socket_event_says_in_which_network_it_was(run: Run, number: int, succ
     assert "netns" not in said(run, connect(400, 7, number=2).replace(b"SOCKADDR", b"CWD"))
 
 
-RECORDED = Path(__file__).parent.parent / "samples/linux/live-network"
+RECORDED = Path(__file__).parents[2] / "samples/linux/live-network"
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ from tests.scoring import SAMPLES, Capture, bad, score, share
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.system
+
 STOCK = ("stock-s01", "stock-s02", "stock-s04", "stock-s06", "stock-s09", "stock-s11", "stock-s13")
 CONTID = tuple(sorted(path.name for path in SAMPLES.glob("contid-*") if any(path.glob("truth-events.jsonl*"))))
 NAMED = {"stock-s02": 0.98, "stock-s04": 0.98, "stock-s06": 0.95, "stock-s09": 0.98, "stock-s11": 0.98}

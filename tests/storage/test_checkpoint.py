@@ -38,7 +38,9 @@ from tests.streams import WORLDS, damaged, riffled
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-SAMPLES = Path(__file__).parent.parent / "samples" / "linux"
+pytestmark = pytest.mark.system
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "linux"
 HEADER = Header(b"web1", "11111111-2222-3333-4444-555555555555", 1_700_000_000_000_000_000, 100, {"pid": 4026531836})
 HERE = Position(2049, 131_073, 77)
 CASES = (
