@@ -15,7 +15,6 @@ from annotator.core.stats import Stats
 from annotator.engine.observation_log import Journaling, Loaded
 from annotator.history import Observations
 from annotator.storage.format import Header
-import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
