@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import golden_answers as answers  # noqa: E402
@@ -22,6 +22,8 @@ from golden_program import Program  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.system
 
 INPUTS = inputs.inputs()
 SHOWN = 5
