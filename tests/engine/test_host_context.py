@@ -142,7 +142,7 @@ def guard(event, args):
         if path == "/proc" or path.startswith("/proc/"):
             raise RuntimeError("opened " + path)
 
-from annotator.cli import main
+from annotator.cli.main import main
 import annotator.engine.replay, annotator.engine.host_context, annotator.history
 sys.addaudithook(guard)
 sys.argv = ["annotator", *sys.argv[1:]]

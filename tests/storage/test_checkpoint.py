@@ -238,7 +238,7 @@ SAVED: dict[type, set[str]] = {
     Attribution: {"status", "chains", "evidence", "reason", "flags", "session", "key"}
     | {"targets", "src", "dst", "netns", "vpid"},  # never of the last answer about a life
     Event: {"key", "node", "stamp", "lines", "at", "seen", "held", "closed", "reversed", "dropped", "splits"},
-    Tables: {"processes", "registry", "membership", "provenance"},
+    Tables: {"processes", "registry", "membership", "attributor", "_observations"},
     ProcessTable: {"nodes", "max_lives", "keep_all", "evicted", "_work"},
     Registry: {"nodes", "max_containers", "version"},
     Membership: {"processes", "registry", "version", "inside", "unsure", "support", "refused", "tentative"},
