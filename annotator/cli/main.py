@@ -17,18 +17,16 @@ from annotator import __version__
 from annotator.cli.options import FILE, HELP, TIME, as_json, for_aix, from_outside, inputs, quietly
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
 from annotator.core.stats import Stats
-from annotator.engine.factory import FORMATS, Options, interpret
-from annotator.engine.pipeline import Tables
+from annotator.engine.factory import FORMATS, Options
 from annotator.engine.replay import Replay, blocks_of
 from annotator.formats.raw import NAMES
-from annotator.io.console import machine, table, watched
 from annotator.io.sinks import FdSink, SinkClosed
 from annotator.io.sources import follow
-from annotator.report.logs import ContainersReport, SessionsReport, who
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from annotator.api import Log
     from annotator.io.sources import Block
 
 
@@ -131,6 +129,8 @@ def _blocks(inputs: tuple[str, ...], *, quiet: bool) -> Iterable[Block]:
         return blocks
     from rich.console import Console
 
+    from annotator.io.console import watched
+
     return watched(blocks, inputs, Console(stderr=True))
 
 
@@ -145,12 +145,12 @@ def _grow(run: Replay, path: Path, state: Path | None, sink: FdSink, *, followin
         if block is not None:
             sink.write(run.feed(block))
         elif following:
-            sink.write(run.pipeline.idle(1000))
+            sink.write(run.idle(1000))
         else:
             break
         sink.flush()
     if state is not None:
-        run.keep(state, growing.position)
+        run.save(state, growing.position)
 
 
 @cli.command()
@@ -161,10 +161,11 @@ def _grow(run: Replay, path: Path, state: Path | None, sink: FdSink, *, followin
 @quietly
 def containers(inputs: tuple[str, ...], output: str, *, quiet: bool, **given: Any) -> None:
     """List the containers that logs show: contid, names, first and last seen, processes, events, sessions."""
-    report = ContainersReport()
-    tables = _examine(inputs, report.watch, quiet=quiet, **given)
+    from annotator.report.logs import container_rows
+
+    rows = container_rows(_open(inputs, quiet=quiet, **given))
     columns = "contid id name engine image inside node first last ended processes events sessions shares_netns_with"
-    _show(report.rows(tables), columns.split(), output, "no container was seen")
+    _show(rows, columns.split(), output, "no container was seen")
 
 
 @cli.command()
@@ -175,10 +176,11 @@ def containers(inputs: tuple[str, ...], output: str, *, quiet: bool, **given: An
 @quietly
 def sessions(inputs: tuple[str, ...], output: str, *, quiet: bool, **given: Any) -> None:
     """List who entered which container from outside: when, how, and what they ran."""
-    report = SessionsReport(interpret)
-    tables = _examine(inputs, report.watch, quiet=quiet, **given)
+    from annotator.report.logs import session_rows
+
+    rows = session_rows(_open(inputs, quiet=quiet, **given))
     columns = "session container name how by first last events ran"
-    _show(report.rows(tables), columns.split(), output, "nobody entered a container, as far as the log shows")
+    _show(rows, columns.split(), output, "nobody entered a container, as far as the log shows")
 
 
 @cli.command(name="who")
@@ -197,8 +199,9 @@ def who_command(
 
     Example: annotator who 4242 --at 2026-01-31T12:00:00Z audit.log
     """
-    tables = _examine(inputs, None, quiet=quiet, **given)
-    rows = who(tables, node.encode(), pid, at_ms)
+    from annotator.report.logs import process_rows
+
+    rows = process_rows(_open(inputs, quiet=quiet, **given), pid, at_ms, node)
     columns = "pid ppid exe status reason container name session how evidence flags parent_proven born ended"
     _show(rows, columns.split(), output, f"pid {pid} was not seen at that time")
     if not rows:
@@ -226,17 +229,16 @@ def plugin(config: str, source: str, *, check_config: bool) -> int:
     return run_plugin([*(["--check-config"] if check_config else []), *([config] if config else [])])
 
 
-def _examine(inputs: tuple[str, ...], watch: Any, *, quiet: bool, **given: Any) -> Tables:
-    """Run logs through the pipeline for what it learns."""
-    tables = Tables(keep_all=True)
-    run = Replay(Options(format="none", **given), tables=tables, watch=watch)
-    for block in _blocks(inputs, quiet=quiet):
-        run.feed(block)
-    run.finish()
-    return tables
+def _open(inputs: tuple[str, ...], *, quiet: bool, **given: Any) -> Log:
+    """The logs as one, read with a progress bar."""
+    from annotator.api import Log
+
+    return Log(_blocks(inputs, quiet=quiet), Options(format="none", **given))
 
 
 def _show(rows: list[dict[str, Any]], columns: list[str], output: str, nothing: str) -> None:
+    from annotator.io.console import machine, table
+
     sink = FdSink(1)
     with contextlib.suppress(SinkClosed):
         if output == "json":

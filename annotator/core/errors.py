@@ -60,5 +60,11 @@ class EntryError(StoreError):
     """One entry that cannot be stored, whatever the disk says; all others can."""
 
 
+class LossError(AnnotatorError):
+    """Something was lost or rejected, and the caller had asked to be told. All that could be read was given before."""
+
+    exit_code = ExitCode.LOSS
+
+
 class SinkError(AnnotatorError):
     """Output that cannot be written."""

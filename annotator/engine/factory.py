@@ -1,15 +1,15 @@
-"""What a run is asked to do, and what follows from it: the output form, the filter, the backend for AIX trails."""
+"""What a run is asked to do, and what follows from it: the output form, the filter, the backend for AIX trails.
+
+The backend for AIX is imported when a trail is there: most runs have none, and it takes a quarter of the start.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from annotator.aix import site
-from annotator.aix.backend import Aix
-from annotator.aix.grouping import RecordEvent
-from annotator.aix.interpret import interpret as aix_parts
-from annotator.core.errors import UsageError
+from annotator.core.contracts import Place
+from annotator.core.errors import FormError, UsageError
 from annotator.core.model import Attribution, Chain, Event, Status
 from annotator.formats import encoders, json, msgpack
 from annotator.formats.documents import Documents, Nothing
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from annotator.aix.backend import Aix
+    from annotator.aix.grouping import RecordEvent
     from annotator.aix.listing import Listing
     from annotator.core.stats import Stats
     from annotator.engine.pipeline import Form
@@ -79,7 +81,7 @@ def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
         )
     if options.format == "none":
         return Nothing()
-    if isinstance(backend, Aix):
+    if not isinstance(backend, Linux):
         if options.format == "record":
             raise UsageError("--format record is for Linux: AIX has no CONTAINER_ID records", "Use raw or json.")
         parts: Callable[[Event], dict[str, Any]] = backend.interpret
@@ -105,6 +107,8 @@ def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
 
 def aix_of(options: Options, listings: Iterable[Listing] = (), node: str = "") -> Aix:
     """The backend for AIX trails, with what the site told of itself, and live looks at the WPARs of `node`."""
+    from annotator.aix import site
+
     return site.backend(
         own_tail=tail_start,
         node=options.node or node,
@@ -116,12 +120,37 @@ def aix_of(options: Options, listings: Iterable[Listing] = (), node: str = "") -
     )
 
 
-_linux_parts = Linux().interpret
+_linux = Linux()
 
 
 def interpret(event: Event) -> dict[str, Any]:
     """The event's parts of the JSON form, whichever system it is of."""
-    return aix_parts(event) if isinstance(event, RecordEvent) else _linux_parts(event)
+    if _aix_record(event) is None:
+        return _linux.interpret(event)
+    from annotator.aix.interpret import interpret as aix_parts
+
+    return aix_parts(event)
+
+
+def place_of(event: Event) -> Place | None:
+    """Where the raw form adds fields, whichever system the event is of. FormError for a record of a binary trail."""
+    if _aix_record(event) is None:
+        return _linux.place(event)
+    from annotator.aix.grouping import head_end
+
+    end = head_end(event)
+    if end is None:
+        raise FormError("a record of a binary AIX trail takes no fields", "Use the JSON form, or what auditpr prints.")
+    return Place(0, end)
+
+
+def _aix_record(event: Event) -> RecordEvent | None:
+    """The event as the record of an AIX trail; None for one of Linux. Nothing is imported for the usual event."""
+    if type(event) is Event:
+        return None
+    from annotator.aix.grouping import RecordEvent
+
+    return event if isinstance(event, RecordEvent) else None
 
 
 def filter_of(options: Options, expression: Matches | None) -> Callable[[Event, Attribution], bool] | None:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
+USER_HZ = 100
+"""Clock ticks a second in what the kernel shows to programs (<asm-generic/param.h>)."""
+
 
 def boot_id() -> str:
     """This boot's id (random(4)); "" where there is none."""
@@ -45,6 +48,14 @@ def this_header(node: str = "") -> Header:
     """The header of a journal or state file that is written here and now."""
     ticks = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
     return Header(node.encode(), boot_id(), offset_ns(), ticks)
+
+
+def log_header(node: str = "") -> Header:
+    """The header of the state of a replay: of a log it is not known in which boot it was written, nor what clock ran.
+
+    This machine is not asked, so that the state goes on on any other.
+    """
+    return Header(node.encode(), "", 0, USER_HZ)
 
 
 def live_host(node: bytes = b"") -> LinuxHost:

@@ -6,28 +6,31 @@ What it must not do is ask this machine about a log: the host view is `NoHost` u
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annotator.aix.backend import Aix
-from annotator.core.errors import FormatError, FormError, UsageError
+from annotator.core.errors import FormatError, FormError, StoreError, UsageError
 from annotator.core.stats import Stats
 from annotator.engine.factory import Options, aix_of, expression_of, filter_of, form_of
-from annotator.engine.host_context import outside, this_header
 from annotator.engine.pipeline import Pipeline, Tables
 from annotator.events import EventAssembler
 from annotator.io.sources import Block, looks_binary, order, read_file, read_stream, recognise, refuse
 from annotator.io.sources import Form as InputForm
 from annotator.linux.backend import Linux
-from annotator.storage.checkpoint_restore import restore
-from annotator.storage.checkpoint_save import save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from annotator.aix.backend import Aix
     from annotator.aix.grouping import TrailGrouper
-    from annotator.engine.pipeline import Observer
+    from annotator.engine.observation_log import Loaded
+    from annotator.engine.pipeline import Form, Observer
     from annotator.io.sources import Position
+    from annotator.storage.format import Entry, Header
+
+    FormMaker = Callable[[Options, Linux | Aix, Stats], Form]
 
 
 def blocks_of(paths: Iterable[str]) -> Iterator[Block]:
@@ -43,7 +46,8 @@ def blocks_of(paths: Iterable[str]) -> Iterator[Block]:
 class Replay:
     """One run over some inputs. `feed` gives bytes as they may leave; `finish` the rest.
 
-    Which system's the logs are is seen in the first one, unless it was said; both in one run are refused.
+    Which system's the logs are is seen in the first one, unless it was said; both in one run are refused. `form` makes
+    the output form; `observer` is shown every decided event.
     """
 
     def __init__(
@@ -52,17 +56,16 @@ class Replay:
         *,
         stats: Stats | None = None,
         tables: Tables | None = None,
-        watch: Observer | None = None,
+        form: FormMaker = form_of,
+        observer: Observer | None = None,
     ) -> None:
         self.options = options
         self.stats = stats or Stats()
         self._tables = tables or Tables()
-        tables = self._tables
-        self._outside = outside(
-            tables.registry, options.host, options.journals, options.node, processes=tables.processes, stats=self.stats
-        )
-        tables.observations = self._outside.observations if self._outside is not None else None
-        self._watch = watch
+        self._outside = self._given()
+        self._tables.observations = self._outside.observations if self._outside is not None else None
+        self._form_of = form
+        self._observer = observer
         self._resumed = False
         self._origin: tuple[str, int] | None = None
         self._open_line = False
@@ -70,12 +73,23 @@ class Replay:
         self._binary = False
         self._start(self._aix() if options.system == "aix" else Linux())
 
+    def _given(self) -> Loaded | None:
+        """What the caller gave beside the log; None for nothing, as by default, and then nothing is imported for it."""
+        options, tables = self.options, self._tables
+        if options.host == "none" and not options.journals:
+            return None
+        from annotator.engine.host_context import outside
+
+        return outside(
+            tables.registry, options.host, options.journals, options.node, processes=tables.processes, stats=self.stats
+        )
+
     def _start(self, backend: Linux | Aix) -> None:
         options, stats = self.options, self.stats
         self.backend = backend
-        self.form = form_of(options, backend, stats)
+        self.form = self._form_of(options, backend, stats)
         self.trail: TrailGrouper | None = None
-        if isinstance(backend, Aix):
+        if not isinstance(backend, Linux):
             if options.expr:
                 raise UsageError("--expr is for Linux: the audit library cannot read AIX records")
             self.trail = backend.grouper(stats, ordered=self.form.ordered)
@@ -86,7 +100,7 @@ class Replay:
             grouper=self.trail,
             tables=self._tables,
             keep=filter_of(options, expression_of(options)),
-            watch=self._watch,
+            watch=self._observer,
         )
 
     def _aix(self) -> Aix:
@@ -140,7 +154,7 @@ class Replay:
             self._refuse_aix(block.origin)
         out = self.pipeline.idle()
         self.pipeline.grouper.reversed_records = form is InputForm.AUSEARCH
-        if self.trail is not None and isinstance(self.backend, Aix):
+        if self.trail is not None and not isinstance(self.backend, Linux):
             self._binary = looks_binary(block.text)
             with self._naming(before):
                 self.trail.close()
@@ -168,15 +182,58 @@ class Replay:
             err.what = f"{origin}: {err.what}"
             raise
 
+    def idle(self, quiet_ms: int) -> bytes:
+        """Nothing came for `quiet_ms` of wall clock: what may leave by that."""
+        return self.pipeline.idle(quiet_ms)
+
     def resume(self, path: Path, tell: Callable[[str], None]) -> Position | None:
-        """Go on from a saved state; None when there is none yet."""
-        position = restore(path, this_header(self.options.node), self._tables, self._grouper(), tell=tell)
+        """Go on from a state file; None when there is none yet. Raises StoreError for one that cannot be used."""
+        from annotator.storage.state import load_state
+
+        loaded = load_state(path)
+        if loaded is None:
+            return None
+        return self.restore(path, *loaded, tell)
+
+    def restore(
+        self, name: Path | str, saved: Header, entries: Iterable[Entry], tell: Callable[[str], None]
+    ) -> Position | None:
+        """Go on from a state that was loaded; `name` stands for it in errors. Returns where reading goes on.
+
+        None: not in the middle of a file, so that the next block is looked at as the first of one.
+
+        Only a run that asks this machine (`host` live) compares boots: of a log's state it does not matter where, nor
+        in which boot of that machine, it was saved. Raises StoreError.
+        """
+        from annotator.storage.checkpoint_restore import restore_entries
+
+        here = self._header()
+        expected = here if self.options.host == "live" else replace(saved, node=here.node)
+        position = restore_entries(name, saved, entries, expected, self._tables, self._grouper(), tell=tell)
         self._resumed = position is not None
         return position
 
-    def keep(self, path: Path, position: Position) -> None:
+    def save(self, path: Path, position: Position) -> None:
         """Save the state, with the events that are not whole yet; the run is then over, without an end of its input."""
-        save(path, this_header(self.options.node), self._tables, self._grouper(), position)
+        from annotator.storage.checkpoint_save import save
+
+        save(path, self._header(), self._tables, self._grouper(), position)
+
+    def pack(self, position: Position | None, own: Iterable[Entry], name: str) -> bytes:
+        """The state as bytes, with entries of the caller's own before it. Raises StoreError, which says `name`."""
+        from annotator.storage.checkpoint_save import entries_of
+        from annotator.storage.state import pack_state
+
+        try:
+            return pack_state(self._header(), chain(own, entries_of(self._tables, self._grouper(), position)), name)
+        except FormatError as err:
+            raise StoreError(f"{name}: cannot be made: {err.what}", "Go on with the one before.") from err
+
+    def _header(self) -> Header:
+        """Whose state it is: of this machine only when it was asked."""
+        from annotator.engine.host_context import log_header, this_header
+
+        return (this_header if self.options.host == "live" else log_header)(self.options.node)
 
     def _grouper(self) -> EventAssembler:
         grouper = self.pipeline.grouper

@@ -9,13 +9,13 @@ from annotator.storage.checkpoint_load import Rows
 from annotator.storage.state import load_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from annotator.events import EventAssembler
     from annotator.io.sources import Position
     from annotator.storage.checkpoint_rows import Tables
-    from annotator.storage.format import Header
+    from annotator.storage.format import Entry, Header
 
 ADVICE = "Start without it: the state is learnt again from the host and the log."
 
@@ -35,10 +35,24 @@ def restore(
     `tell` is told; lines that waited still leave. Raises StoreError, with nothing changed, for a state that is damaged,
     of another node or machine, or of a run that wrote another kind of form.
     """
-    found = load_state(path)
-    if found is None:
+    loaded = load_state(path)
+    if loaded is None:
         return None
-    saved, entries = found
+    saved, entries = loaded
+    return restore_entries(path, saved, entries, header, tables, grouper, tell=tell)
+
+
+def restore_entries(
+    path: Path | str,
+    saved: Header,
+    entries: Iterable[Entry],
+    header: Header,
+    tables: Tables,
+    grouper: EventAssembler,
+    *,
+    tell: Callable[[str], object] = lambda _: None,
+) -> Position | None:
+    """The same of a state that was loaded already; `path` names it in errors."""
     _check(path, saved, header)
     try:
         run = Rows(entries).run()
@@ -56,7 +70,7 @@ def restore(
     return run.head.position
 
 
-def _check(path: Path, saved: Header, header: Header) -> None:
+def _check(path: Path | str, saved: Header, header: Header) -> None:
     """Raises StoreError for the state of another machine, or of another place on this one."""
     if saved.node != header.node:
         was, here = (node.decode("utf-8", "backslashreplace") for node in (saved.node, header.node))

@@ -55,11 +55,17 @@ def save(path: Path, header: Header, tables: Tables, grouper: EventAssembler, po
     What left the pipeline must be on its way out already, and `position` is where its next line is read. Raises
     StoreError, and then a state that was saved before is untouched.
     """
-    run = _Run(tables, grouper)
     try:
-        save_state(path, header, (_entry(row) for row in chain((run.head(position),), run.rows())))
+        save_state(path, header, entries_of(tables, grouper, position))
     except FormatError as err:
         raise StoreError(f"{path}: the state cannot be saved: {err.what}", "The state saved before is kept.") from err
+
+
+def entries_of(tables: Tables, grouper: EventAssembler, position: Position | None) -> Iterator[Entry]:
+    """The run as the entries of a state, wherever it is kept."""
+    run = _Run(tables, grouper)
+    for row in chain((run.head(position),), run.rows()):
+        yield _entry(row)
 
 
 def held_lines(grouper: EventAssembler) -> int:

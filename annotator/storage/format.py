@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import stat
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ class Entry(NamedTuple):
 
 
 @contextlib.contextmanager
-def told(path: Path) -> Iterator[None]:
+def told(path: Path | str) -> Iterator[None]:
     """What the system refuses becomes a StoreError that names the file."""
     try:
         yield
@@ -108,7 +109,10 @@ def read_header(file: IO[bytes]) -> tuple[Header, int]:
     found = unpack(payload, errors="surrogatepass")
     match found:
         case {"version": int(version)} if version > VERSION:
-            raise FormatError(f"format version {version} is newer than this program, which knows {VERSION}")
+            raise FormatError(
+                f"format version {version} is newer than this program, which knows {VERSION}",
+                "Use the newer program, or start without it.",
+            )
         case {
             "version": int(version),
             "node": bytes(node),
@@ -140,7 +144,7 @@ class Entries:
     sound frames that hold no entry as this version knows it.
     """
 
-    def __init__(self, path: Path, file: IO[bytes], begin: int) -> None:
+    def __init__(self, path: Path | str, file: IO[bytes], begin: int) -> None:
         self.damage = ""
         self.lost = 0
         self.torn = False
@@ -165,7 +169,8 @@ class Entries:
             return unframe(file)
         except FormatError as err:
             self.torn = isinstance(err, Torn)
-            self.lost = max(os.fstat(file.fileno()).st_size - self.end, 0)
+            size = len(file.getbuffer()) if isinstance(file, io.BytesIO) else os.fstat(file.fileno()).st_size
+            self.lost = max(size - self.end, 0)
             self.damage = f"{self._path}: byte {self.end}: {err.what}; {self.lost} bytes from there on are not used"
             return None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from annotator.core.errors import FormatError, StoreError
 from annotator.storage.format import (
@@ -42,19 +43,29 @@ def load_state(path: Path) -> tuple[Header, list[Entry]] | None:
         except FileNotFoundError:
             return None
         with open(fd, "rb") as file:
-            if refuse_others(fd, path) > MAX_STATE:
-                raise StoreError(f"{path}: longer than the {MAX_STATE} bytes a state may have", _ANEW)
-            try:
-                header, end = read_header(file)
-            except FormatError as err:
-                raise StoreError(f"{path}: not usable: {err.what}", _ANEW) from err
-            found = Entries(path, file, end)
-            entries = list(found)
+            return _read(path, file, refuse_others(fd, path))
+
+
+def unpack_state(data: bytes, name: str) -> tuple[Header, list[Entry]]:
+    """The same out of bytes that `pack_state` made; `name` stands for them in errors. Raises StoreError."""
+    return _read(name, io.BytesIO(data), len(data))
+
+
+def _read(name: Path | str, file: IO[bytes], size: int) -> tuple[Header, list[Entry]]:
+    """Header and entries of a whole state of `size` bytes."""
+    if size > MAX_STATE:
+        raise StoreError(f"{name}: longer than the {MAX_STATE} bytes a state may have", _ANEW)
+    try:
+        header, end = read_header(file)
+    except FormatError as err:
+        raise StoreError(f"{name}: not usable: {err.what}", err.advice or _ANEW) from err
+    reader = Entries(name, file, end)
+    entries = list(reader)
     last = entries.pop() if entries else None
-    if found.damage:
-        raise StoreError(found.damage, _ANEW)
-    if found.skipped or last is None or last.kind != _END or last.body.get("count") != len(entries):
-        raise StoreError(f"{path}: byte {found.end}: the state has not the end it should have", _ANEW)
+    if reader.damage:
+        raise StoreError(reader.damage, _ANEW)
+    if reader.skipped or last is None or last.kind != _END or last.body.get("count") != len(entries):
+        raise StoreError(f"{name}: byte {reader.end}: the state has not the end it should have", _ANEW)
     return header, entries
 
 
@@ -69,20 +80,29 @@ def save_state(path: Path, header: Header, entries: Iterable[Entry]) -> None:
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN, 0o600)
         stack.callback(new.unlink, missing_ok=True)
         with open(fd, "wb", buffering=1 << 18) as file:
-            file.write(write_header(header))
-            count = 0
-            for entry in entries:
-                file.write(write_entry(entry))
-                count += 1
-                if file.tell() > MAX_STATE:
-                    raise StoreError(
-                        f"{path}: longer than the {MAX_STATE} bytes a state may have", "The old one is kept."
-                    )
-            file.write(write_entry(Entry(0, 0, _END, {"count": count})))
+            _write(path, file, header, entries)
             file.flush()
             os.fsync(fd)
         new.replace(path)
         sync_directory(path)
+
+
+def pack_state(header: Header, entries: Iterable[Entry], name: str) -> bytes:
+    """The state as bytes, for who keeps it elsewhere; `name` stands for it in errors. Raises StoreError."""
+    file = io.BytesIO()
+    _write(name, file, header, entries)
+    return file.getvalue()
+
+
+def _write(name: Path | str, file: IO[bytes], header: Header, entries: Iterable[Entry]) -> None:
+    file.write(write_header(header))
+    count = 0
+    for entry in entries:
+        file.write(write_entry(entry))
+        count += 1
+        if file.tell() > MAX_STATE:
+            raise StoreError(f"{name}: longer than the {MAX_STATE} bytes a state may have", "The old one is kept.")
+    file.write(write_entry(Entry(0, 0, _END, {"count": count})))
 
 
 def sync_directory(path: Path) -> None:

@@ -78,7 +78,7 @@ def answers(case: str, journal: Path) -> tuple[scoring.Capture, dict[tuple[int, 
         if answer.status is not Status.NONE:
             given[event.stamp.ms, event.stamp.serial] = answer
 
-    replay = Replay(Options(format="none", journals=(journal,)), watch=watch)
+    replay = Replay(Options(format="none", journals=(journal,)), observer=watch)
     log = journal.with_name("input.log")
     log.write_bytes(b"\n".join([*capture.lines, b""]))
     for block in blocks_of([str(log)]):

@@ -164,7 +164,7 @@ def test_what_is_known_from_outside(form: str, tmp_path: Path) -> None:
     log.write_bytes(lzma.decompress((ROOT / "samples/linux/stock-s11/input.log.xz").read_bytes()))
     left: list[bytes] = []
     for watch in (None, lambda *_: None):
-        replay = Replay(Options(format=form, journals=(journal,)), watch=watch)
+        replay = Replay(Options(format=form, journals=(journal,)), observer=watch)
         left.append(b"".join(map(replay.feed, read_file(log))) + replay.finish())
     assert left[0].split(b"\n") == left[1].split(b"\n")
     alone = Replay(Options(format=form))

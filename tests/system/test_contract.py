@@ -114,7 +114,7 @@ def ran(system: System, lines: list[bytes], form: str = "raw", cuts: list[int] |
         answers.append((event, reading, life, answer))
 
     stats = Stats()
-    replay = Replay(Options(format=form, system=system.name), stats=stats, watch=watch)
+    replay = Replay(Options(format=form, system=system.name), stats=stats, observer=watch)
     edges = sorted({0, len(lines), *(at % (len(lines) + 1) for at in cuts or ())})
     out, refused = b"", ""
     try:

@@ -93,6 +93,11 @@ class Cutter:
         self.held = 0
         return Block(line, self.origin, self.offset, False, self.device, self.inode)
 
+    @property
+    def unfinished(self) -> bytes:
+        """The line that waits for its newline, as far as it has come."""
+        return b"".join(self._pieces)
+
     def _hold(self, piece: bytes) -> None:
         # Pieces are joined once, when the line is whole: joining at every chunk would be quadratic.
         self._pieces.append(piece)
