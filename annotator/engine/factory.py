@@ -6,11 +6,12 @@ The backend for AIX is imported when a trail is there: most runs have none, and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from annotator.core.contracts import Place
 from annotator.core.errors import FormError, UsageError
 from annotator.core.model import Attribution, Chain, Event, Status
+from annotator.core.stats import Stats
 from annotator.formats import encoders, json, msgpack
 from annotator.formats.documents import Documents, Nothing
 from annotator.formats.frame import Frame
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from annotator.aix.backend import Aix
     from annotator.aix.grouping import RecordEvent
     from annotator.aix.listing import Listing
-    from annotator.core.stats import Stats
     from annotator.engine.pipeline import Form
 
 FORMATS = ("raw", "record", "json", "msgpack")
@@ -132,16 +132,28 @@ def interpret(event: Event) -> dict[str, Any]:
     return aix_parts(event)
 
 
-def place_of(event: Event) -> Place | None:
-    """Where the raw form adds fields, whichever system the event is of. FormError for a record of a binary trail."""
-    if _aix_record(event) is None:
-        return _linux.place(event)
+def write_alone(event: Event, answer: Attribution, form: str, node: str = "") -> bytes | None:
+    """One decided event in an output form of no run, whichever system it is of; an ordered form edits its lines.
+
+    `node` names the host where the records do not. Raises FormError where a form takes text, and the event is a record of a binary trail.
+    """
+    record = _aix_record(event)
+    writer = _form_alone(form, node, is_aix=record is not None)
+    if writer.ordered and record is not None and _aix_place(record) is None:
+        raise FormError("a record of a binary AIX trail takes no fields", "Use the JSON form, or what auditpr prints.")
+    return writer.write(event, answer)
+
+
+@lru_cache(maxsize=64)
+def _form_alone(form: str, node: str, *, is_aix: bool) -> Form:
+    options = Options(format=form, node=node)
+    return form_of(options, aix_of(options) if is_aix else _linux, Stats())
+
+
+def _aix_place(record: RecordEvent) -> int | None:
     from annotator.aix.grouping import head_end
 
-    end = head_end(event)
-    if end is None:
-        raise FormError("a record of a binary AIX trail takes no fields", "Use the JSON form, or what auditpr prints.")
-    return Place(0, end)
+    return head_end(record)
 
 
 def _aix_record(event: Event) -> RecordEvent | None:

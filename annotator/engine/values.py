@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from annotator.core.model import Event, Evidence, Flag, Netns, NetnsId, Reason, Status
-from annotator.core.stats import Stats
-from annotator.engine.factory import interpret, place_of
+from annotator.engine.factory import write_alone
 
 if TYPE_CHECKING:
     from annotator.core import model
@@ -160,17 +159,12 @@ class AnnotatedEvent:
 
         Raises FormError for a record of a binary AIX trail, which takes no text.
         """
-        from annotator.formats.raw import Raw
-
         event = copy.copy(self._event)
         event.lines = list(event.lines)
-        place_of(event)  # an event of the host, too, is refused where its bytes are no line
-        Raw(place_of, Stats()).write(event, self._answer)
+        write_alone(event, self._answer, "raw")
         return b"".join(line + b"\n" for line in event.in_order())
 
     def to_dict(self) -> dict[str, Any]:
         """The event in the JSON form (data/event.schema.json), new at each call."""
-        from annotator.formats.json import render
-
-        document: dict[str, Any] = json.loads(render(self._event, self._answer, interpret(self._event)))
+        document: dict[str, Any] = json.loads(write_alone(self._event, self._answer, "json", self.node) or b"{}")
         return document
