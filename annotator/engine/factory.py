@@ -135,7 +135,8 @@ def interpret(event: Event) -> dict[str, Any]:
 def write_alone(event: Event, answer: Attribution, form: str, node: str = "") -> bytes | None:
     """One decided event in an output form of no run, whichever system it is of; an ordered form edits its lines.
 
-    `node` names the host where the records do not. Raises FormError where a form takes text, and the event is a record of a binary trail.
+    `node` names the host where the records do not. Raises FormError where the form takes text, and the event is a
+    record of a binary trail.
     """
     record = _aix_record(event)
     writer = _form_alone(form, node, is_aix=record is not None)
