@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from annotator import __version__
-from annotator.cli.options import FILE, HELP, TIME, as_json, for_aix, from_outside, inputs, quietly
+from annotator.cli.options import FILE, HELP, TIME, aix_options, context_options, inputs, output_option, quiet_option
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
 from annotator.core.stats import Stats
 from annotator.engine.factory import FORMATS, Options
@@ -65,10 +65,10 @@ def cli() -> None:
 @cli.command()
 @inputs
 @click.option("--format", type=click.Choice(FORMATS), default="raw", show_default=True, help="Output form.")
-@from_outside
+@context_options
 @click.option("--state", type=FILE, help="Go on from this file, and save the state there (one input file).")
 @click.option("--node", default="", help="Name of the host, for records that carry no node=.")
-@for_aix
+@aix_options
 @click.option("--contid", type=click.IntRange(0, 2**64 - 2), help="Only events of this contid, or nested in it.")
 @click.option("--container", default="", metavar="NAME|ID-PREFIX", help="Only events of this container.")
 @click.option("--since", "since_ms", type=TIME, help="Only events from this time on: RFC 3339 with a zone, or epoch.")
@@ -83,7 +83,7 @@ def cli() -> None:
 @click.option("--follow", "following", is_flag=True, help="Wait for more, through rotation (one file).")
 @click.option("--summary", type=click.Choice(("text", "json")), help="Counts, on standard error, at the end.")
 @click.option("--strict", is_flag=True, help="Exit 3 when anything was lost or rejected.")
-@quietly
+@quiet_option
 def replay(inputs: tuple[str, ...], fields: str, **given: Any) -> None:
     """Annotate recorded logs: FILE... or - for standard input.
 
@@ -103,7 +103,7 @@ def replay(inputs: tuple[str, ...], fields: str, **given: Any) -> None:
     with contextlib.suppress(SinkClosed), contextlib.ExitStack() as stack:  # the reader has seen enough
         stack.callback(sink.flush)  # what was read before an error leaves too
         if following or state:
-            _grow(run, Path(inputs[0]), state, sink, following=following)
+            _run_growing(run, Path(inputs[0]), state, sink, following=following)
         else:
             for block in _blocks(inputs, quiet=quiet):
                 sink.write(run.feed(block))
@@ -134,13 +134,15 @@ def _blocks(inputs: tuple[str, ...], *, quiet: bool) -> Iterable[Block]:
     return watched(blocks, inputs, Console(stderr=True))
 
 
-def _grow(run: Replay, path: Path, state: Path | None, sink: FdSink, *, following: bool) -> None:
+def _run_growing(run: Replay, path: Path, state: Path | None, sink: FdSink, *, following: bool) -> None:
     """A growing file: to its present end, or until SIGINT or SIGTERM; from a saved state on, and into one."""
-    over: list[int] = []
+    signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda which, _: over.append(which))
+        signal.signal(number, lambda which, _: signals.append(which))
     start = run.resume(state, lambda text: click.echo(f"annotator: {text}", err=True)) if state is not None else None
-    growing = follow(path, sleep=time.sleep if following else lambda _: None, stop=lambda: bool(over), start=start or 0)
+    growing = follow(
+        path, sleep=time.sleep if following else lambda _: None, stop=lambda: bool(signals), start=start or 0
+    )
     for block in growing:
         if block is not None:
             sink.write(run.feed(block))
@@ -155,10 +157,10 @@ def _grow(run: Replay, path: Path, state: Path | None, sink: FdSink, *, followin
 
 @cli.command()
 @inputs
-@from_outside
-@for_aix
-@as_json
-@quietly
+@context_options
+@aix_options
+@output_option
+@quiet_option
 def containers(inputs: tuple[str, ...], output: str, *, quiet: bool, **given: Any) -> None:
     """List the containers that logs show: contid, names, first and last seen, processes, events, sessions."""
     from annotator.report.logs import container_rows
@@ -170,10 +172,10 @@ def containers(inputs: tuple[str, ...], output: str, *, quiet: bool, **given: An
 
 @cli.command()
 @inputs
-@from_outside
-@for_aix
-@as_json
-@quietly
+@context_options
+@aix_options
+@output_option
+@quiet_option
 def sessions(inputs: tuple[str, ...], output: str, *, quiet: bool, **given: Any) -> None:
     """List who entered which container from outside: when, how, and what they ran."""
     from annotator.report.logs import session_rows
@@ -188,10 +190,10 @@ def sessions(inputs: tuple[str, ...], output: str, *, quiet: bool, **given: Any)
 @inputs
 @click.option("--at", "at_ms", type=TIME, required=True, help="When: RFC 3339 with a zone, or epoch.")
 @click.option("--node", default="", help="On which host, for logs of several.")
-@from_outside
-@for_aix
-@as_json
-@quietly
+@context_options
+@aix_options
+@output_option
+@quiet_option
 def who_command(
     pid: int, inputs: tuple[str, ...], at_ms: int, node: str, output: str, *, quiet: bool, **given: Any
 ) -> None:

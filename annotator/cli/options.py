@@ -1,4 +1,4 @@
-"""What stands on command lines: times, listings with their time, and the options that several commands share."""
+"""What command lines have in common: times, listings with their time, and the options that several commands share."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ TIME = Time()
 FILE = click.Path(path_type=Path, dir_okay=False)
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 inputs = click.argument("inputs", nargs=-1, required=True, metavar="FILE...")
-as_json = click.option(
+output_option = click.option(
     "--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="Form."
 )
-quietly = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 
 
-def from_outside(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What a run may know from outside its logs: see `annotator.engine.host_context`."""
+def context_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that name what a run may use beside its logs: see `annotator.engine.host_context`."""
     options = (
         click.option(
             "--host", default="none", metavar="none|live|DIR", show_default=True, help="A machine that may be asked."
@@ -70,7 +70,7 @@ def from_outside(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def for_aix(command: Callable[..., Any]) -> Callable[..., Any]:
+def aix_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that AIX trails need; `--system` is for all."""
     options = (
         click.option("--system", type=click.Choice(SYSTEMS), default="auto", show_default=True, help="Whose logs."),

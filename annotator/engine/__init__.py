@@ -1,1 +1,1 @@
-"""Wiring: the pipeline, replay, registration, and what a run knows of its host."""
+"""Wiring: the pipeline, replay, streams and whole logs, registration, and what a run knows of its host."""

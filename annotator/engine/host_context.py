@@ -77,7 +77,7 @@ def live_host(node: bytes = b"") -> LinuxHost:
         raise UsageError(f"--host live: this machine has no /proc that can be read: {err.strerror}") from err
 
 
-def outside(
+def load_context(
     registry: Registry,
     host: str,
     journals: tuple[Path, ...],
@@ -86,7 +86,7 @@ def outside(
     processes: ProcessTable | None = None,
     stats: Stats | None = None,
 ) -> Loaded | None:
-    """What a replay was given from outside its log; None when it was given nothing, as by default.
+    """Read the journals and the host view that a replay is given beside its log; None for none, as by default.
 
     `stats` counts what of the journals could not be used.
     """

@@ -46,7 +46,7 @@ def blocks_of(paths: Iterable[str]) -> Iterator[Block]:
 class Replay:
     """One run over some inputs. `feed` gives bytes as they may leave; `finish` the rest.
 
-    Which system's the logs are is seen in the first one, unless it was said; both in one run are refused. `form` makes
+    The first log shows whether the logs are of Linux or of AIX, unless `options` say it; both in one run are refused. `form` makes
     the output form; `observer` is shown every decided event.
     """
 
@@ -62,8 +62,8 @@ class Replay:
         self.options = options
         self.stats = stats or Stats()
         self._tables = tables or Tables()
-        self._outside = self._given()
-        self._tables.observations = self._outside.observations if self._outside is not None else None
+        self._context = self._load_context()
+        self._tables.observations = self._context.observations if self._context is not None else None
         self._form_of = form
         self._observer = observer
         self._resumed = False
@@ -73,14 +73,14 @@ class Replay:
         self._binary = False
         self._start(self._aix() if options.system == "aix" else Linux())
 
-    def _given(self) -> Loaded | None:
-        """What the caller gave beside the log; None for nothing, as by default, and then nothing is imported for it."""
+    def _load_context(self) -> Loaded | None:
+        """Read what the caller gave beside the log; None for nothing, as by default, and then nothing is imported."""
         options, tables = self.options, self._tables
         if options.host == "none" and not options.journals:
             return None
-        from annotator.engine.host_context import outside
+        from annotator.engine.host_context import load_context
 
-        return outside(
+        return load_context(
             tables.registry, options.host, options.journals, options.node, processes=tables.processes, stats=self.stats
         )
 
@@ -105,7 +105,7 @@ class Replay:
 
     def _aix(self) -> Aix:
         """The backend for a trail, with what a journal of its machine tells. A journal of another kind is refused."""
-        options, known = self.options, self._outside
+        options, known = self.options, self._context
         if options.host != "none":
             raise UsageError("--host works with Linux logs only", "Give an AIX trail --journal or --wpars.")
         if known is not None and not known.listings:
@@ -118,7 +118,7 @@ class Replay:
         return aix_of(options, known.listings, known.node.decode("utf-8", "surrogateescape"))
 
     def _refuse_aix(self, origin: str) -> None:
-        if self._outside is not None and self._outside.listings:
+        if self._context is not None and self._context.listings:
             raise UsageError(f"{origin}: a journal of an AIX machine says nothing of Linux logs", "Leave it out.")
 
     def feed(self, block: Block) -> bytes:
@@ -214,7 +214,7 @@ class Replay:
         return position
 
     def save(self, path: Path, position: Position) -> None:
-        """Save the state, with the events that are not whole yet; the run is then over, without an end of its input."""
+        """Save the state with the events that are still open. The run is then over, without an end of its input."""
         from annotator.storage.checkpoint_save import save
 
         save(path, self._header(), self._tables, self._grouper(), position)

@@ -15,4 +15,6 @@ lifetimes with their parents, residences, pending operations and last answers, f
 with their lines, closed ones whose lines wait behind them, the clock and the serials. A resumed run produces the bytes
 of a run that never stopped. Not saved are the counts, which are those of one run, what the forms remember of what they
 rendered, and observations: those come again from the host view or its journal.
+The state of a replay says nothing of the machine that reads the log, so that the run goes on on any other. The state of
+a stream is the same as bytes (`pack_state`, `unpack_state`).
 """

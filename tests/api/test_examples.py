@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.scoring import SAMPLES, text_of
+
+pytestmark = pytest.mark.system
 
 EXAMPLES = Path(__file__).parents[2] / "annotator" / "data" / "examples"
 

@@ -14,7 +14,7 @@ from annotator.core.model import Status
 from annotator.core.registry import Registry
 from annotator.core.stats import Stats
 from annotator.engine.factory import Options
-from annotator.engine.host_context import outside
+from annotator.engine.host_context import load_context
 from annotator.engine.observation_log import Journaling, Loaded
 from annotator.engine.replay import Replay, blocks_of
 from annotator.history import Observations
@@ -124,13 +124,13 @@ def test_a_journal_is_for_the_node_it_was_written_on(tmp_path: Path) -> None:
 
 def test_without_being_told_nothing_is_known() -> None:
     """The default of a replay."""
-    assert outside(Registry(), "none", (), "") is None
+    assert load_context(Registry(), "none", (), "") is None
 
 
 def test_a_host_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """A folder without a recorded tree."""
     with pytest.raises((UsageError, StoreError)):
-        outside(Registry(), str(tmp_path / "nowhere"), (), "")
+        load_context(Registry(), str(tmp_path / "nowhere"), (), "")
 
 
 GUARDED = """
