@@ -140,9 +140,8 @@ def _run_growing(run: Replay, path: Path, state: Path | None, sink: FdSink, *, f
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda which, _: signals.append(which))
     start = run.resume(state, lambda text: click.echo(f"annotator: {text}", err=True)) if state is not None else None
-    growing = follow(
-        path, sleep=time.sleep if following else lambda _: None, stop=lambda: bool(signals), start=start or 0
-    )
+    sleep = time.sleep if following else lambda _: None
+    growing = follow(path, sleep=sleep, stop=lambda: bool(signals), start=start or 0)
     for block in growing:
         if block is not None:
             sink.write(run.feed(block))

@@ -46,8 +46,8 @@ def blocks_of(paths: Iterable[str]) -> Iterator[Block]:
 class Replay:
     """One run over some inputs. `feed` gives bytes as they may leave; `finish` the rest.
 
-    The first log shows whether the logs are of Linux or of AIX, unless `options` say it; both in one run are refused. `form` makes
-    the output form; `observer` is shown every decided event.
+    The first log shows whether the logs are of Linux or of AIX, unless `options` say it; both in one run are refused.
+    `form` makes the output form; `observer` is shown every decided event.
     """
 
     def __init__(
