@@ -118,8 +118,10 @@ def replay(
 
     The log is read while one iterates, and memory does not grow with its length. A record that comes after its event
     was decided (2 s of the log's own time) is in no event. `strict` raises LossError, after the last event, when
-    records were lost or rejected. Raises UsageError, StoreError, or TypeError at once; SourceError, FormError and
-    FormatError while one iterates, after the events before.
+    records were lost or rejected, or serials are missing (auditd's own filters leave such holes too).
+
+    Raises UsageError, StoreError, or TypeError at once; SourceError, FormError and FormatError while one iterates,
+    after the events before.
     """
     options = _options(node, journal, host, system, tz, origin, wpars, aix_events)
     stats = Stats()
