@@ -31,7 +31,6 @@ from annotator.core.errors import (
     StoreError,
     UsageError,
 )
-from annotator.core.stats import Stats
 from annotator.core.times import parse_time
 from annotator.engine.factory import SYSTEMS, Options
 from annotator.engine.inputs import PathName, Piece, blocks_from
@@ -56,6 +55,8 @@ from annotator.engine.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from annotator.core.contracts import Backend
+    from annotator.core.stats import Stats
     from annotator.io.sources import Block
 
 __all__ = [
@@ -124,29 +125,29 @@ def replay(
     after the events before.
     """
     options = _options(node, journal, host, system, tz, origin, wpars, aix_events)
-    stats = Stats()
-    collectors: list[Collector] = []
-
-    def collector(options: Options, backend: object, stats: Stats) -> Collector:  # noqa: ARG001
-        collectors.append(Collector(is_linux=getattr(backend, "name", "") == "linux", node=options.node))
-        return collectors[-1]
-
-    return _events(Replay(options, stats=stats, form=collector), blocks_from(source), collectors, strict=strict)
+    return _events(Replay(options, form=_collector), blocks_from(source), strict=strict)
 
 
-def _events(
-    run: Replay, blocks: Iterator[Block], collectors: list[Collector], *, strict: bool
-) -> Iterator[AnnotatedEvent]:
-    """The events of each block before the next is read. The last collector is that of the system the log is of."""
+def _collector(options: Options, backend: Backend, stats: Stats) -> Collector:  # noqa: ARG001  (it counts nothing)
+    return Collector(is_linux=backend.name == "linux", node=options.node)
+
+
+def _events(run: Replay, blocks: Iterator[Block], *, strict: bool) -> Iterator[AnnotatedEvent]:
+    """The events of each block before the next is read."""
     for block in blocks:
         run.feed(block)
-        yield from collectors[-1].take()
+        yield from _decided(run)
     run.finish()
-    yield from collectors[-1].take()
+    yield from _decided(run)
     if strict and run.stats.has_loss:
         raise LossError(
             f"the log is not complete: {run.stats.summary()}", "Its answers hold; others may be unknown for want of it."
         )
+
+
+def _decided(run: Replay) -> list[AnnotatedEvent]:
+    """The events that were decided since the last call. A run takes another form when it sees an AIX trail."""
+    return run.form.take() if isinstance(run.form, Collector) else []
 
 
 def open(
