@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from annotator.linux.cgroup.names import UUID, by_affix, enter_nomad, is_id, nomad_task, pod_directory
-from annotator.linux.cgroup.path import Helper, Role, Walk
+from annotator.linux.cgroup.path import CgroupRole, Helper, Walk
 from annotator.linux.cgroup.units import ecs_task, is_build, read_scope, read_slice
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _buildkit(walk: Walk, name: str) -> bool:
     """`buildkit/BUILD`: one step of a build."""
     if not is_build(name):
         return False
-    walk.enter(name, "buildkit", role=Role.BUILD)
+    walk.enter(name, "buildkit", role=CgroupRole.BUILD)
     return True
 
 
@@ -121,7 +121,7 @@ def _libvirt_qemu(walk: Walk, name: str) -> bool:
     """`libvirt/qemu/DOMAIN`."""
     if walk.grandparent != "libvirt":
         return False
-    walk.enter(name, "qemu", name, role=Role.VM)
+    walk.enter(name, "qemu", name, role=CgroupRole.VM)
     return True
 
 

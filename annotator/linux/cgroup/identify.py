@@ -14,13 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from annotator.linux.cgroup.path import CgroupContainer, Helper, PathReading, Role
+from annotator.linux.cgroup.path import CgroupContainer, CgroupRole, Helper, PathReading
 from annotator.linux.cgroup.patterns import read_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_TEXT", "CgroupContainer", "CgroupIdentity", "Helper", "Role", "identify", "lxd_instance"]
+__all__ = ["MAX_TEXT", "CgroupContainer", "CgroupIdentity", "CgroupRole", "Helper", "identify", "lxd_instance"]
 
 MAX_TEXT: Final = 64 * 1024
 """Bytes of text that are read. A real one has some 15 lines; a path ends at 4,096 bytes (PATH_MAX)."""

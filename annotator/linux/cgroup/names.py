@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from annotator.linux.cgroup.path import ENGINES, Helper, Role, Walk
+from annotator.linux.cgroup.path import ENGINES, CgroupRole, Helper, Walk
 
 Rule = Callable[[Walk, str, str], bool]
 """A rule gets the state, the whole name, and the name without the prefix (or suffix) that led to the rule.
@@ -26,7 +26,7 @@ pod_directory = re.compile(POD_UID).fullmatch
 nomad_task = re.compile(rf"({UUID})\.(.+)", re.DOTALL).fullmatch
 
 
-def container(engine: str, *, role: Role = Role.CONTAINER, named: bool = False) -> Rule:
+def container(engine: str, *, role: CgroupRole = CgroupRole.CONTAINER, named: bool = False) -> Rule:
     """A rule: what follows the prefix is the id of a container of `engine`, and its name too when `named`."""
 
     def rule(walk: Walk, _name: str, rest: str) -> bool:
@@ -61,7 +61,7 @@ def _lxc_monitor(walk: Walk, name: str, _rest: str) -> bool:
 
 def _buildah(walk: Walk, name: str, _rest: str) -> bool:
     """`buildah-buildahDIGITS`: one RUN step; the id is the whole name."""
-    walk.enter(name, "buildah", role=Role.BUILD)
+    walk.enter(name, "buildah", role=CgroupRole.BUILD)
     return True
 
 
@@ -70,7 +70,7 @@ PREFIXES: Final[tuple[tuple[str, Rule], ...]] = (
     ("lxc.payload.", _lxc_payload),
     ("lxc.monitor.", _lxc_monitor),
     ("lxc.pivot", _lxc_monitor),
-    ("kata_", container("kata", role=Role.VM)),
+    ("kata_", container("kata", role=CgroupRole.VM)),
     ("buildah-buildah", _buildah),
     ("bpm-", container("bpm")),
 )
@@ -78,7 +78,7 @@ PREFIXES: Final[tuple[tuple[str, Rule], ...]] = (
 
 SUFFIXES: Final[tuple[tuple[str, Rule], ...]] = (
     (".libvirt-lxc", container("libvirt-lxc", named=True)),
-    (".libvirt-qemu", container("qemu", role=Role.VM, named=True)),
+    (".libvirt-qemu", container("qemu", role=CgroupRole.VM, named=True)),
 )
 """Ends of names, each with its rule."""
 
@@ -105,7 +105,7 @@ def enter_prefixed(walk: Walk, prefix: str, container_id: str) -> None:
     if prefix.endswith("conmon"):
         walk.help(Helper.CONMON, container_id)
     elif prefix.startswith("kata"):
-        walk.enter(container_id, "kata", role=Role.VM)
+        walk.enter(container_id, "kata", role=CgroupRole.VM)
     else:
         walk.enter(container_id, ENGINES.get(prefix, ""))
 

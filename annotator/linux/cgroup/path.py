@@ -11,7 +11,7 @@ NAME_MAX: Final = 255
 """Bytes of one cgroup name (NAME_MAX of linux/limits.h); a longer segment was not written by a kernel."""
 
 
-class Role(StrEnum):
+class CgroupRole(StrEnum):
     """What runs in the cgroup."""
 
     CONTAINER = "container"
@@ -42,7 +42,7 @@ class CgroupContainer:
     name: str = ""
     pod: str = ""
     task: str = ""
-    role: Role = Role.CONTAINER
+    role: CgroupRole = CgroupRole.CONTAINER
     confirm: bool = False
 
 
@@ -114,15 +114,21 @@ class Walk:
         self.workload: CgroupContainer | None = None
 
     def enter(
-        self, container_id: str, engine: str = "", name: str = "", *, role: Role = Role.CONTAINER, confirm: bool = False
+        self,
+        container_id: str,
+        engine: str = "",
+        name: str = "",
+        *,
+        role: CgroupRole = CgroupRole.CONTAINER,
+        confirm: bool = False,
     ) -> None:
         """The rest of the path is inside this container; an empty id is none."""
         if not container_id:
             return
         if self.kata:
-            engine, role = "kata", Role.VM
+            engine, role = "kata", CgroupRole.VM
         container = CgroupContainer(container_id, engine, name, self.pod, self.task, role, confirm)
-        if role in (Role.VM, Role.APP):
+        if role in (CgroupRole.VM, CgroupRole.APP):
             self.workload = container
         else:
             self.chain.append(container)

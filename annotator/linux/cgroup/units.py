@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from annotator.linux.cgroup.names import POD_UID, UUID, by_affix, enter_nomad, enter_prefixed, is_id, nomad_task
-from annotator.linux.cgroup.path import Role, Walk, is_cut_id
+from annotator.linux.cgroup.path import CgroupRole, Walk, is_cut_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def read_scope(walk: Walk, head: str) -> None:
     if walk.nomad and (task := nomad_task(head)):
         enter_nomad(walk, task)
     elif walk.parent == "qemu.slice" and head.isdecimal():
-        walk.enter(head, "qemu", role=Role.VM)
+        walk.enter(head, "qemu", role=CgroupRole.VM)
     elif not _snap_application(walk, head):
         by_affix(walk, head)
 
@@ -86,7 +86,7 @@ def _machined(walk: Walk, head: str, _rest: str) -> bool:
     elif virt == "lxc":
         walk.enter(domain, "libvirt-lxc", domain)
     elif virt == "qemu":
-        walk.enter(domain, "qemu", domain, role=Role.VM)
+        walk.enter(domain, "qemu", domain, role=CgroupRole.VM)
     else:
         walk.enter(name, "machined", name, confirm=True)
     return True
@@ -96,7 +96,7 @@ def _buildkit(walk: Walk, _head: str, rest: str) -> bool:
     """`docker-BUILD`: one step of a build by the buildkit in dockerd."""
     if not is_build(rest):
         return False
-    walk.enter(rest, "buildkit", role=Role.BUILD)
+    walk.enter(rest, "buildkit", role=CgroupRole.BUILD)
     return True
 
 
@@ -137,7 +137,7 @@ def _flatpak_application(walk: Walk, head: str, _rest: str) -> bool:
     application = _flatpak(head)
     if application is None:
         return False
-    walk.enter(application[1], "flatpak", role=Role.APP)
+    walk.enter(application[1], "flatpak", role=CgroupRole.APP)
     return True
 
 
@@ -160,5 +160,5 @@ def _snap_application(walk: Walk, head: str) -> bool:
     application = _snap(head) if head.startswith("snap.") else None
     if application is None:
         return False
-    walk.enter(application[1], "snap", f"{application[1]}.{application[2]}", role=Role.APP)
+    walk.enter(application[1], "snap", f"{application[1]}.{application[2]}", role=CgroupRole.APP)
     return True

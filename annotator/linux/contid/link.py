@@ -1,4 +1,4 @@
-"""Contid records of one event: what each one says (`contid_records`), and for whom it speaks (`link`).
+"""Contid records of one event: what each one says (`records`), and for whom it speaks (`link`).
 
 v10 and v11 number them: CONTAINER_ID, and the SYSCALL, OBJ_PID or NETFILTER_PKT it speaks for, end in the same
 ` record=N`; a record without a number is in no container. Before v10 only the place tells: behind an OBJ_PID, a

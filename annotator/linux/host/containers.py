@@ -32,7 +32,7 @@ _OWNER: Final = re.compile(rb"/user-([0-9]{1,10})\.slice/")
 _KEYS = tuple[str, str, int, int]
 
 
-class Containers:
+class HostContainers:
     """The containers of one machine in one boot. `derive` gives the contid of an engine's id.
 
     `engines` None: nothing is known but what the texts say; names that need a confirmation are then not believed.

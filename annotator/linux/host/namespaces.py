@@ -45,7 +45,7 @@ _link = re.compile(rb"(mnt|pid|net|user|cgroup|uts|ipc|time):\[([0-9]{1,10})\]")
 _MOUNT: Final = re.compile(rb"^[0-9]+ [0-9]+ ([0-9]+:[0-9]+ [^ \n]+) / ", re.MULTILINE)
 
 
-class Space(NamedTuple):
+class Namespace(NamedTuple):
     """One namespace: its inode, and the id that is never recycled (0: the kernel has none, or it could not be read)."""
 
     kind: Ns
@@ -119,10 +119,10 @@ def unit_of(cgroup: bytes) -> bytes:
     return b""
 
 
-def sandbox_id(space: Space, ticks: int) -> str:
+def sandbox_id(namespace: Namespace, ticks: int) -> str:
     """A made-up id of what has no engine: `mnt:4098`; with the birth of its first process where ids are recycled.
 
     `ticks` is field 22 of that process's stat (proc(5)). The same whenever and by whomever it is read in one boot.
     """
-    kind = next(name for name, each in KINDS if each is space.kind).decode()
-    return f"{kind}:{space.unique}" if space.unique else f"{kind}:[{space.ino}]@{ticks}"
+    kind = next(name for name, each in KINDS if each is namespace.kind).decode()
+    return f"{kind}:{namespace.unique}" if namespace.unique else f"{kind}:[{namespace.ino}]@{ticks}"

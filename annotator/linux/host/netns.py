@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from annotator.core.model import NetnsId, Ns, Reason
-from annotator.linux.host.namespaces import Space, unique_id
+from annotator.linux.host.namespaces import Namespace, unique_id
 from annotator.linux.host.procfs import MAX_MOUNTS
 
 if TYPE_CHECKING:
@@ -36,22 +36,22 @@ DIRECTORIES: Final = ("run/netns", "run/docker/netns")
 """Where ip(8), CNI and docker mount the namespaces they name."""
 
 
-def addresses_of(proc: Proc, pid: int) -> tuple[Space, tuple[str, ...]] | None:
+def addresses_of(proc: Proc, pid: int) -> tuple[Namespace, tuple[str, ...]] | None:
     """The network namespace of a process with all its addresses; None when they cannot be told for sure.
 
     The files are those of whatever namespace it is in when they are opened, so that is looked at before and after.
     """
 
-    def read(_: int, fd: int) -> tuple[Space, tuple[str, ...]] | Reason:
-        space = proc.net(fd)
+    def read(_: int, fd: int) -> tuple[Namespace, tuple[str, ...]] | Reason:
+        namespace = proc.net(fd)
         texts = [proc.read("net/fib_trie", fd, MAX_TEXT)]
         try:
             texts.append(proc.read("net/if_inet6", fd, MAX_TEXT))
         except FileNotFoundError:
             texts.append(b"")  # without IPv6
-        if space is None or proc.net(fd) != space or any(len(text) >= MAX_TEXT for text in texts):
+        if namespace is None or proc.net(fd) != namespace or any(len(text) >= MAX_TEXT for text in texts):
             return Reason.NOT_SEEN
-        return space, (*local_ipv4(texts[0]), *local_ipv6(texts[1]))
+        return namespace, (*local_ipv4(texts[0]), *local_ipv6(texts[1]))
 
     found = proc.within(pid, read)
     return None if isinstance(found, Reason) else found
@@ -80,7 +80,7 @@ def local_ipv6(text: bytes) -> list[str]:
     return [":".join(one[at : at + 4] for at in range(0, 32, 4)) for one in digits]
 
 
-class Names:
+class NetnsNames:
     """The names under which namespaces are mounted below `root`; of several the first. `now` is Unix time in ms."""
 
     def __init__(self, root: Path, now: Callable[[], int]) -> None:

@@ -35,7 +35,7 @@ _LINKS: Final = ("exe", *("ns/" + name.decode() for name, _ in KINDS))
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class TreeHeader:
     """When and where a tree was taken. `captured_ms` is Unix time, `offset_ms` CLOCK_REALTIME - CLOCK_BOOTTIME then.
 
     `boot` is /proc/sys/kernel/random/boot_id, `ticks` the clock ticks in a second.
@@ -55,7 +55,7 @@ class Header:
         )
 
 
-def parse_header(data: bytes) -> Header:
+def parse_header(data: bytes) -> TreeHeader:
     """Read a header. Keys not known are left out. Raises FormatError."""
     lines = data[:MAX_HEADER].decode("utf-8", "replace").split("\n")
     if lines[0].strip() != _FIRST:
@@ -64,7 +64,7 @@ def parse_header(data: bytes) -> Header:
     numbers = {key: _number(pairs.get(key, default)) for key, default in _NUMBERS.items()}
     if not 0 < numbers["ticks"] <= 10_000:
         raise FormatError(f"ticks={numbers['ticks']} is no clock")
-    return Header(
+    return TreeHeader(
         numbers["captured_ms"], numbers["offset_ms"], pairs.get("boot", ""), pairs.get("node", ""), numbers["ticks"]
     )
 
@@ -85,7 +85,7 @@ def recorded(
     *,
     engines: Engines | None = None,
     options: HostOptions = DEFAULT_OPTIONS,
-) -> tuple[LinuxHost, Header]:
+) -> tuple[LinuxHost, TreeHeader]:
     """The host view over a recorded tree, and what its header says. Raises SourceError, FormatError."""
     try:
         with (root / HEADER).open("rb") as file:
@@ -107,7 +107,7 @@ def recorded(
     return host, header
 
 
-def record(out: Path, header: Header, root: Path = Path("/")) -> int:
+def record(out: Path, header: TreeHeader, root: Path = Path("/")) -> int:
     """Take a machine's processes into a new tree; returns how many. Raises SourceError when it cannot be written.
 
     What cannot be read, or is gone meanwhile, is left out. The tree names programs and users: it is made 0700.

@@ -33,7 +33,7 @@ _BARE = re.compile(rb"(?=.*[a-z.:_+-])[A-Za-z0-9.:_+-]+")
 """What may stand without quotes: nothing a reader could take for hex digits."""
 
 
-class Said(NamedTuple):
+class RegistrationMessage(NamedTuple):
     """What a registration says of a container. `refused` is the errno name of one that was not granted."""
 
     pid: int
@@ -45,12 +45,13 @@ class Said(NamedTuple):
     refused: str = ""
 
 
-def message(said: Said) -> str:
+def message(registration: RegistrationMessage) -> str:
     """The text, without what the audit library adds (exe, hostname, addr, terminal, res)."""
-    number = f" contid={said.contid}" if said.contid is not None else ""
+    number = f" contid={registration.contid}" if registration.contid is not None else ""
+    reason = _word(registration.refused or "booted")
     return (
-        f"virt={_word(said.engine)} op={_word(said.op)} reason={_word(said.refused or 'booted')} "
-        f"vm={_encoded(said.name)} uuid={_id(said.id)} vm-pid={said.pid}{number}"
+        f"virt={_word(registration.engine)} op={_word(registration.op)} reason={reason} "
+        f"vm={_encoded(registration.name)} uuid={_id(registration.id)} vm-pid={registration.pid}{number}"
     )
 
 
@@ -78,19 +79,21 @@ def _bytes(value: str) -> bytes:
     return value.encode("utf-8", "backslashreplace")[:MAX_VALUE]
 
 
-def send(said: Said) -> str:
+def send(registration: RegistrationMessage) -> str:
     """Vouch, then say it; a refusal needs nobody's belief. Returns "" or what went wrong, in words."""
     try:
         import audit
     except ImportError:
         return "the audit binding (python3-audit) is not installed"
-    failed = "" if said.refused else vouch()
+    failed = "" if registration.refused else vouch()
     try:
         fd = audit.audit_open()
         if fd < 0:
             return failed or "no audit socket"
-        granted = 0 if said.refused else 1
-        sent = audit.audit_log_user_message(fd, audit.AUDIT_VIRT_CONTROL, message(said), None, None, None, granted)
+        granted = 0 if registration.refused else 1
+        sent = audit.audit_log_user_message(
+            fd, audit.AUDIT_VIRT_CONTROL, message(registration), None, None, None, granted
+        )
         audit.audit_close(fd)
     except OSError as err:
         return failed or err.strerror or str(err)

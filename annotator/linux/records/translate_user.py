@@ -82,7 +82,7 @@ _TTY_SET = re.compile(
 
 
 def vouched(records: list[tuple[bytes, bytes]], actor: Actor) -> tuple[Fact, ...]:
-    """The kernel's record that a process set its own tty auditing as `usermsg.vouch` does.
+    """The kernel's record that a process set its own tty auditing as `netlink.user_messages.vouch` does.
 
     Only a registrar's rights allow it: AUDIT_TTY_SET needs CAP_AUDIT_CONTROL and the first user and pid namespaces
     (kernel/audit.c, audit_netlink_ok), and no user-space message can have the type CONFIG_CHANGE. Not every tty_set is

@@ -19,7 +19,7 @@ from annotator.lookup.paths import below
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
     from annotator.linux.engines import EngineState
-    from annotator.lookup.linux.mounts import Mount
+    from annotator.lookup.linux.mounts import MountEntry
     from annotator.lookup.linux.view import LinuxView
 
 MANAGED = re.compile(r"/volumes/[^/]+/_data(?:/|\Z)|/kubelet/pods/[^/]+/volumes/")
@@ -38,13 +38,13 @@ class Claim(NamedTuple):
     inside: str
 
 
-def host_mounts(view: LinuxView) -> list[Mount]:
+def host_mounts(view: LinuxView) -> list[MountEntry]:
     """The mounts we see; of a recorded tree those of pid 1."""
     pid: int | str = "self" if view.live else 1
     return mounts.parse(view.host.proc.text(pid, "mountinfo", MAX_MOUNTS))
 
 
-def claims(view: LinuxView, host: list[Mount]) -> list[Claim]:
+def claims(view: LinuxView, host: list[MountEntry]) -> list[Claim]:
     """All directories of all containers."""
     found: list[Claim] = []
     for state in view.states:
@@ -94,7 +94,7 @@ def _witnesses(processes: list[HostProcess]) -> list[tuple[Container, HostProces
     return list(found.values())
 
 
-def _of_mounts(container: Container, inner: list[Mount], host: list[Mount], *, rooted: bool) -> list[Claim]:
+def _of_mounts(container: Container, inner: list[MountEntry], host: list[MountEntry], *, rooted: bool) -> list[Claim]:
     found: list[Claim] = []
     root = next((one for one in reversed(inner) if one.point == "/"), None)
     seen = [one for one in host if root is not None and one.device == root.device and one.kind == "overlay"]

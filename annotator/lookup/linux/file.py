@@ -81,7 +81,7 @@ def _through_process(view: LinuxView, path: str, body: dict[str, Any]) -> Where 
     )
 
 
-def _mount(found: list[mounts.Mount], path: str) -> dict[str, Any] | None:
+def _mount(found: list[mounts.MountEntry], path: str) -> dict[str, Any] | None:
     one = mounts.holder(found, path)
     if one is None:
         return None

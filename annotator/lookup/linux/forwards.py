@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from annotator.core.contracts import HostProcess
     from annotator.core.model import Container
-    from annotator.lookup.linux.tables import Namespace
+    from annotator.lookup.linux.tables import NetworkNamespace
     from annotator.lookup.linux.view import LinuxView
 
 PROXY = b"docker-proxy"
@@ -51,15 +51,15 @@ def target(process: HostProcess, arguments: Sequence[bytes]) -> tuple[str, int] 
         return None
 
 
-def forward(view: LinuxView, spaces: list[Namespace], address: str, port: int) -> Forward:
+def forward(view: LinuxView, namespaces: list[NetworkNamespace], address: str, port: int) -> Forward:
     """Whose address it is: of exactly one namespace, in which exactly one container is."""
-    holders = [space for space in spaces if not space.host and address in _addresses(view, space)]
+    holders = [namespace for namespace in namespaces if not namespace.host and address in _addresses(view, namespace)]
     found = tables.containers(holders[0]) if len(holders) == 1 else []
     return Forward(address, port, found[0] if len(found) == 1 else None)
 
 
-def _addresses(view: LinuxView, space: Namespace) -> set[str]:
-    for one in space.members[:8]:
+def _addresses(view: LinuxView, namespace: NetworkNamespace) -> set[str]:
+    for one in namespace.members[:8]:
         four, six = tables.whole(view, one.pid, "net/fib_trie"), tables.whole(view, one.pid, "net/if_inet6")
         if four or six:
             return addresses(four, six)

@@ -29,7 +29,7 @@ from annotator.lookup.render import container, known, text, user, where
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
     from annotator.linux.netlink.sockets import Connection
-    from annotator.lookup.linux.tables import Namespace
+    from annotator.lookup.linux.tables import NetworkNamespace
     from annotator.lookup.linux.view import LinuxView
 
 MAX_SOCKETS = 256
@@ -43,10 +43,10 @@ MAX_OWNERS = 64
 _SOCKET = re.compile(r"socket:\[([0-9]{1,20})\]")
 
 
-class Socket(NamedTuple):
+class LocalSocket(NamedTuple):
     """One socket in its namespace."""
 
-    space: Namespace
+    namespace: NetworkNamespace
     one: Connection
 
 
@@ -60,15 +60,15 @@ class Holders(NamedTuple):
 def collect(value: str, view: LinuxView) -> Answer:
     """All sockets on a local port; connections only where nothing waits for peers."""
     asked = parse_args.port(value)
-    found: list[Socket] = []
+    found: list[LocalSocket] = []
     problems: list[Problem] = []
-    spaces = tables.namespaces(view)
-    for space in spaces:
-        answer = tables.connections(view, space)
+    namespaces = tables.namespaces(view)
+    for namespace in namespaces:
+        answer = tables.connections(view, namespace)
         if isinstance(answer, Problem):
             problems.append(answer)
             continue
-        found += [Socket(space, one) for one in answer if _fits(one, asked)]
+        found += [LocalSocket(namespace, one) for one in answer if _fits(one, asked)]
     waiting = [one for one in found if not one.one.remote_port]
     found = (waiting or found)[: MAX_SOCKETS + 1]
     if not view.privileged:
@@ -84,19 +84,19 @@ def collect(value: str, view: LinuxView) -> Answer:
     body = [_body(one, answer, held) for one, answer in zip(found, answers, strict=True)]
     if not held.whole:
         problems.append(Problem(Code.DENIED, "not all processes may be looked at for sockets", "Ask as root."))
-    _hand_on(view, spaces, body)
+    _hand_on(view, namespaces, body)
     notes = [f"only {MAX_SOCKETS} sockets are listed"] if len(found) > MAX_SOCKETS else []
     return Answer("ports", body[:MAX_SOCKETS], together(answers), problems=problems, notes=notes)
 
 
-def _hand_on(view: LinuxView, spaces: list[Namespace], sockets: list[dict[str, Any]]) -> None:
+def _hand_on(view: LinuxView, namespaces: list[NetworkNamespace], sockets: list[dict[str, Any]]) -> None:
     """Say of sockets that an engine's proxy holds where they lead. The socket itself stays the host's."""
     by_pid = {one.pid: one for one in view.processes}
     for socket in sockets:
         for pid in socket.get("pids", [])[:1]:
             found = forwards.target(by_pid[pid], details(view, pid).arguments) if pid in by_pid else None
             if found is not None:
-                forward = forwards.forward(view, spaces, *found)
+                forward = forwards.forward(view, namespaces, *found)
                 inner = container(forward.container) if forward.container is not None else None
                 socket["forwards"] = {"address": forward.address, "port": forward.port, "container": inner}
 
@@ -132,7 +132,7 @@ def holders(view: LinuxView, inodes: set[int]) -> Holders:
     return Holders(found, whole)
 
 
-def _where(view: LinuxView, socket: Socket, held: Holders) -> Where:
+def _where(view: LinuxView, socket: LocalSocket, held: Holders) -> Where:
     """By who holds it; where nobody is seen to, by the namespace, if it is one container's alone."""
     pids = held.pids.get(socket.one.inode, [])
     by_pid: dict[int, HostProcess] = {one.pid: one for one in view.processes} if pids else {}
@@ -142,7 +142,7 @@ def _where(view: LinuxView, socket: Socket, held: Holders) -> Where:
         if found.status is Status.UNKNOWN:
             return found
         return found._replace(evidence=(How.OWNER.value, *found.evidence))
-    members = tables.containers(socket.space)
+    members = tables.containers(socket.namespace)
     if len(members) == 1:
         return Where(Status.CONTAINER, members[0], None, (How.NETNS.value,))
     if members:
@@ -150,10 +150,10 @@ def _where(view: LinuxView, socket: Socket, held: Holders) -> Where:
     return unknown(Reason.NOT_SEEN if held.whole else Reason.DENIED)
 
 
-def _body(socket: Socket, answer: Where, held: Holders) -> dict[str, Any]:
-    space, one = socket
+def _body(socket: LocalSocket, answer: Where, held: Holders) -> dict[str, Any]:
+    namespace, one = socket
     waits = not one.remote_port
-    inside = [text(each.id) for each in tables.containers(space)]
+    inside = [text(each.id) for each in tables.containers(namespace)]
     return {
         **known(
             {
@@ -167,9 +167,9 @@ def _body(socket: Socket, answer: Where, held: Holders) -> dict[str, Any]:
                 "inode": str(one.inode) if one.inode else None,
                 "pids": held.pids.get(one.inode, [])[:MAX_OWNERS],
                 "netns": {
-                    **netns_name(space.netns),
-                    **known({"name": text(space.name), "containers": inside}),
-                    "host": space.host,
+                    **netns_name(namespace.netns),
+                    **known({"name": text(namespace.name), "containers": inside}),
+                    "host": namespace.host,
                 },
             }
         ),

@@ -36,7 +36,7 @@ _ROW = re.compile(
 )
 
 
-class Namespace(NamedTuple):
+class NetworkNamespace(NamedTuple):
     """One network namespace: the processes seen in it, and the name under which it is mounted."""
 
     netns: NetnsId
@@ -45,7 +45,7 @@ class Namespace(NamedTuple):
     host: bool
 
 
-def namespaces(view: LinuxView) -> list[Namespace]:
+def namespaces(view: LinuxView) -> list[NetworkNamespace]:
     """All network namespaces with a process, or with a name; the host's first."""
     names = read_names(view.root) if view.live else {}
     members: dict[NetnsId, list[HostProcess]] = {}
@@ -56,24 +56,24 @@ def namespaces(view: LinuxView) -> list[Namespace]:
     own = first[1] if first is not None else 0
     every = dict.fromkeys([*members, *names])
     found = [
-        Namespace(netns, members.get(netns, []), names.get(netns, ""), netns.ino == own)
+        NetworkNamespace(netns, members.get(netns, []), names.get(netns, ""), netns.ino == own)
         for netns in list(every)[:MAX_NAMESPACES]
         if netns in members or not any(netns[:2] == other[:2] for other in members)
     ]
     return sorted(found, key=lambda one: not one.host)
 
 
-def containers(space: Namespace) -> list[Container]:
+def containers(namespace: NetworkNamespace) -> list[Container]:
     """The containers whose processes are in a namespace that is not the host's."""
-    if space.host:
+    if namespace.host:
         return []
-    return list({id(one.container): one.container for one in space.members if one.container is not None}.values())
+    return list({id(one.container): one.container for one in namespace.members if one.container is not None}.values())
 
 
-def connections(view: LinuxView, space: Namespace) -> tuple[Connection, ...] | Problem:
+def connections(view: LinuxView, namespace: NetworkNamespace) -> tuple[Connection, ...] | Problem:
     """The TCP and UDP sockets of a namespace, or why they cannot be told."""
     if view.live:
-        fd = _open(view, space)
+        fd = _open(view, namespace)
         if fd >= 0:
             try:
                 return sockets.connections(fd)
@@ -81,26 +81,26 @@ def connections(view: LinuxView, space: Namespace) -> tuple[Connection, ...] | P
                 pass  # no right to enter it, or no netlink: the tables say it too
             finally:
                 os.close(fd)
-    for one in space.members[:8]:
+    for one in namespace.members[:8]:
         found = _tables(view, one.pid)
         if found is not None:
             return found
-    what = f"the sockets of network namespace {space.name or space.netns.ino} may not be read"
+    what = f"the sockets of network namespace {namespace.name or namespace.netns.ino} may not be read"
     return Problem(Code.DENIED if view.live else Code.UNSUPPORTED, what, "Ask as root." if view.live else "")
 
 
-def _open(view: LinuxView, space: Namespace) -> int:
-    for one in space.members[:8]:
-        fd = open_netns(space.netns, one.pid, view.root)
+def _open(view: LinuxView, namespace: NetworkNamespace) -> int:
+    for one in namespace.members[:8]:
+        fd = open_netns(namespace.netns, one.pid, view.root)
         if fd >= 0:
             return fd
-    for directory in DIRECTORIES if space.name else ():
+    for directory in DIRECTORIES if namespace.name else ():
         try:
-            fd = os.open(view.root / directory / space.name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd = os.open(view.root / directory / namespace.name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             continue
         status = os.fstat(fd)
-        if (status.st_dev, status.st_ino) == space.netns[:2]:
+        if (status.st_dev, status.st_ino) == namespace.netns[:2]:
             return fd
         os.close(fd)
     return -1

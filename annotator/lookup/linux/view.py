@@ -120,7 +120,7 @@ def _live(root: Path) -> LinuxView:
 
 
 def _recorded(root: Path, now: Callable[[], int]) -> LinuxView:
-    """A tree with a header as `host_recorded` writes it; without one the clock is ours, and the boot /proc/stat's."""
+    """A tree with a header as `host.recorded` writes it; without one the clock is ours, and the boot /proc/stat's."""
     engines = Engines(root, owners=False)
     if (root / HEADER).exists():
         host, _ = recorded(root, derive_contid, engines=engines)
