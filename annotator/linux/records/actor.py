@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from annotator.core.model import Event
 
 
-class Record:
+class DecodedRecord:
     """One record, read. Shared between events: never change one.
 
     `leads`: it says what its event is, even beside a SYSCALL record. `args` are those of an EXECVE record, `title` is
@@ -39,7 +39,7 @@ class Record:
             self.args = [value for name, value in fields.items() if name != "argc"]
 
 
-class Front(NamedTuple):
+class CallHead(NamedTuple):
     """The beginning of a SYSCALL record: machine, call, result."""
 
     fields: Fields
@@ -47,7 +47,7 @@ class Front(NamedTuple):
     outcome: str | None
 
 
-class Tail(NamedTuple):
+class CallTail(NamedTuple):
     """The end of a SYSCALL record, from auid= on: users, session, program, key, and the enriched copies.
 
     `call` is the name of the call when the machine that recorded wrote it down. `actor` and `how` are the summary's:
@@ -66,9 +66,9 @@ class Tail(NamedTuple):
 class Call(NamedTuple):
     """A SYSCALL record, read, and the numbers of its process."""
 
-    front: Front
-    tail: Tail
-    record: Record
+    call_head: CallHead
+    tail: CallTail
+    record: DecodedRecord
     process: dict[str, Any]
 
 
@@ -84,7 +84,7 @@ def numbers(pid: Any, ppid: Any) -> dict[str, Any]:
     return found
 
 
-def arguments(process: dict[str, Any], found: list[Record], event: Event) -> None:
+def arguments(process: dict[str, Any], found: list[DecodedRecord], event: Event) -> None:
     """Arguments and command_line, out of the EXECVE records; the title of the process is the second best."""
     executed = [record.args for record in found if record.args is not None]
     if executed:
@@ -108,12 +108,12 @@ def first(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def front_of(fields: Fields) -> Front:
+def head_of(fields: Fields) -> CallHead:
     """What the call was, and whether it succeeded."""
-    return Front(fields, first(fields.get("syscall")), yes(fields))
+    return CallHead(fields, first(fields.get("syscall")), yes(fields))
 
 
-def tail_of(fields: Fields) -> Tail:
+def tail_of(fields: Fields) -> CallTail:
     """The parts that say who and which program, out of decoded fields. Unset is absent."""
     process: dict[str, Any] = {}
     for name, part in (("exe", "executable"), ("comm", "name")):
@@ -131,7 +131,7 @@ def tail_of(fields: Fields) -> Tail:
         user["name"] = name
     session = first(fields.get("ses"))
     named = (("primary", first(fields.get("auid"))), ("secondary", first(fields.get("uid"))))
-    return Tail(
+    return CallTail(
         fields,
         process,
         user,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from annotator.linux.records.actor import Record, Tail, first
+from annotator.linux.records.actor import CallTail, DecodedRecord, first
 
 if TYPE_CHECKING:
     from annotator.linux.records.ecs import Meaning
@@ -37,9 +37,9 @@ def summary(
     event: dict[str, Any],
     auditd: dict[str, Any],
     means: Meaning,
-    main: Record | None,
-    tail: Tail,
-    records: list[Record],
+    main: DecodedRecord | None,
+    tail: CallTail,
+    records: list[DecodedRecord],
 ) -> None:
     """Add `auditd.summary`, and correct `event.action` where a field tells it.
 
@@ -88,7 +88,9 @@ Object = tuple[str, Any, str]
 """The kind of the object, what it is called (None: not known), and the action, where the object tells it (or "")."""
 
 
-def object_of(action: str | None, means: Meaning, kind: str, fields: dict[str, Any], records: list[Record]) -> Object:
+def object_of(
+    action: str | None, means: Meaning, kind: str, fields: dict[str, Any], records: list[DecodedRecord]
+) -> Object:
     """The object of an event whose main record is of that type and has those fields."""
     what, place = means.object, means.place
     if place[:1] == "@":
@@ -105,14 +107,14 @@ def object_of(action: str | None, means: Meaning, kind: str, fields: dict[str, A
     return what.lstrip("*"), first(fields.get(place)) if place else None, ""
 
 
-def _address(records: list[Record]) -> Any:
+def _address(records: list[DecodedRecord]) -> Any:
     for record in records:
         if record.type == "SOCKADDR":
             return record.fields.get("saddr")
     return None
 
 
-def _path(action: str | None, what: str, start: int, records: list[Record]) -> Object:
+def _path(action: str | None, what: str, start: int, records: list[DecodedRecord]) -> Object:
     """The first path from record `start` on that is no parent; else a parent; else the first path before."""
     parent = found = None
     for record in records[start:] + records[:start]:
