@@ -98,43 +98,43 @@ def unknown(reason: Reason) -> Where:
     return Where(Status.UNKNOWN, reason=reason)
 
 
-def where_of(found: HostProcess) -> Where:
+def where_of(process: HostProcess) -> Where:
     """What the host view says of a process, as an answer: membership, else the place (then it `entered`)."""
-    evidence = (found.evidence.value,) if found.evidence is not None else ()
-    if found.container is not None:
-        return Where(Status.CONTAINER, found.container, None, evidence, _flags(found))
-    if found.evidence is None:
-        return unknown(found.reason or Reason.NOT_SEEN)
-    if found.place is not None:
-        return Where(Status.CONTAINER, found.place, None, (Evidence.MNTNS.value,), (Flag.ENTERED,))
+    evidence = (process.evidence.value,) if process.evidence is not None else ()
+    if process.container is not None:
+        return Where(Status.CONTAINER, process.container, None, evidence, _flags(process))
+    if process.evidence is None:
+        return unknown(process.reason or Reason.NOT_SEEN)
+    if process.place is not None:
+        return Where(Status.CONTAINER, process.place, None, (Evidence.MNTNS.value,), (Flag.ENTERED,))
     return Where(Status.HOST, None, None, evidence)
 
 
-def _flags(found: HostProcess) -> tuple[Flag, ...]:
-    assert found.container is not None  # noqa: S101  (the caller asked)
-    if found.own is not None and not found.own & Ns.MNT:
+def _flags(process: HostProcess) -> tuple[Flag, ...]:
+    assert process.container is not None  # noqa: S101  (the caller asked)
+    if process.own is not None and not process.own & Ns.MNT:
         return (Flag.CGROUP_ONLY,)
-    elsewhere = found.place is not None and found.place not in found.container.chain()
+    elsewhere = process.place is not None and process.place not in process.container.chain()
     return (Flag.ESCAPED,) if elsewhere else ()
 
 
 def agreed(answers: list[Where]) -> Where:
     """One answer of several: that which they all are, else ambiguous; what is not known decides nothing."""
-    known = [one for one in answers if one.status is not Status.UNKNOWN]
+    known = [answer for answer in answers if answer.status is not Status.UNKNOWN]
     if not known:
         return answers[0] if answers else unknown(Reason.NOT_SEEN)
-    if len({(one.status, id(one.container)) for one in known}) > 1:
+    if len({(answer.status, id(answer.container)) for answer in known}) > 1:
         return unknown(Reason.AMBIGUOUS)
-    evidence = tuple(dict.fromkeys(word for one in known for word in one.evidence))
+    evidence = tuple(dict.fromkeys(word for answer in known for word in answer.evidence))
     return known[0]._replace(evidence=evidence)
 
 
 def together(answers: list[Where]) -> Where:
     """One answer for several sockets: one that cannot be placed may be another's, so then they do not agree."""
-    found = agreed(answers)
-    if found.status is not Status.UNKNOWN and any(one.status is Status.UNKNOWN for one in answers):
+    where = agreed(answers)
+    if where.status is not Status.UNKNOWN and any(answer.status is Status.UNKNOWN for answer in answers):
         return unknown(Reason.AMBIGUOUS)
-    return found
+    return where
 
 
 REASONS = {Reason.GONE: Code.GONE, Reason.REUSED: Code.GONE, Reason.NOT_SEEN: Code.GONE, Reason.DENIED: Code.DENIED}

@@ -75,8 +75,8 @@ def walk(root: Path, path: str, base_of: Callable[[str], str], *, follow: bool, 
         if text.startswith("/"):
             at = list(base)
         rest.extendleft((one, base) for one in reversed(_parts(text)))
-    found = "/" + "/".join(at)
-    return Walked(found, _lstat(top + found, path))
+    resolved = "/" + "/".join(at)
+    return Walked(resolved, _lstat(top + resolved, path))
 
 
 def _parts(path: str) -> list[str]:

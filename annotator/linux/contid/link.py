@@ -99,8 +99,8 @@ def link(records: Sequence[Record], *, reversed_order: bool = False) -> Links:
     """
     if reversed_order:
         last = len(records) - 1
-        found = link(records[::-1])
-        return found._replace(targets={last - index: said for index, said in sorted(found.targets.items())[::-1]})
+        links = link(records[::-1])
+        return links._replace(targets={last - index: said for index, said in sorted(links.targets.items())[::-1]})
     said: dict[int, ContainerId] = {}
     for index, (type_name, body) in enumerate(records):
         record = read(type_name, body)
@@ -123,17 +123,17 @@ def _by_number(records: Sequence[Record], said: Mapping[int, ContainerId], targe
     packets = [index for index, (type_name, _) in enumerate(records) if type_name in _PACKET]
     calls = [index for index, (type_name, _) in enumerate(records) if type_name in _SYSCALL]
     number = {index: _number_at_end(records[index][1]) for index in (*targets, *packets, *calls)}
-    found = {index: _in_front(numbered.get(at, {}), index) for index, at in number.items() if at is not None}
+    linked = {index: _in_front(numbered.get(at, {}), index) for index, at in number.items() if at is not None}
     taken = {number[index] for index in (*targets, *packets)}
     actor: Said = None
     if any(number[index] is not None for index in calls):
-        actor = _one({found[index] for index in calls if number[index] is not None} - {None})
+        actor = _one({linked[index] for index in calls if number[index] is not None} - {None})
     elif any(_is_user(*record) for record in records):
         actor = None if 1 in taken else _one(set(numbered.get(1, {}).values()))
     elif not calls and not taken.issuperset(numbered):
         actor = AMBIGUOUS  # its SYSCALL, or the OBJ_PID it speaks for, is not in the log
-    packet = _one({found[index] for index in packets if index in found} - {None})
-    return Links(actor, {index: found.get(index) for index in targets}, packet)
+    packet = _one({linked[index] for index in packets if index in linked} - {None})
+    return Links(actor, {index: linked.get(index) for index in targets}, packet)
 
 
 def _in_front(same: Mapping[int, Chains], index: int) -> Said:
@@ -143,9 +143,9 @@ def _in_front(same: Mapping[int, Chains], index: int) -> Said:
 
 def _number_at_end(body: bytes) -> int | None:
     """The N of ` record=N` at the end of a body; our own fields (`contid=…`, `cont…=`) may follow it."""
-    _, found, rest = body.rpartition(b" record=")
+    _, separator, rest = body.rpartition(b" record=")
     number, _, tail = rest.partition(b" ")
-    if not found or not number.isdigit() or len(number) > 9 or not (tail == b"" or tail.startswith(b"cont")):
+    if not separator or not number.isdigit() or len(number) > 9 or not (tail == b"" or tail.startswith(b"cont")):
         return None
     return int(number)
 
@@ -162,7 +162,7 @@ def _by_place(records: Sequence[Record], said: Mapping[int, ContainerId], target
     goes_on = max(
         (index for index, name in enumerate(names) if name in _BEHIND_TARGETS or name in _OBJ_PID), default=-1
     )
-    found: dict[int, Said] = dict.fromkeys(targets)
+    linked: dict[int, Said] = dict.fromkeys(targets)
     actors: set[Said] = set()
     packets: set[Said] = set()
     strays = alone
@@ -171,15 +171,15 @@ def _by_place(records: Sequence[Record], said: Mapping[int, ContainerId], target
         if only_packet or before in _PACKET:
             packets.add(record.chains)
         elif before in _OBJ_PID and (goes_on > index or index + 1 in said):
-            found[index - 1] = record.chains
+            linked[index - 1] = record.chains
         elif before in _OBJ_PID:
-            found[index - 1] = AMBIGUOUS
+            linked[index - 1] = AMBIGUOUS
             strays = True
         elif goes_on > index and not (index and _is_user(*records[index - 1])):
             strays = True
         elif not alone:
             actors.add(record.chains)
-    return Links(_one(actors) if actors or not strays else AMBIGUOUS, found, _one(packets))
+    return Links(_one(actors) if actors or not strays else AMBIGUOUS, linked, _one(packets))
 
 
 def _is_user(type_name: bytes, body: bytes) -> bool:

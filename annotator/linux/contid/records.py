@@ -139,8 +139,8 @@ def read(type_name: bytes, body: bytes) -> ContidRecord | None:
     if body[:5] == b"opid=":
         return _capability(body) if b" capcontid=" in body else None
     if body[:4] == b"mnt=":
-        found = _NAMESPACES.fullmatch(body)
-        return NamespaceRecord(*map(int, found.groups())) if found else None
+        match = _NAMESPACES.fullmatch(body)
+        return NamespaceRecord(*map(int, match.groups())) if match else None
     return _auxiliary(body)
 
 
@@ -184,11 +184,11 @@ def _operation_versions(fields: Mapping[bytes, bytes], old_first: bool) -> Versi
 
 def _auxiliary(body: bytes) -> ContainerId | None:
     """Read a CONTAINER_ID: a list, at most one word or number in front of it, and nothing else."""
-    found = _AUXILIARY.fullmatch(body)
-    chains = parse_list(found[3]) if found else None
-    if found is None or chains is None:
+    match = _AUXILIARY.fullmatch(body)
+    chains = parse_list(match[3]) if match else None
+    if match is None or chains is None:
         return None
-    record, ref, value = found.groups()
+    record, ref, value = match.groups()
     if record is not None:
         return ContainerId(chains, int(record), None, (10, 11))
     if ref is not None:
@@ -209,12 +209,12 @@ def _capability(body: bytes) -> CapContid | None:
 
 def _fields(body: bytes) -> dict[bytes, bytes]:
     """All `name=value` words; of a repeated name the first, since only what follows can be anybody's text."""
-    found: dict[bytes, bytes] = {}
+    fields: dict[bytes, bytes] = {}
     for word in body.split(b" "):
         name, equals, value = word.partition(b"=")
         if equals:
-            found.setdefault(name, value)
-    return found
+            fields.setdefault(name, value)
+    return fields
 
 
 def _number(value: bytes, bound: int) -> int | None:

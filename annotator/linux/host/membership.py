@@ -103,22 +103,22 @@ class MembershipReader:
     def identity(self, snapshot: ProcSnapshot) -> CgroupIdentity:
         """What its cgroup text says, before any engine confirmed it."""
         key = (snapshot.cgroup, snapshot.zombie)
-        found = self._seen.get(key)
-        if found is None:
+        identity = self._seen.get(key)
+        if identity is None:
             if len(self._seen) >= MAX_TEXTS:
                 self._seen.clear()
-            found = self._seen[key] = identify(snapshot.cgroup, zombie=snapshot.zombie, reader_root=self.reader_root)
-        return found
+            identity = self._seen[key] = identify(snapshot.cgroup, zombie=snapshot.zombie, reader_root=self.reader_root)
+        return identity
 
     def _unnamed(self, snapshot: ProcSnapshot, identity: CgroupIdentity) -> CgroupIdentity:
         """The same when no engine knows the names in it."""
         key = (snapshot.cgroup, snapshot.zombie)
-        found = self._bare.get(key)
-        if found is None:
+        unnamed = self._bare.get(key)
+        if unnamed is None:
             if len(self._bare) >= MAX_TEXTS:
                 self._bare.clear()
-            found = self._bare[key] = identity.confirmed(_nobody)
-        return found
+            unnamed = self._bare[key] = identity.confirmed(_nobody)
+        return unnamed
 
     def _helping(self, snapshot: ProcSnapshot, own: Ns | None) -> bool:
         """An engine's process that is already in the container's cgroup, while it still sees the host's files.
@@ -130,27 +130,27 @@ class MembershipReader:
         parent = take_mount_snapshot(self._proc, snapshot.stat.ppid)
         if isinstance(parent, Reason) or parent.mnt != snapshot.mnt:
             return False
-        said = identify(parent.cgroup, zombie=parent.stat.zombie).container
-        return said is None or said.confirm or is_stage(snapshot)
+        named = identify(parent.cgroup, zombie=parent.stat.zombie).container
+        return named is None or named.confirm or is_stage(snapshot)
 
     def _tagged(self, snapshot: ProcSnapshot) -> tuple[Container, Evidence] | None:
         """What the site's own tags say: of the process before those of its cgroup."""
         options = self._options
         tag = parse_ptags(snapshot.tags, options.ptags) if snapshot.tags is not None else None
         if tag is not None:
-            found = self._containers.of_tags((tag,))
-            return (found, Evidence.PTAGS) if found is not None else None
+            container = self._containers.of_tags((tag,))
+            return (container, Evidence.PTAGS) if container is not None else None
         tags = self._tags.of(snapshot.cgroup) if self._tags is not None and not snapshot.zombie else ()
         if options.pidfd_xattr and self._proc.live and (tag := pidfd_tag(snapshot.stat.pid, options.pidfd_xattr)):
             again = take_mount_snapshot(self._proc, snapshot.stat.pid)
             if not isinstance(again, Reason) and again.stat.ticks == snapshot.stat.ticks:
                 tags = (tag,)
-        found = self._containers.of_tags(tags)
-        return (found, Evidence.XATTR) if found is not None else None
+        container = self._containers.of_tags(tags)
+        return (container, Evidence.XATTR) if container is not None else None
 
 
-def _nobody(one: CgroupContainer) -> bool:
-    del one
+def _nobody(container: CgroupContainer) -> bool:
+    del container
     return False
 
 

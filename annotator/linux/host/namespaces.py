@@ -55,11 +55,11 @@ class Namespace(NamedTuple):
 
 def parse_link(text: bytes) -> tuple[bytes, int] | None:
     """Kind and inode of a link's text; None when it is none, or its number is no inode (u32)."""
-    found = _link(text)
-    if found is None:
+    match = _link(text)
+    if match is None:
         return None
-    ino = int(found[2])
-    return (found[1], ino) if 0 < ino < 2**32 else None
+    ino = int(match[2])
+    return (match[1], ino) if 0 < ino < 2**32 else None
 
 
 def own_of(links: tuple[bytes, ...], host: tuple[bytes, ...]) -> Ns | None:
@@ -99,8 +99,8 @@ def root_mount(mountinfo: bytes) -> bytes | None:
     A private mount namespace of a service has the same one as the host; a container's or sandbox's differs.
     None when there is none. The text is the process's own mounts: it may prove a sandbox, never a known container.
     """
-    found = _MOUNT.findall(mountinfo)
-    return found[-1] if found else None
+    mounts = _MOUNT.findall(mountinfo)
+    return mounts[-1] if mounts else None
 
 
 def unit_of(cgroup: bytes) -> bytes:

@@ -53,8 +53,8 @@ def addresses_of(proc: Proc, pid: int) -> tuple[Namespace, tuple[str, ...]] | No
             return Reason.NOT_SEEN
         return namespace, (*local_ipv4(texts[0]), *local_ipv6(texts[1]))
 
-    found = proc.within(pid, read)
-    return None if isinstance(found, Reason) else found
+    network = proc.within(pid, read)
+    return None if isinstance(network, Reason) else network
 
 
 def local_ipv4(text: bytes) -> list[str]:
@@ -62,22 +62,22 @@ def local_ipv4(text: bytes) -> list[str]:
 
     A leaf is `|-- 10.0.0.2`, its routes stand below it: `/32 host LOCAL` (one address; a longer range is a route).
     """
-    found: dict[bytes, None] = {}
+    addresses: dict[bytes, None] = {}
     leaf = b""
     for line in text.split(b"\n"):
         words = line.split()
         if len(words) == 2 and words[0] == b"|--":
             leaf = words[1]
         elif len(words) == 3 and words[0] == b"/32" and words[2] == b"LOCAL":
-            found[leaf] = None
-    return [one.decode("ascii", "replace") for one in found if one]
+            addresses[leaf] = None
+    return [address.decode("ascii", "replace") for address in addresses if address]
 
 
 def local_ipv6(text: bytes) -> list[str]:
     """The same by the text of /proc/PID/net/if_inet6: each line begins with an address as 32 hex digits."""
     first = (line.split(b" ", 1)[0] for line in text.split(b"\n"))
-    digits = (one.decode("ascii", "replace") for one in first if len(one) == 32)
-    return [":".join(one[at : at + 4] for at in range(0, 32, 4)) for one in digits]
+    digits = (address.decode("ascii", "replace") for address in first if len(address) == 32)
+    return [":".join(address[at : at + 4] for at in range(0, 32, 4)) for address in digits]
 
 
 class NetnsNames:
@@ -98,11 +98,11 @@ class NetnsNames:
 
 def read_names(root: Path = Path("/")) -> dict[NetnsId, str]:
     """The namespaces that are mounted under names. docker leaves plain files behind: those are no namespaces."""
-    found: dict[NetnsId, str] = {}
+    names_by_id: dict[NetnsId, str] = {}
     try:
         nsfs = (root / "proc/self/ns/net").stat().st_dev
     except OSError:
-        return found
+        return names_by_id
     for directory in DIRECTORIES:
         try:
             names = sorted(os.listdir(root / directory))[:MAX_NETNS]  # noqa: PTH208  (names, not paths)
@@ -111,8 +111,8 @@ def read_names(root: Path = Path("/")) -> dict[NetnsId, str]:
         for name in names:
             netns = _mounted(root / directory / name, nsfs)
             if netns is not None:
-                found.setdefault(netns, name)
-    return found
+                names_by_id.setdefault(netns, name)
+    return names_by_id
 
 
 def _mounted(path: Path, nsfs: int) -> NetnsId | None:

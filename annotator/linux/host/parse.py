@@ -55,10 +55,10 @@ class Ids(NamedTuple):
 
 def parse_stat(data: bytes) -> Stat | None:
     """The fields that are used. The name may hold anything, also `) R 1 (`: it ends at the last parenthesis."""
-    found = _stat(data)
-    if found is None:
+    match = _stat(data)
+    if match is None:
         return None
-    pid, comm, state, ppid, flags, threads, ticks = found.groups()
+    pid, comm, state, ppid, flags, threads, ticks = match.groups()
     if int(ticks) >= 2**64:
         return None
     return Stat(int(pid), comm[:64], state, int(ppid), int(flags), int(threads), int(ticks))

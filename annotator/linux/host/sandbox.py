@@ -68,10 +68,10 @@ class Sandboxes:
             None if isinstance(maker, Reason) else maker.mnt,
             snapshot.pid_ns if snapshot.pid_ns != namespace else None,
         ]
-        for one in namespaces:
-            found = self._owners.find(one) if one is not None and one != namespace else None
-            if isinstance(found, Container):
-                return found
+        for around in namespaces:
+            container = self._owners.find(around) if around is not None and around != namespace else None
+            if isinstance(container, Container):
+                return container
         return None
 
     def _other_root(self, snapshot: ProcSnapshot) -> bool | None:
@@ -83,22 +83,22 @@ class Sandboxes:
 
     def _founder(self, snapshot: ProcSnapshot, namespace: Namespace) -> Stat:
         """The eldest process in the namespace. Remembered only where its id is never recycled."""
-        found = self._founders.get(namespace)
-        if found is not None:
-            return found
-        found = snapshot.stat
+        founder = self._founders.get(namespace)
+        if founder is not None:
+            return founder
+        founder = snapshot.stat
         at = next(at for at, (_, kind) in enumerate(KINDS) if kind is namespace.kind)
         for pid in self._proc.pids():
             if self._proc.namespace(pid, at) != snapshot.links[at]:
                 continue
             stat = parse_stat(self._proc.text(pid, "stat"))
-            if stat is not None and (stat.ticks, stat.pid) < (found.ticks, found.pid):
-                found = stat
+            if stat is not None and (stat.ticks, stat.pid) < (founder.ticks, founder.pid):
+                founder = stat
         if namespace.unique:
-            self._founders[namespace] = found
+            self._founders[namespace] = founder
             if len(self._founders) > MAX_FOUNDERS:
                 self._founders.popitem(last=False)
-        return found
+        return founder
 
     def _managed(self, founder: Stat) -> bool:
         """The service manager started it: the namespaces are the unit's."""

@@ -124,29 +124,29 @@ class LinuxHost:
         if self.closed:
             return []
         self._claim_inits()
-        found: list[tuple[ProcSnapshot, Ns | None, MembershipReading]] = []
+        readings: list[tuple[ProcSnapshot, Ns | None, MembershipReading]] = []
         for pid in self.proc.pids():
             snapshot = take_snapshot(self.proc, pid)
             if not isinstance(snapshot, Reason):
                 own = self._own(snapshot)
-                found.append((snapshot, own, self._membership(snapshot, own)))
+                readings.append((snapshot, own, self._membership(snapshot, own)))
         self._surveyed = self._now()
         answers: dict[int, HostProcess] = {}
         private: list[tuple[ProcSnapshot, Ns | None, MembershipReading]] = []
-        for each in found:
-            answer = answers[each[0].stat.pid] = self._answer(*each)
+        for reading in readings:
+            answer = answers[reading[0].stat.pid] = self._answer(*reading)
             if answer.evidence is Evidence.HOST_VIEW and answer.own:
-                private.append(each)
-        for each in private:  # a sandbox found after it may own the namespace it is in
-            answers[each[0].stat.pid] = self._answer(*each)
+                private.append(reading)
+        for reading in private:  # a sandbox found after it may own the namespace it is in
+            answers[reading[0].stat.pid] = self._answer(*reading)
         return parents_first(answers)
 
     def network(self, pid: int) -> HostNetwork | None:
         """The network namespace in which this process is now."""
-        found = addresses_of(self.proc, pid) if not self.closed else None
-        if found is None:
+        network = addresses_of(self.proc, pid) if not self.closed else None
+        if network is None:
             return None
-        namespace, addresses = found
+        namespace, addresses = network
         netns = NetnsId(self._dev, namespace.ino, namespace.unique)
         host = parse_link(self._host[2]) == (b"net", namespace.ino)
         name = self._names.of(netns) if self.proc.live and not host else ""
@@ -215,18 +215,18 @@ class LinuxHost:
         namespace = snapshot.mnt if own & Ns.MNT else snapshot.pid_ns
         if namespace is None:
             return None, None, Reason.DENIED, None
-        found = self.owners.find(namespace)
-        if found is None and self._survey(namespace, inits=membership.silent):
-            found = self.owners.find(namespace)
-        if isinstance(found, Container):
-            if found.engine == NO_ENGINE or membership.silent:
-                self._claim(namespace, found, snapshot)
-                return found, Evidence.MNTNS, None, found
+        owner = self.owners.find(namespace)
+        if owner is None and self._survey(namespace, inits=membership.silent):
+            owner = self.owners.find(namespace)
+        if isinstance(owner, Container):
+            if owner.engine == NO_ENGINE or membership.silent:
+                self._claim(namespace, owner, snapshot)
+                return owner, Evidence.MNTNS, None, owner
             if namespace.kind is Ns.PID:
                 return None, None, Reason.AMBIGUOUS, None  # sees a container's processes, and the host's files
-            return None, Evidence.HOST_VIEW, None, found
-        if found is not None:
-            return None, None, found, None
+            return None, Evidence.HOST_VIEW, None, owner
+        if owner is not None:
+            return None, None, owner, None
         shaped = self._sandboxes.shaped(snapshot, own)
         if shaped is None:
             return None, None, Reason.DENIED, None

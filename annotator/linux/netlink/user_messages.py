@@ -116,7 +116,7 @@ def vouch() -> str:
 def _exchange(sock: socket.socket, kind: int, payload: bytes, serial: int) -> bytes:
     """One request to its end; the reply's payload, b"" for an acknowledgement alone. Raises OSError."""
     sock.sendto(struct.pack("=IHHII", 16 + len(payload), kind, _REQUEST_ACK, serial, 0) + payload, (0, 0))
-    found = b""
+    reply = b""
     for _ in range(8):
         data = sock.recv(8192)
         length, got, _, number, _ = struct.unpack_from("=IHHII", data)
@@ -126,9 +126,9 @@ def _exchange(sock: socket.socket, kind: int, payload: bytes, serial: int) -> by
             failed = -struct.unpack_from("=i", data, 16)[0]
             if failed:
                 raise OSError(failed, os.strerror(failed))
-            if found or kind != AUDIT_TTY_GET:
-                return found
+            if reply or kind != AUDIT_TTY_GET:
+                return reply
         elif got == kind:
-            found = data[16:length]
-            return found if kind == AUDIT_TTY_GET else b""
-    return found
+            reply = data[16:length]
+            return reply if kind == AUDIT_TTY_GET else b""
+    return reply

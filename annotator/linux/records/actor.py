@@ -74,19 +74,19 @@ class Call(NamedTuple):
 
 def numbers(pid: Any, ppid: Any) -> dict[str, Any]:
     """The pids as numbers: of several the first, the record's own; what is none, or beyond ten digits, is absent."""
-    found: dict[str, Any] = {}
+    process: dict[str, Any] = {}
     if pid.__class__ is list:
         pid = pid[0]
     if pid.__class__ is str and pid.isdecimal() and len(pid) < 11:
-        found["pid"] = int(pid)
+        process["pid"] = int(pid)
     if ppid.__class__ is str and ppid.isdecimal() and len(ppid) < 11:
-        found["parent"] = {"pid": int(ppid)}
-    return found
+        process["parent"] = {"pid": int(ppid)}
+    return process
 
 
-def arguments(process: dict[str, Any], found: list[DecodedRecord], event: Event) -> None:
+def arguments(process: dict[str, Any], records: list[DecodedRecord], event: Event) -> None:
     """Arguments and command_line, out of the EXECVE records; the title of the process is the second best."""
-    executed = [record.args for record in found if record.args is not None]
+    executed = [record.args for record in records if record.args is not None]
     if executed:
         args = executed[0]
         if len(executed) > 1:
@@ -95,9 +95,9 @@ def arguments(process: dict[str, Any], found: list[DecodedRecord], event: Event)
         if args:
             process["args"], process["command_line"] = args, " ".join(args)
             return
-    title = found[-1].title
+    title = records[-1].title
     if title is None:
-        title = next((record.title for record in found if record.title is not None), "(null)")
+        title = next((record.title for record in records if record.title is not None), "(null)")
     if title != "(null)":
         process["command_line"] = title
 

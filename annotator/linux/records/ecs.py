@@ -136,13 +136,13 @@ def meaning(lead: str, call: str, outcome: str | None) -> Meaning:
     """What an event means that `lead` leads ("" if none) with system call `call` ("" if none)."""
     if not call or (lead in _SIMPLE_FIRST and lead not in OWN):
         return _simple(lead, outcome)
-    found = _call(call, outcome)
+    means = _call(call, outcome)
     row = LEADERS.get(lead) or OWN.get(lead)
     if row is None:
-        return found
+        return means
     action, kind, what, place = row
     if lead in ("AVC", "FANOTIFY"):  # the object stays that of the system call
-        return found._replace(event=_event(action, kind, call, outcome), kind=kind)
+        return means._replace(event=_event(action, kind, call, outcome), kind=kind)
     return Meaning(_event(action, kind, "", outcome), kind, place, what, True)
 
 
@@ -165,15 +165,15 @@ def _call(call: str, outcome: str | None) -> Meaning:
 
 
 def _event(action: str, kind: str, call: str, outcome: str | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"module": "auditd", "kind": "event"}
+    event: dict[str, Any] = {"module": "auditd", "kind": "event"}
     named = classify(action, kind, call)
     if named:
-        found["category"], found["type"] = map(list, named)
+        event["category"], event["type"] = map(list, named)
     if action and action != "=op":
-        found["action"] = action
+        event["action"] = action
     if outcome:
-        found["outcome"] = outcome
-    return found
+        event["outcome"] = outcome
+    return event
 
 
 def classify(action: str, kind: str, call: str) -> Class | None:

@@ -25,19 +25,19 @@ PROFILES = re.compile(
 
 def device(path: bytes) -> bytes:
     """The device of a PATH record's body, when it has no hardware; else b""."""
-    found = _DEVICE.search(path)
-    return found[1] if found else b""
+    match = _DEVICE.search(path)
+    return match[1] if match else b""
 
 
 def marks(part: bytes, dev: bytes) -> tuple[Mark, ...]:
     """Of the part of a SYSCALL record that has `subj=`, and a device (b"": none)."""
-    found = [Mark(Evidence.OVERLAY, dev)] if dev else []
-    said = _LABEL.search(part)
-    label = said[1].lstrip(b"=") if said else b""
+    shown = [Mark(Evidence.OVERLAY, dev)] if dev else []
+    match = _LABEL.search(part)
+    label = match[1].lstrip(b"=") if match else b""
     pair = _PAIR.fullmatch(label)
     if pair is not None:
         if pair[2] != pair[3]:
-            found.append(Mark(Evidence.SELINUX, pair[1]))
+            shown.append(Mark(Evidence.SELINUX, pair[1]))
     elif PROFILES.fullmatch(label):
-        found.append(Mark(Evidence.APPARMOR, label))
-    return tuple(found)
+        shown.append(Mark(Evidence.APPARMOR, label))
+    return tuple(shown)

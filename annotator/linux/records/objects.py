@@ -52,20 +52,20 @@ def summary(
     what, primary, action = object_of(event.get("action"), means, kind, fields, records)
     if action:
         event["action"] = action
-    found: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     actor = tail.actor
     if means.subject != "auid" and means.subject in fields:
         actor = {**actor, "primary": first(fields[means.subject])}
     if actor:
-        found["actor"] = actor
+        parts["actor"] = actor
     if primary is not None and primary != "(null)":
-        found["object"] = {"type": what, "primary": primary} if what and what != "unknown" else {"primary": primary}
+        parts["object"] = {"type": what, "primary": primary} if what and what != "unknown" else {"primary": primary}
     elif what and what != "unknown":
-        found["object"] = {"type": what}
+        parts["object"] = {"type": what}
     if tail.how:
-        found["how"] = tail.how
-    if found:
-        auditd["summary"] = found
+        parts["how"] = tail.how
+    if parts:
+        auditd["summary"] = parts
 
 
 def _action(event: dict[str, Any], kind: str, fields: dict[str, Any], *, alone: bool) -> None:
@@ -116,14 +116,14 @@ def _address(records: list[DecodedRecord]) -> Any:
 
 def _path(action: str | None, what: str, start: int, records: list[DecodedRecord]) -> Object:
     """The first path from record `start` on that is no parent; else a parent; else the first path before."""
-    parent = found = None
+    parent = target = None
     for record in records[start:] + records[:start]:
         if record.path is not None:
             if record.path != "PARENT":
-                found = record.fields
+                target = record.fields
                 break
             parent = parent or record.fields
-    fields = found or parent
+    fields = target or parent
     kind = what.lstrip("*")
     if fields is None:
         return kind, None, ""

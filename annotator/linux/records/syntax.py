@@ -15,7 +15,7 @@ SEPARATOR = b"\x1d"
 
 NUMBERS = {name.encode(): number for number, name in TYPES.items()}
 
-WHOLE = frozenset((1005, 1320, 1327, 2000))
+COMPLETING = frozenset((1005, 1320, 1327, 2000))
 """USER, EOE, PROCTITLE, KERNEL: after these an event is probably whole, as after all types of user space."""
 
 
@@ -27,7 +27,7 @@ class Completes(dict[bytes, bool]):
         known = super().get(name)
         if known is None:
             number = type_number(name)
-            known = number in WHOLE or 1100 <= number <= 1299 or 2100 <= number <= 2999
+            known = number in COMPLETING or 1100 <= number <= 1299 or 2100 <= number <= 2999
             if len(self) < 4096:
                 self[name] = known
         return known
@@ -79,8 +79,8 @@ _FIELD = {
 def field(body: bytes, name: bytes) -> bytes:
     """The first value of a field, as written; b"" when absent. Only of the record's own part, before `msg='`."""
     own = body.find(b"msg='")
-    found = _FIELD[name].search(body, 0, own if own >= 0 else len(body))
-    return found[1] if found else b""
+    match = _FIELD[name].search(body, 0, own if own >= 0 else len(body))
+    return match[1] if match else b""
 
 
 def number(value: bytes, unset: int) -> int:
@@ -118,10 +118,10 @@ def arguments(bodies: list[bytes], *, limit: int = 512) -> tuple[bytes, ...]:
             values = [word[len(name) :] for name, word in zip(_NAMES, words[1:], strict=False) if word.startswith(name)]
             if len(values) == len(words) - 1 and all(map(_VALUE.fullmatch, values)):
                 return tuple(map(text, values))
-    found: dict[int, dict[int, bytes]] = {}
+    pieces: dict[int, dict[int, bytes]] = {}
     for body in bodies:
         for at, piece, value in _ARGUMENT.findall(b" " + body):
             index = int(at)
             if index < limit:
-                found.setdefault(index, {}).setdefault(int(piece or 0), text(value))  # a record that is there twice
-    return tuple(b"".join(found.get(index, {}).values()) for index in range(max(found) + 1)) if found else ()
+                pieces.setdefault(index, {}).setdefault(int(piece or 0), text(value))  # a record that is there twice
+    return tuple(b"".join(pieces.get(index, {}).values()) for index in range(max(pieces) + 1)) if pieces else ()

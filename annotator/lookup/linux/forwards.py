@@ -54,13 +54,16 @@ def target(process: HostProcess, arguments: Sequence[bytes]) -> tuple[str, int] 
 def forward(view: LinuxView, namespaces: list[NetworkNamespace], address: str, port: int) -> Forward:
     """Whose address it is: of exactly one namespace, in which exactly one container is."""
     holders = [namespace for namespace in namespaces if not namespace.host and address in _addresses(view, namespace)]
-    found = tables.containers(holders[0]) if len(holders) == 1 else []
-    return Forward(address, port, found[0] if len(found) == 1 else None)
+    containers = tables.containers(holders[0]) if len(holders) == 1 else []
+    return Forward(address, port, containers[0] if len(containers) == 1 else None)
 
 
 def _addresses(view: LinuxView, namespace: NetworkNamespace) -> set[str]:
-    for one in namespace.members[:8]:
-        four, six = tables.whole(view, one.pid, "net/fib_trie"), tables.whole(view, one.pid, "net/if_inet6")
+    for process in namespace.members[:8]:
+        four, six = (
+            tables.read_table(view, process.pid, "net/fib_trie"),
+            tables.read_table(view, process.pid, "net/if_inet6"),
+        )
         if four or six:
             return addresses(four, six)
     return set()
@@ -68,5 +71,5 @@ def _addresses(view: LinuxView, namespace: NetworkNamespace) -> set[str]:
 
 def addresses(fib_trie: bytes, if_inet6: bytes) -> set[str]:
     """The local addresses in both tables."""
-    found = {one.decode() for one in _LOCAL.findall(fib_trie)}
-    return found | {str(ipaddress.IPv6Address(int(one, 16))) for one in _SIX.findall(if_inet6)}
+    local = {address.decode() for address in _LOCAL.findall(fib_trie)}
+    return local | {str(ipaddress.IPv6Address(int(address, 16))) for address in _SIX.findall(if_inet6)}

@@ -36,17 +36,17 @@ class MountEntry(NamedTuple):
 
 def parse(data: bytes) -> list[MountEntry]:
     """The mounts in the order in which they were made; lines that are none are left out."""
-    found = []
+    mounts = []
     for line in data.decode("utf-8", "surrogateescape").split("\n")[:MAX_MOUNTS]:
         fields, dash, rest = line.partition(" - ")
         left, right = fields.split(" "), rest.split(" ", 2)
         if not dash or len(left) < 6 or len(right) < 2 or not left[4].startswith("/"):
             continue
         options = right[2] if len(right) > 2 else ""
-        found.append(
+        mounts.append(
             MountEntry(left[2], plain(left[3]), plain(left[4]), right[0], plain(right[1]), plain(options), left[5])
         )
-    return found
+    return mounts
 
 
 def plain(text: str) -> str:
@@ -57,9 +57,9 @@ def plain(text: str) -> str:
 def holder(mounts: list[MountEntry], path: str) -> MountEntry | None:
     """The mount a path lies in: the longest point above it, of equals the last, which covers the others."""
     best: MountEntry | None = None
-    for one in mounts:
-        if below(path, one.point) and (best is None or len(one.point) >= len(best.point)):
-            best = one
+    for mount in mounts:
+        if below(path, mount.point) and (best is None or len(mount.point) >= len(best.point)):
+            best = mount
     return best
 
 
@@ -68,13 +68,13 @@ def on_host(mount: MountEntry, host: list[MountEntry]) -> str | None:
     if mount.root.endswith("//deleted"):
         return None
     best: MountEntry | None = None
-    for one in host:
+    for candidate in host:
         if (
-            one.device == mount.device
-            and below(mount.root, one.root)
-            and (best is None or len(one.root) > len(best.root))
+            candidate.device == mount.device
+            and below(mount.root, candidate.root)
+            and (best is None or len(candidate.root) > len(best.root))
         ):
-            best = one
+            best = candidate
     if best is None:
         return None
     rest = mount.root.removeprefix(best.root.rstrip("/")).strip("/")

@@ -55,18 +55,18 @@ class LinuxView:
     @cached_property
     def known(self) -> dict[tuple[str, str], Container]:
         """The containers that processes are in, and those around them, by (id, engine)."""
-        found: dict[tuple[str, str], Container] = {}
+        containers: dict[tuple[str, str], Container] = {}
         for one in self.processes:
             for inner in (one.container, one.place):
                 for each in inner.chain() if inner is not None else ():
-                    found.setdefault((each.id, each.engine), each)
-        return found
+                    containers.setdefault((each.id, each.engine), each)
+        return containers
 
     def of_state(self, state: EngineState) -> Container:
         """The container of an engine's file: the one processes are in, or (not running) one made of the file."""
-        found = self.known.get((state.id, state.engine))
-        if found is None:
-            found = Container(
+        container = self.known.get((state.id, state.engine))
+        if container is None:
+            container = Container(
                 derive_contid(state.id),
                 state.id,
                 name=state.name,
@@ -79,8 +79,8 @@ class LinuxView:
                 namespace=state.namespace,
                 labels=dict(state.labels),
             )
-            self.known[state.id, state.engine] = found
-        return found
+            self.known[state.id, state.engine] = container
+        return container
 
     def process(self, pid: int) -> HostProcess | Reason:
         """One process now."""
