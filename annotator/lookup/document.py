@@ -63,7 +63,7 @@ def _head(system: str, kind: str, value: str) -> dict[str, Any]:
 def ask(system: str, kind: str, value: str, view: Any) -> tuple[dict[str, Any], ExitCode]:
     """The document and the exit code: 0 answered (also when the container is not known), 1 gone, denied, unsupported.
 
-    Raises UsageError for a question that cannot be meant.
+    Raises UsageError for an invalid question.
     """
     collector = COLLECTORS.get((system, kind))
     if collector is None:

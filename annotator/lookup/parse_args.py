@@ -1,4 +1,4 @@
-"""What was asked, read from the command line: a pid, an absolute path, a port, a container. UsageError for the rest."""
+"""Parses the value of a question: a pid, an absolute path, a port, a container. UsageError for anything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of a machine as the document has them: text, ids, containers, and answers."""
+"""Renders values of a machine for the document: text, ids, containers, answers."""
 
 from __future__ import annotations
 

@@ -17,7 +17,6 @@ from annotator.linux.cgroup.identify import (
     CgroupIdentity,
     CgroupRole,
     identify,
-    lxd_instance,
 )
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "linux" / "cgroup" / "cases.jsonl"
@@ -155,9 +154,3 @@ def test_confirmed_leaves_certain_ones_alone() -> None:
     known = found.confirmed(lambda c: False)
     assert known.container == CgroupContainer(ID, "docker")
     assert known.outer == ()
-
-
-def test_lxd_instances_split_at_the_last_underscore() -> None:
-    """LXD and Incus put the project before the name, but for the default one."""
-    assert lxd_instance("my_proj_web-1") == ("my_proj", "web-1")
-    assert lxd_instance("web-1") == ("default", "web-1")

@@ -1,4 +1,4 @@
-"""Container names that a single cgroup name tells by its own beginning or end, wherever it stands.
+"""Cgroup names that show by their own beginning or end which container they are of, wherever they stand.
 
 To teach the program a new engine whose cgroups are called `PREFIXid`, add a row to `PREFIXES` (or `SUFFIXES`); where
 its names are `PREFIX-` with 64 hex digits, a row of `path.ENGINES` is enough.

@@ -12,7 +12,7 @@ NAME_MAX: Final = 255
 
 
 class CgroupRole(StrEnum):
-    """What runs in the cgroup."""
+    """The kind of workload in a cgroup."""
 
     CONTAINER = "container"
     BUILD = "build"  # one step of an image build: a container, but of no engine's list
@@ -47,7 +47,7 @@ class CgroupContainer:
 
 
 class PathReading(NamedTuple):
-    """What one path names. `chain` is outermost first; `pod` and `workload` are only what lies below it.
+    """The containers that one path names. `chain` is outermost first; `pod` and `workload` lie below it.
 
     `helps` is the id of the container a helper belongs to. `shared` is an engine that keeps its containers and its
     helpers together in this cgroup: neither "container" nor "host" follows from it.

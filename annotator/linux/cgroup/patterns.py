@@ -1,4 +1,4 @@
-"""One cgroup path -> what its segments name: containers, pods, applications, virtual machines, engine helpers.
+"""One cgroup path to the containers, pods, applications, virtual machines and engine helpers that it names.
 
 Each rule is one engine's way of naming its cgroups (see samples/linux/cgroup/ORIGIN.md for where each was seen). A path
 is read from the root down, so that a container inside a container is found as such. Nothing below a container's own

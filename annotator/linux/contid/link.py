@@ -1,4 +1,4 @@
-"""Contid records of one event: what each one says (`records`), and for whom it speaks (`link`).
+"""The contid records of one event: which process or packet each of them is about.
 
 v10 and v11 number them: CONTAINER_ID, and the SYSCALL, OBJ_PID or NETFILTER_PKT it speaks for, end in the same
 ` record=N`; a record without a number is in no container. Before v10 only the place tells: behind an OBJ_PID, a
@@ -11,49 +11,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from annotator.linux.contid.records import (
-    MAX_IDS,
-    MAX_LIST,
-    CapContid,
-    Chains,
-    ContainerId,
-    ContainerOp,
-    ContidRecord,
-    Ids,
-    NamespaceRecord,
-    Versions,
-    daemon_contid,
-    format_list,
-    is_lost,
-    parse_list,
-    read,
-)
+from annotator.linux.contid.records import Chains, ContainerId, ContainerOp, is_lost, read
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-__all__ = [
-    "AMBIGUOUS",
-    "MAX_IDS",
-    "MAX_LIST",
-    "CapContid",
-    "Chains",
-    "ContainerId",
-    "ContainerOp",
-    "ContidRecord",
-    "Ids",
-    "Links",
-    "NamespaceRecord",
-    "Said",
-    "Unsure",
-    "Versions",
-    "daemon_contid",
-    "format_list",
-    "is_lost",
-    "link",
-    "parse_list",
-    "read",
-]
+__all__ = ["AMBIGUOUS", "Chains", "ContainerId", "ContainerOp", "LinkedChains", "Links", "is_lost", "link", "read"]
 
 
 class Unsure(Enum):
@@ -65,23 +28,23 @@ class Unsure(Enum):
 AMBIGUOUS: Final = Unsure.AMBIGUOUS
 """A CONTAINER_ID is there, but the log does not tell whether it speaks for this one."""
 
-Said = Chains | Literal[Unsure.AMBIGUOUS] | None
-"""What an event says of one process or packet. None: nothing; (): that it is in no container."""
+LinkedChains = Chains | Literal[Unsure.AMBIGUOUS] | None
+"""The chains that an event gives one process or packet. None: nothing is written; (): it is in no container."""
 
-Record = tuple[bytes, bytes]
+TypeAndBody = tuple[bytes, bytes]
 """Type name and body of one record."""
 
 
 class Links(NamedTuple):
-    """What the CONTAINER_IDs of one event say of its actor, its targets, and its packet.
+    """The chains that the CONTAINER_IDs of one event give its actor, its targets and its packet.
 
     `targets` has every OBJ_PID, by its index in the event. The packet's chains are all containers of its network
     namespace. On v10 and v11, None for the actor of an event with a SYSCALL means the kernel saw it in no container.
     """
 
-    actor: Said
-    targets: dict[int, Said]
-    packet: Said
+    actor: LinkedChains
+    targets: dict[int, LinkedChains]
+    packet: LinkedChains
 
 
 _OBJ_PID = frozenset((b"OBJ_PID", b"UNKNOWN[1318]"))
@@ -92,7 +55,7 @@ _BEHIND_TARGETS = frozenset((b"CWD", b"PATH", b"PROCTITLE", b"UNKNOWN[1307]", b"
 """What a kernel before v10 writes between the targets and the actor's CONTAINER_ID."""
 
 
-def link(records: Sequence[Record], *, reversed_order: bool = False) -> Links:
+def link(records: Sequence[TypeAndBody], *, reversed_order: bool = False) -> Links:
     """Say for whom each CONTAINER_ID of an event speaks. `reversed_order`: last record first, as ausearch prints.
 
     An event is all records of one stamp, in the order of the log; indexes are those of `records` as handed in.
@@ -114,7 +77,7 @@ def link(records: Sequence[Record], *, reversed_order: bool = False) -> Links:
     return _by_place(records, said, targets)
 
 
-def _by_number(records: Sequence[Record], said: Mapping[int, ContainerId], targets: Collection[int]) -> Links:
+def _by_number(records: Sequence[TypeAndBody], said: Mapping[int, ContainerId], targets: Collection[int]) -> Links:
     """Link as v10 and v11 write it. A number nobody else bears is the sender's of a USER record, which bears none."""
     numbered: dict[int, dict[int, Chains]] = {}
     for index, record in said.items():
@@ -125,7 +88,7 @@ def _by_number(records: Sequence[Record], said: Mapping[int, ContainerId], targe
     number = {index: _number_at_end(records[index][1]) for index in (*targets, *packets, *calls)}
     linked = {index: _in_front(numbered.get(at, {}), index) for index, at in number.items() if at is not None}
     taken = {number[index] for index in (*targets, *packets)}
-    actor: Said = None
+    actor: LinkedChains = None
     if any(number[index] is not None for index in calls):
         actor = _one({linked[index] for index in calls if number[index] is not None} - {None})
     elif any(_is_user(*record) for record in records):
@@ -136,8 +99,8 @@ def _by_number(records: Sequence[Record], said: Mapping[int, ContainerId], targe
     return Links(actor, {index: linked.get(index) for index in targets}, packet)
 
 
-def _in_front(same: Mapping[int, Chains], index: int) -> Said:
-    """What the CONTAINER_IDs of one number say. Of several, the one directly in front, where the kernel puts it."""
+def _in_front(same: Mapping[int, Chains], index: int) -> LinkedChains:
+    """The chains of the CONTAINER_IDs of one number; of several, those directly in front, as the kernel writes."""
     return same[index - 1] if index - 1 in same else _one(set(same.values()))
 
 
@@ -150,7 +113,7 @@ def _number_at_end(body: bytes) -> int | None:
     return int(number)
 
 
-def _by_place(records: Sequence[Record], said: Mapping[int, ContainerId], targets: Sequence[int]) -> Links:
+def _by_place(records: Sequence[TypeAndBody], said: Mapping[int, ContainerId], targets: Sequence[int]) -> Links:
     """Link as V5 to V9 write it (and, as far as is known, V2 to V4).
 
     Where the OBJ_PID in front is the last and nothing parts it from the actor's place, both are ambiguous. So is the
@@ -162,9 +125,9 @@ def _by_place(records: Sequence[Record], said: Mapping[int, ContainerId], target
     goes_on = max(
         (index for index, name in enumerate(names) if name in _BEHIND_TARGETS or name in _OBJ_PID), default=-1
     )
-    linked: dict[int, Said] = dict.fromkeys(targets)
-    actors: set[Said] = set()
-    packets: set[Said] = set()
+    linked: dict[int, LinkedChains] = dict.fromkeys(targets)
+    actors: set[LinkedChains] = set()
+    packets: set[LinkedChains] = set()
     strays = alone
     for index, record in said.items():
         before = names[index - 1] if index else b""
@@ -187,8 +150,8 @@ def _is_user(type_name: bytes, body: bytes) -> bool:
     return body[:4] == b"pid=" and (b" msg=" in body or type_name[:4] == b"USER")
 
 
-def _one(said: Collection[Said]) -> Said:
-    """The one thing that is said, if it is one."""
+def _one(said: Collection[LinkedChains]) -> LinkedChains:
+    """The chains that all agree on; AMBIGUOUS where they differ, None where there are none."""
     if not said:
         return None
     return next(iter(said)) if len(said) == 1 else AMBIGUOUS

@@ -1,4 +1,4 @@
-"""Tags that a site writes itself: ptags of a process, and extended attributes of a cgroup or a pidfd.
+"""Tags that a site sets itself: ptags of a process, and extended attributes of a cgroup or a pidfd.
 
 Nothing of this is used unless the site says so in its configuration, for what a tag is worth depends on who may write
 it. Facts (the ptags patches of 2016; xattr(7); fs/kernfs/inode.c; fs/pidfs.c since Linux 6.17):
@@ -35,7 +35,7 @@ _attribute = re.compile(r"(?:trusted|user)\.[\x21-\x7e]{1,200}").fullmatch
 
 
 class Tag(NamedTuple):
-    """What a tag says of a container: its contid (None: to be derived from `id`), or an engine's id, or a UUID."""
+    """The container in a tag: a contid (None: to be derived from `id`), or an engine's id, or a UUID."""
 
     contid: ContId | None = None
     id: str = ""

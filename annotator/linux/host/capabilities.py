@@ -1,4 +1,4 @@
-"""What a process may do, by `/proc`: may it register a container? All of it is of one process, or nothing is said."""
+"""The rights of a process, from `/proc`: may it register a container? All files read are of one process, or None."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cgroup, a contid, a tag or a sandbox names, as containers: made once, named by their engine's files.
+"""The containers of a machine, by cgroup, contid, tag or sandbox: each made once, and named by its engine's files.
 
 The core unites these with the containers of the log by their ids; here an object is kept only so that two processes of
 one container have the same one.
@@ -89,14 +89,14 @@ class HostContainers:
         return container
 
     def of_state(self, state: EngineState) -> Container:
-        """The container an engine's files describe, where the process says nothing itself."""
+        """The container that an engine's files describe, where its processes show none themselves."""
         key = _key(state.id, state.engine, state, None)
         container = self._known.get(key) or self._make(key, self._derive(state.id), state.id)
         _describe(container, state)
         return container
 
     def _state(self, id_: str, engine: str, owner: int, own: Ns | None) -> EngineState | None:
-        """What the engine's files say, asked again only after a while if they said nothing.
+        """The container in the engine's files; an id that they do not know is asked again only after a while.
 
         A rootless user's files speak only for processes in a user namespace of their own.
         """
@@ -150,7 +150,7 @@ class HostContainers:
         return parent
 
     def sandbox(self, id_: str, name: str, owner: int, parent: Container | None) -> Container:
-        """What has no engine: known by its namespaces alone. `name` is the program that made it, if that is known."""
+        """A container without an engine, known by its namespaces. `name` is the program that made it ("": unknown)."""
         key = (id_, NO_ENGINE, 0, 0)
         container = self._known.get(key)
         if container is None:

@@ -1,4 +1,4 @@
-"""What one process says of itself: the kernel's contid file, a site's tags, its cgroup. Not where it is, nor host."""
+"""The membership of one process by its own files: the kernel's contid file, a site's tags, its cgroup."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MAX_TEXTS: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class HostOptions:
-    """What a site may choose. Empty names: that source is not used.
+    """The choices of a site. A source with an empty name is not used.
 
     `sandboxes`: what users made with bwrap, unshare and the like counts as a container of engine `namespaces`;
     `units`: what systemd made for a service (its own root or pid namespace) too. `ptags` is a prefix of tags,
@@ -52,7 +52,7 @@ DEFAULT_OPTIONS: Final = HostOptions()
 
 
 class MembershipReading(NamedTuple):
-    """Its container, and by what. `silent`: its cgroup says neither that it is in one nor that it is on the host."""
+    """A container with its evidence. `silent`: the cgroup shows neither a container nor the host."""
 
     container: Container | None
     evidence: Evidence | None
@@ -61,7 +61,7 @@ class MembershipReading(NamedTuple):
 
 
 class MembershipReader:
-    """Reads membership from one look. `reader_root`: cgroup paths begin at the host's root.
+    """Reads the membership of a process from its snapshot. `reader_root`: cgroup paths begin at the host's root.
 
     Raises ValueError for an attribute that is none (`CgroupTags`).
     """
@@ -81,7 +81,7 @@ class MembershipReader:
             self._tags.close()
 
     def of(self, snapshot: ProcSnapshot, own: Ns | None) -> MembershipReading:
-        """The first that says anything, in the order of the membership ranks."""
+        """The membership by the strongest source that has one."""
         identity = self.identity(snapshot)
         named: Container | None = None
         if identity.container is not None:
@@ -101,7 +101,7 @@ class MembershipReader:
         return MembershipReading(named, Evidence.CGROUP if named is not None else None, identity, silent)
 
     def identity(self, snapshot: ProcSnapshot) -> CgroupIdentity:
-        """What its cgroup text says, before any engine confirmed it."""
+        """The containers named by its cgroup text, before any engine has confirmed them."""
         key = (snapshot.cgroup, snapshot.zombie)
         identity = self._seen.get(key)
         if identity is None:
@@ -111,7 +111,7 @@ class MembershipReader:
         return identity
 
     def _unnamed(self, snapshot: ProcSnapshot, identity: CgroupIdentity) -> CgroupIdentity:
-        """The same when no engine knows the names in it."""
+        """The identity that remains when no engine knows the names in it."""
         key = (snapshot.cgroup, snapshot.zombie)
         unnamed = self._bare.get(key)
         if unnamed is None:
@@ -134,7 +134,7 @@ class MembershipReader:
         return named is None or named.confirm or is_stage(snapshot)
 
     def _tagged(self, snapshot: ProcSnapshot) -> tuple[Container, Evidence] | None:
-        """What the site's own tags say: of the process before those of its cgroup."""
+        """The container by the site's own tags: those of the process before those of its cgroup."""
         options = self._options
         tag = parse_ptags(snapshot.tags, options.ptags) if snapshot.tags is not None else None
         if tag is not None:

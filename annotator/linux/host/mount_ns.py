@@ -1,4 +1,4 @@
-"""Whose mount namespace is it: the namespaces of the containers that are known, claimed by processes certainly inside.
+"""The owners of namespaces: a process that is certainly in a container claims its namespaces for that container.
 
 A claim holds for exactly one container. Where the kernel has no ids that are never recycled, a claim is worth what its
 witnesses are: it counts only while one of those very processes lives in that namespace. Pid namespaces are kept apart
@@ -85,12 +85,12 @@ class NamespaceOwners:
         return first[0] if len(first) == 1 else Reason.AMBIGUOUS
 
     def _founded(self, container: Container, witnesses: list[Witness]) -> bool:
-        """The eldest process known of the container was seen here."""
+        """Whether the eldest known process of the container was seen in this namespace."""
         eldest = self._eldest.get(id(container))
         return eldest is not None and eldest[1] in witnesses
 
     def _holds(self, witnesses: list[Witness], namespace: Namespace) -> bool:
-        """One of them is still there; those that are not are forgotten, newest first."""
+        """Whether a witness still lives in the namespace; those that do not are forgotten, newest first."""
         while witnesses:
             if self._lives(witnesses[-1], namespace):
                 return True

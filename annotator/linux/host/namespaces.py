@@ -1,4 +1,4 @@
-"""Namespaces as /proc shows them: which are not the host's, ids that are never recycled, sandboxes without an engine.
+"""Namespaces as /proc shows them: those that are not the host's, ids that are never recycled, ids of sandboxes.
 
 Facts (namespaces(7), ioctl_ns(2), include/uapi/linux/nsfs.h, include/linux/proc_ns.h):
 
@@ -120,7 +120,7 @@ def unit_of(cgroup: bytes) -> bytes:
 
 
 def sandbox_id(namespace: Namespace, ticks: int) -> str:
-    """A made-up id of what has no engine: `mnt:4098`; with the birth of its first process where ids are recycled.
+    """The id of a sandbox, which no engine gives one: `mnt:4098`, or inode and birth of its first process.
 
     `ticks` is field 22 of that process's stat (proc(5)). The same whenever and by whomever it is read in one boot.
     """

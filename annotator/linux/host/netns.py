@@ -37,7 +37,7 @@ DIRECTORIES: Final = ("run/netns", "run/docker/netns")
 
 
 def addresses_of(proc: Proc, pid: int) -> tuple[Namespace, tuple[str, ...]] | None:
-    """The network namespace of a process with all its addresses; None when they cannot be told for sure.
+    """The network namespace of a process with all its addresses; None where they are not certain.
 
     The files are those of whatever namespace it is in when they are opened, so that is looked at before and after.
     """
@@ -89,7 +89,7 @@ class NetnsNames:
         self._names: dict[NetnsId, str] = {}
 
     def of(self, netns: NetnsId) -> str:
-        """Its name, "" for none."""
+        """The name of a network namespace; "" where it has none."""
         now = self._now()
         if not 0 <= now - self._read_ms < (NAMES_MS if netns in self._names else NO_NAME_MS):
             self._read_ms, self._names = now, read_names(self._root)

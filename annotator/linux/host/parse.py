@@ -1,4 +1,4 @@
-"""The files of one process, as text to values. Pure; what does not fit is None. Facts: proc(5), linux/sched.h."""
+"""Parsers of the files of one process. Pure; a text that does not fit gives None. Facts: proc(5), linux/sched.h."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Stat(NamedTuple):
 
 
 class Ids(NamedTuple):
-    """/proc/PID/status. `pids` are its numbers from the reader's pid namespace inwards (NSpid); () when not said."""
+    """/proc/PID/status. `pids` are its numbers from the reader's pid namespace inwards (NSpid); () when absent."""
 
     tgid: int
     uid: int

@@ -1,4 +1,4 @@
-"""The order in which the processes of a machine are handed on: whoever reads of a child knows its parent."""
+"""The order in which the processes of a machine are handed on: parents come before their children."""
 
 from __future__ import annotations
 

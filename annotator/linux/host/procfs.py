@@ -33,7 +33,7 @@ _NS: Final = tuple(b"ns/" + name for name, _ in KINDS)
 
 
 def reason_of(error: OSError) -> Reason:
-    """What a failed read of /proc means."""
+    """The reason behind a failed read of /proc."""
     return Reason.GONE if error.errno in (errno.ENOENT, errno.ESRCH) else Reason.DENIED
 
 
@@ -76,7 +76,7 @@ class Proc:
             os.close(fd)
 
     def text(self, pid: int | str, name: str, limit: int = MAX_SMALL) -> bytes:
-        """One file of one process; b"" when it cannot be read."""
+        """The text of one file of a process; b"" where it cannot be read."""
         try:
             fd = os.open(str(pid), _DIR if pid != "self" else _DIR & ~os.O_NOFOLLOW, dir_fd=self._fd)
         except OSError:
@@ -120,7 +120,7 @@ class Proc:
         return tuple([self.link(inner + name, fd) for name in _NS])
 
     def pids(self) -> list[int]:
-        """The processes there are now, by number."""
+        """The pids of all processes, in order."""
         names = os.listdir(self._fd)  # noqa: PTH208  (a descriptor)
         return sorted(int(name) for name in names if len(name) <= 7 and name.isdecimal() and 0 < int(name) < PID_MAX)
 
@@ -148,7 +148,7 @@ class Proc:
     # --- below the directory of one process ---------------------------------------------------------------------
 
     def within(self, pid: int, read: Callable[[int, int], T | Reason]) -> T | Reason:
-        """What `read` makes of a process, by its pid and a descriptor of its directory; or why it cannot be told."""
+        """The result of `read(pid, descriptor of the process's directory)`, or why that cannot be read."""
         if not 0 < pid < PID_MAX:
             return Reason.NOT_SEEN
         try:

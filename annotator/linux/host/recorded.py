@@ -1,4 +1,4 @@
-"""A machine's processes as a tree of files, and the host view over such a tree: the same class over another root.
+"""A machine's processes as a tree of files, and the host view over such a tree.
 
 The tree holds of each process what `Proc` reads, links as links, and at its top a header of `key=value` lines that says
 whose it is and when it was taken. Engines' state files may be copied into it too, at their own paths.
@@ -48,7 +48,7 @@ class TreeHeader:
     ticks: int = 100
 
     def text(self) -> str:
-        """As it is written."""
+        """The text of the header file."""
         return (
             f"{_FIRST}\nnode={self.node}\nboot={self.boot}\ncaptured_ms={self.captured_ms}\n"
             f"offset_ms={self.offset_ms}\nticks={self.ticks}\n"

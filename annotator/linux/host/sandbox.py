@@ -26,7 +26,7 @@ MAX_FOUNDERS: Final = 4096
 
 
 class Sandboxes:
-    """What to call a process whose files or processes are not the host's, and that no container claims.
+    """The sandboxes of processes that see other files or processes than the host's and are in no known container.
 
     `units`: a service with a root or a pid namespace of its own, made by the service manager, counts too.
     """
@@ -44,7 +44,7 @@ class Sandboxes:
         return True if own & Ns.PID else self._other_root(snapshot)
 
     def of(self, snapshot: ProcSnapshot, namespace: Namespace, name: str = "") -> Container | None:
-        """Its sandbox; None where the namespaces are a service's, made by the service manager.
+        """The sandbox of a process; None where the service manager made the namespaces for a service.
 
         `namespace` is its mount namespace if that is its own, else its pid namespace. `name` is what its cgroup says.
         """
@@ -62,7 +62,7 @@ class Sandboxes:
         return made
 
     def _around(self, snapshot: ProcSnapshot, founder: Stat, namespace: Namespace) -> Container | None:
-        """What the sandbox was made in: where its maker is, or whose pid namespace it has."""
+        """The container around a sandbox: that of its maker, or the owner of its pid namespace."""
         maker = take_mount_snapshot(self._proc, founder.ppid)
         namespaces = [
             None if isinstance(maker, Reason) else maker.mnt,
@@ -108,7 +108,7 @@ class Sandboxes:
         return parent is not None and parent.comm == b"systemd"
 
     def _maker(self, snapshot: ProcSnapshot, founder: Stat) -> str:
-        """A name for people: the unit, what its cgroup may be named after, or the program that made the namespace."""
+        """A name to show: the unit, the name in its cgroup, or the program that made the namespace."""
         unit = unit_of(snapshot.cgroup)
         if unit:
             return unit.decode("utf-8", "backslashreplace")

@@ -110,7 +110,7 @@ class LinuxHost:
     # --- the contract -------------------------------------------------------------------------------------------
 
     def process(self, pid: int) -> HostProcess | Reason:
-        """The process that has this pid now, or why it cannot be told."""
+        """The process that has this pid now, or the reason why it cannot be read."""
         if self.closed:
             return Reason.HIDDEN
         snapshot = take_snapshot(self.proc, pid)
@@ -158,7 +158,7 @@ class LinuxHost:
         return own_of(snapshot.links, self._host)
 
     def _membership(self, snapshot: ProcSnapshot, own: Ns | None) -> MembershipReading:
-        """What it says itself; and if that is certain, whose namespaces those are."""
+        """The membership by the process's own files; if that is certain, its container claims its namespaces."""
         membership = self._membership_reader.of(snapshot, own)
         certain = membership.container is not None and not membership.identity.ambiguous and not is_maker(snapshot)
         if membership.container is not None and certain and own is not None:
@@ -211,7 +211,7 @@ class LinuxHost:
     def _elsewhere(
         self, snapshot: ProcSnapshot, own: Ns, membership: MembershipReading
     ) -> tuple[Container | None, Evidence | None, Reason | None, Container | None]:
-        """Its cgroup names no container, but it does not see the host's files or processes."""
+        """The answer for a process whose cgroup names no container, but that has its own mount or pid namespace."""
         namespace = snapshot.mnt if own & Ns.MNT else snapshot.pid_ns
         if namespace is None:
             return None, None, Reason.DENIED, None
@@ -286,7 +286,7 @@ class LinuxHost:
         return True
 
     def _lives(self, witness: Witness, namespace: Namespace) -> bool:
-        """Whether the process that was seen in a namespace is still there."""
+        """Whether the witness still lives, and in that namespace."""
         if namespace.kind is Ns.MNT:
             seen = take_mount_snapshot(self.proc, witness.pid)
             return not isinstance(seen, Reason) and seen.stat.ticks == witness.ticks and seen.mnt == namespace

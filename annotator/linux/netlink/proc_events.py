@@ -49,7 +49,7 @@ _MAX: Final = 256
 
 
 class Kind(StrEnum):
-    """What happened to a process."""
+    """The kind of change of a process."""
 
     FORK = "fork"
     EXEC = "exec"
@@ -57,7 +57,7 @@ class Kind(StrEnum):
 
 
 class ProcEvent(NamedTuple):
-    """One change of one process. `ns` is Unix time in nanoseconds, `ppid` the parent's pid (0: not said)."""
+    """One change of one process. `ns` is Unix time in nanoseconds, `ppid` the parent's pid (0: not in the event)."""
 
     ns: int
     kind: Kind

@@ -1,4 +1,4 @@
-"""What is asked by netlink of one network namespace: its addresses and its sockets. The only module with pyroute2.
+"""The addresses and sockets of one network namespace, by netlink. The only module that imports pyroute2.
 
 pyroute2 is imported where it is used: that takes 0.2 s, and most runs never need it. Its own way into another network
 namespace forks a child (3 to 6 ms), and with its default flags makes a namespace where there is none; so a thread of
@@ -125,7 +125,7 @@ def _connections() -> tuple[Connection, ...]:
 
 
 def _within(netns: int, ask: Callable[[], T]) -> T:
-    """What `ask` answers in that namespace. It runs in a thread that ends there: ours never leaves its own."""
+    """The answer of `ask` in that namespace. A thread goes there and ends: ours never leaves its namespace."""
     from pyroute2.netlink.exceptions import NetlinkError
 
     answers: list[T] = []

@@ -1,4 +1,4 @@
-"""The one door to the `audit` binding: a registration said as an audit user message, in libvirt's convention.
+"""The one door to the `audit` binding: a registration as an audit user message, in libvirt's convention.
 
     type=VIRT_CONTROL … pid=4711 uid=0 … msg='virt=podman op=start reason=booted vm="web" uuid=ID vm-pid=4712 contid=7
         exe="…" hostname=? addr=? terminal=? res=success'
@@ -34,7 +34,7 @@ _BARE = re.compile(rb"(?=.*[a-z.:_+-])[A-Za-z0-9.:_+-]+")
 
 
 class RegistrationMessage(NamedTuple):
-    """What a registration says of a container. `refused` is the errno name of one that was not granted."""
+    """A registration of a container. `refused` is the errno name where it was not granted."""
 
     pid: int
     contid: ContId | None
@@ -56,7 +56,7 @@ def message(registration: RegistrationMessage) -> str:
 
 
 def _word(value: str) -> str:
-    """A word of ours or of an option: what does not belong there is left out."""
+    """A word of ours or of an option, without the characters that do not belong there; `?` for none."""
     return re.sub(r"[^A-Za-z0-9_.-]", "", value)[:64] or "?"
 
 
@@ -66,7 +66,7 @@ def _id(value: str) -> str:
 
 
 def _encoded(value: str) -> str:
-    """As audit encodes what others chose: in quotes, or in upper-case hex; `?` for nothing."""
+    """Text in audit's encoding of untrusted strings: in quotes, or in upper-case hex; `?` for nothing."""
     data = _bytes(value)
     if not data:
         return "?"

@@ -1,4 +1,4 @@
-"""Who acted, with which program and arguments: the `process` and `user` parts, out of decoded fields."""
+"""The `process` and `user` parts of the JSON form, from decoded fields: actor, program, arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class DecodedRecord:
-    """One record, read. Shared between events: never change one.
+    """A record with its fields decoded. Events share these objects: never change one.
 
     `leads`: it says what its event is, even beside a SYSCALL record. `args` are those of an EXECVE record, `title` is
     that of a PROCTITLE record. `path` is the nametype of a PATH record; all three are None for others. `written` and
@@ -109,7 +109,7 @@ def first(value: Any) -> str:
 
 
 def head_of(fields: Fields) -> CallHead:
-    """What the call was, and whether it succeeded."""
+    """The system call and its outcome, from the fields before `a0=`."""
     return CallHead(fields, first(fields.get("syscall")), yes(fields))
 
 

@@ -135,7 +135,7 @@ def _unquoted(value: str) -> str:
 
 
 def _add(fields: Fields, name: str, value: Any) -> None:
-    """A name that is there already gets a list."""
+    """Add a value; a name that has one already gets a list."""
     if name not in fields:
         fields[name] = value
     elif isinstance(fields[name], list):
@@ -182,7 +182,7 @@ def argument_bytes(texts: list[str]) -> dict[int, bytes]:
 
 
 def yes(fields: Fields) -> str | None:
-    """What the record says of success: `success`, `failure`, or None when it says nothing."""
+    """The outcome in the record: `success`, `failure`, or None where the record has none."""
     result = fields.get("success", fields.get("res", fields.get("result")))
     result = result[-1] if isinstance(result, list) else result
     return {"yes": "success", "success": "success", "no": "failure", "failed": "failure"}.get(verdict(str(result)))

@@ -163,7 +163,7 @@ class Interpreter:
         return tail
 
     def meaning(self, lead: str, call: str, outcome: str | None) -> Meaning:
-        """What an event means, by its leading record, its call and how that went."""
+        """The meaning of an event, by its leading record, its call and the outcome."""
         known = self._meanings.get((lead, call, outcome))
         if known is None:
             if len(self._meanings) >= MAX_KNOWN:
@@ -222,7 +222,7 @@ class Interpreter:
 
 
 def interpreter_with_passwd() -> Interpreter:
-    """One that looks uids up in this machine's passwd: only for the machine's own log, and only when asked for."""
+    """An interpreter with this machine's user names: for the machine's own log, and only when asked for."""
     import pwd
     from functools import lru_cache
 

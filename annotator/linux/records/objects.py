@@ -1,4 +1,4 @@
-"""Who did what to which object, by the rules of the audit library's normaliser: the `auditd.summary` part.
+"""The `auditd.summary` part of the JSON form: actor, action and object, by the rules of the audit library's normaliser.
 
 Where the library finds no object because a record is not at the place it counts on (a failed execve has no EXECVE
 record), the first path of the event is taken.
@@ -41,7 +41,7 @@ def summary(
     tail: CallTail,
     records: list[DecodedRecord],
 ) -> None:
-    """Add `auditd.summary`, and correct `event.action` where a field tells it.
+    """Add `auditd.summary`, and correct `event.action` where it depends on a field.
 
     `main` is the record that says what happened, `tail` what is known of who did it.
     """

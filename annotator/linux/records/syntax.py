@@ -1,4 +1,4 @@
-"""One record's line: type, body, fields, and where text may be added. Bytes in, bytes out; nothing is decoded here.
+"""The grammar of one line: type, body, fields, and the place where text may be added. Nothing is decoded here.
 
 Line grammar (auditd's formatter): `[node=N ]type=T msg=audit(S.m:N): BODY[0x1D ENRICHED]`. What a user wrote stands in
 `msg='…'` and is never searched for the record's own fields.
@@ -16,11 +16,11 @@ SEPARATOR = b"\x1d"
 NUMBERS = {name.encode(): number for number, name in TYPES.items()}
 
 COMPLETING = frozenset((1005, 1320, 1327, 2000))
-"""USER, EOE, PROCTITLE, KERNEL: after these an event is probably whole, as after all types of user space."""
+"""USER, EOE, PROCTITLE, KERNEL: after these an event is probably complete, as after all types of user space."""
 
 
 class Completes(dict[bytes, bool]):
-    """Record type to "an event is probably whole after it". Unknown names do not complete an event."""
+    """Record type to "its event is probably complete". Unknown names do not complete an event."""
 
     def get(self, name: bytes, default: bool | None = None) -> bool:  # type: ignore[override]  # noqa: ARG002
         """Look up, and learn at most 4096 names."""
@@ -52,7 +52,7 @@ def head(line: bytes) -> tuple[bytes, int]:
 
 
 def body_end(line: bytes, body: int) -> int:
-    """Where the body ends: at 0x1D, or at the end of the line (before the CR of a CRLF)."""
+    """The offset at which the body ends: that of 0x1D, or the end of the line (before the CR of a CRLF)."""
     stop = line.find(SEPARATOR, body)
     if stop < 0:
         stop = len(line)

@@ -1,4 +1,4 @@
-"""Which directories are whose: roots, layers and volumes of all containers, as paths of the host.
+"""The directories of all containers, as paths of the host: roots, layers and volumes.
 
 Three sources, by what they can prove: the engines' own files (a rootless user's only for what that user owns); overlays
 that the host itself has mounted, by the device of a container's root; and device and root of a container's mounts. The

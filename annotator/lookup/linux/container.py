@@ -1,4 +1,4 @@
-"""A container of Linux by name, id, the beginning of an id, or contid: what its engine and its processes say of it."""
+"""Looks up a container of Linux by name, id, the beginning of an id, or contid: its engine's files, its processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_NAMED = 16
 
 
 def collect(value: str, view: LinuxView) -> Answer:
-    """The one container that is meant. A whole id, name or contid goes before the beginning of an id."""
+    """The one container of that name. A full id, name or contid goes before the beginning of an id."""
     asked = parse_args.container(value)
     every = dict.fromkeys([*(view.of_state(state) for state in view.states), *view.known.values()])
     matching = [
@@ -74,7 +74,7 @@ def _answer(view: LinuxView, container: Container) -> Answer:
 
 
 def _from_engine(state: EngineState | None) -> dict[str, Any]:
-    """What the engine's files say and nobody else."""
+    """The properties that only the engine's files have."""
     if state is None:
         return {}
     return {

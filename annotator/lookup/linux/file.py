@@ -1,4 +1,4 @@
-"""A file of Linux: lstat and stat data, its mount, and whose file system it lies in."""
+"""Looks up a file of Linux: lstat and stat data, its mount, and the container whose file system it lies in."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _mount(mounted: list[mounts.MountEntry], path: str) -> dict[str, Any] | None
 
 
 def _where(view: LinuxView, path: str, claims: list[Claim], body: dict[str, Any]) -> Where:
-    """Whose it is. Where it is mounted without deciding (a bind mount of the host's own) is listed too."""
+    """The container of a file. Containers that only have it mounted (a bind mount of the host's own) are listed too."""
     decisive = best(claims, path) or _kept(view, path)
     binds = [claim for claim in claims if claim.how is How.BIND and below(path, claim.path)]
     body["holders"] = [_holder(claim, path) for claim in (*decisive, *binds)[:MAX_HOLDERS]]

@@ -1,4 +1,4 @@
-"""A port that docker-proxy holds on the host is a container's: its arguments say at which address, and that says whose.
+"""Ports that docker-proxy forwards to a container: its arguments have the address, and the address has an owner.
 
 dockerd (uid 0) starts one such process for each published port (-container-ip, -container-port: moby's docker-proxy;
 from its documentation, not recorded here). The addresses of a namespace are those of /proc/PID/net/fib_trie
@@ -30,7 +30,7 @@ _SIX = re.compile(rb"^([0-9a-f]{32}) ", re.MULTILINE)
 
 
 class Forward(NamedTuple):
-    """Where a port is handed on to, and the one container that has that address; None when none or several have it."""
+    """The destination of a forwarded port. `container` has the address; None where none or several have it."""
 
     address: str
     port: int
@@ -52,7 +52,7 @@ def target(process: HostProcess, arguments: Sequence[bytes]) -> tuple[str, int] 
 
 
 def forward(view: LinuxView, namespaces: list[NetworkNamespace], address: str, port: int) -> Forward:
-    """Whose address it is: of exactly one namespace, in which exactly one container is."""
+    """The destination with its owner: the only container in the only namespace that has the address."""
     holders = [namespace for namespace in namespaces if not namespace.host and address in _addresses(view, namespace)]
     containers = tables.containers(holders[0]) if len(holders) == 1 else []
     return Forward(address, port, containers[0] if len(containers) == 1 else None)

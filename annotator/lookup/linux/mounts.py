@@ -1,4 +1,4 @@
-"""mountinfo (proc(5)) to values, and from a mount of a container to the same place on the host.
+"""Parses mountinfo (proc(5)), and finds the path on the host of what a container has mounted.
 
 Device and root of a mount are the kernel's word: a workload can mount much, but not make a mount show another device.
 """

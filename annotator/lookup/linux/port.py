@@ -1,4 +1,4 @@
-"""A port of Linux: the sockets on it in every network namespace, who holds each, and in which container that is."""
+"""Looks up a port of Linux: its sockets in every network namespace, their holders, and the containers of those."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def collect(value: str, view: LinuxView) -> Answer:
 
 
 def _hand_on(view: LinuxView, namespaces: list[NetworkNamespace], sockets: list[dict[str, Any]]) -> None:
-    """Say of sockets that an engine's proxy holds where they lead. The socket itself stays the host's."""
+    """Add the destination to sockets that an engine's proxy holds. The socket itself stays the host's."""
     by_pid = {process.pid: process for process in view.processes}
     for socket in sockets:
         for pid in socket.get("pids", [])[:1]:
@@ -106,7 +106,7 @@ def _fits(connection: Connection, asked: parse_args.Port) -> bool:
 
 
 def holders(view: LinuxView, inodes: set[int]) -> Holders:
-    """Who has these sockets open. A socket may be held by several: a server and its workers, or systemd and both."""
+    """The processes that have these sockets open. One may have several: a server with its workers, and systemd."""
     pids: dict[int, list[int]] = {}
     complete, seen = True, 0
     for process in view.processes:
@@ -133,7 +133,7 @@ def holders(view: LinuxView, inodes: set[int]) -> Holders:
 
 
 def _where(view: LinuxView, socket: LocalSocket, by_inode: Holders) -> Where:
-    """By who holds it; where nobody is seen to, by the namespace, if it is one container's alone."""
+    """The container of its holders; where none is seen, that of its namespace if only one container is in it."""
     pids = by_inode.pids.get(socket.connection.inode, [])
     by_pid: dict[int, HostProcess] = {one.pid: one for one in view.processes} if pids else {}
     owners = [where_of(by_pid[pid]) for pid in pids if pid in by_pid]

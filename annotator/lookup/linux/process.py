@@ -1,4 +1,4 @@
-"""A process of Linux: ids, parent, times, terminal, arguments, and its container. From /proc/PID (proc(5))."""
+"""Looks up a process of Linux: ids, parent, times, terminal, arguments, container. From /proc/PID (proc(5))."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STAT = ("state", "ppid", "pgid", "sid", "tty", "tpgid", "flags", "minflt", "cmi
 
 
 class Details(NamedTuple):
-    """What the host view does not read. `ticks` is the birth, to tell that it is the same process."""
+    """Properties that the host view does not read. `ticks` is the birth, to check that it is the same process."""
 
     stat: dict[str, int]
     uids: tuple[int, ...]
@@ -79,7 +79,7 @@ def body(view: LinuxView, process: HostProcess, more: Details) -> dict[str, Any]
 
 
 def details(view: LinuxView, pid: int) -> Details:
-    """What is read beside the host view; a file that cannot be read leaves its part empty."""
+    """Read the details; a file that cannot be read leaves its part empty."""
     words = view.host.proc.text(pid, "stat").rpartition(b")")[2].split()[: len(_STAT)]
     numbers = [int(word) if word.lstrip(b"-").isdigit() and len(word) <= 20 else 0 for word in words]
     stat = dict(zip(_STAT, numbers, strict=False))

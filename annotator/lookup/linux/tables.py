@@ -75,7 +75,7 @@ def containers(namespace: NetworkNamespace) -> list[Container]:
 
 
 def connections(view: LinuxView, namespace: NetworkNamespace) -> tuple[Connection, ...] | Problem:
-    """The TCP and UDP sockets of a namespace, or why they cannot be told."""
+    """The TCP and UDP sockets of a namespace, or the problem that keeps them from being read."""
     if view.live:
         fd = _open(view, namespace)
         if fd >= 0:

@@ -1,4 +1,4 @@
-"""What the collectors of Linux may ask: one machine, live or recorded below a root, and its engines' files."""
+"""The view of the Linux collectors: one machine, live or recorded below a root, and its engines' files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_STAT = 2**20
 
 
 class LinuxView:
-    """One machine at one moment: what was asked once is not asked again. `live`: the kernel is behind `root`."""
+    """One machine at one moment: every answer is kept. `live`: `root` is this machine's own."""
 
     system = "linux"
 
