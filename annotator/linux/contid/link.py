@@ -63,24 +63,26 @@ def link(records: Sequence[TypeAndBody], *, reversed_order: bool = False) -> Lin
     if reversed_order:
         last = len(records) - 1
         links = link(records[::-1])
-        return links._replace(targets={last - index: said for index, said in sorted(links.targets.items())[::-1]})
-    said: dict[int, ContainerId] = {}
+        return links._replace(targets={last - index: chains for index, chains in sorted(links.targets.items())[::-1]})
+    container_ids: dict[int, ContainerId] = {}
     for index, (type_name, body) in enumerate(records):
         record = read(type_name, body)
         if isinstance(record, ContainerId):
-            said[index] = record
+            container_ids[index] = record
     targets = [index for index, (type_name, _) in enumerate(records) if type_name in _OBJ_PID]
-    if not said:
+    if not container_ids:
         return Links(None, dict.fromkeys(targets), None)
-    if any(record.record is not None for record in said.values()):
-        return _by_number(records, said, targets)
-    return _by_place(records, said, targets)
+    if any(record.record is not None for record in container_ids.values()):
+        return _by_number(records, container_ids, targets)
+    return _by_place(records, container_ids, targets)
 
 
-def _by_number(records: Sequence[TypeAndBody], said: Mapping[int, ContainerId], targets: Collection[int]) -> Links:
+def _by_number(
+    records: Sequence[TypeAndBody], container_ids: Mapping[int, ContainerId], targets: Collection[int]
+) -> Links:
     """Link as v10 and v11 write it. A number nobody else bears is the sender's of a USER record, which bears none."""
     numbered: dict[int, dict[int, Chains]] = {}
-    for index, record in said.items():
+    for index, record in container_ids.items():
         if record.record is not None:
             numbered.setdefault(record.record, {})[index] = record.chains
     packets = [index for index, (type_name, _) in enumerate(records) if type_name in _PACKET]
@@ -113,14 +115,16 @@ def _number_at_end(body: bytes) -> int | None:
     return int(number)
 
 
-def _by_place(records: Sequence[TypeAndBody], said: Mapping[int, ContainerId], targets: Sequence[int]) -> Links:
+def _by_place(
+    records: Sequence[TypeAndBody], container_ids: Mapping[int, ContainerId], targets: Sequence[int]
+) -> Links:
     """Link as V5 to V9 write it (and, as far as is known, V2 to V4).
 
     Where the OBJ_PID in front is the last and nothing parts it from the actor's place, both are ambiguous. So is the
     actor where a CONTAINER_ID stands in front of CWD, PATH or PROCTITLE without its OBJ_PID, which may be lost.
     """
     names = [type_name for type_name, _ in records]
-    alone = not any(index not in said and name not in _END for index, name in enumerate(names))
+    alone = not any(index not in container_ids and name not in _END for index, name in enumerate(names))
     only_packet = not targets and _SYSCALL.isdisjoint(names) and not _PACKET.isdisjoint(names)
     goes_on = max(
         (index for index, name in enumerate(names) if name in _BEHIND_TARGETS or name in _OBJ_PID), default=-1
@@ -129,11 +133,11 @@ def _by_place(records: Sequence[TypeAndBody], said: Mapping[int, ContainerId], t
     actors: set[LinkedChains] = set()
     packets: set[LinkedChains] = set()
     strays = alone
-    for index, record in said.items():
+    for index, record in container_ids.items():
         before = names[index - 1] if index else b""
         if only_packet or before in _PACKET:
             packets.add(record.chains)
-        elif before in _OBJ_PID and (goes_on > index or index + 1 in said):
+        elif before in _OBJ_PID and (goes_on > index or index + 1 in container_ids):
             linked[index - 1] = record.chains
         elif before in _OBJ_PID:
             linked[index - 1] = AMBIGUOUS
@@ -150,8 +154,8 @@ def _is_user(type_name: bytes, body: bytes) -> bool:
     return body[:4] == b"pid=" and (b" msg=" in body or type_name[:4] == b"USER")
 
 
-def _one(said: Collection[LinkedChains]) -> LinkedChains:
+def _one(every: Collection[LinkedChains]) -> LinkedChains:
     """The chains that all agree on; AMBIGUOUS where they differ, None where there are none."""
-    if not said:
+    if not every:
         return None
-    return next(iter(said)) if len(said) == 1 else AMBIGUOUS
+    return next(iter(every)) if len(every) == 1 else AMBIGUOUS
