@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CODES = {
     ExitCode.DONE: "Done.",
     ExitCode.FAILED: "Failed; the message says what happened and what to do.",
-    ExitCode.USAGE: "The command line or the configuration is invalid, or an input cannot be used.",
+    ExitCode.USAGE: "The command line, the configuration or an input cannot be meant.",
     ExitCode.LOSS: "Done, but something was lost or rejected, and --strict was given.",
 }
 
