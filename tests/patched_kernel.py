@@ -1,6 +1,6 @@
 """A kernel with contid patches, as far as its log shows it: tasks fork, register, move and exit; the records of it.
 
-It keeps to the rules in `annotator.registration` and to the record forms of V5 to v11, and remembers the truth: in
+It keeps to the rules in `kernel_rules` and to the record forms of V5 to v11, and remembers the truth: in
 which containers the actor of each event was, nearest first.
 """
 

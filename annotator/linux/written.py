@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from annotator.linux.records.actor import Record, first
+from annotator.linux.records.actor import DecodedRecord, first
 from annotator.linux.records.interpret import MAX_BODY, MAX_KNOWN, Interpreter
 from annotator.linux.records.objects import object_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from annotator.core.contracts import Encoder, Written
     from annotator.core.model import Signature
-    from annotator.linux.records.actor import Tail
+    from annotator.linux.records.actor import CallTail
     from annotator.linux.records.ecs import Meaning
     from annotator.linux.records.fields import Fields
 
@@ -77,13 +77,13 @@ class Caller:
     )  # fmt: skip
 
     def __init__(
-        self, encoder: Encoder, openings: tuple[tuple[bytes, ...], ...], tail: Tail, own: Fields, copies: Copies
+        self, encoder: Encoder, openings: tuple[tuple[bytes, ...], ...], tail: CallTail, own: Fields, copies: Copies
     ) -> None:
         comma, end, item, items = encoder.comma, encoder.end, encoder.item, encoder.items
         auditd, summary = openings[0][2 + (tail.session != "")], openings[1]
         before = item("user", tail.user) + comma if tail.user else b""
         before += auditd + (item("session", tail.session) + comma if tail.session else b"")
-        self.record = Record("SYSCALL", tail.fields)
+        self.record = DecodedRecord("SYSCALL", tail.fields)
         self.copies = copies
         self.size = len(own)
         self.parts = 1 + (len(tail.user) > 0)
@@ -106,7 +106,7 @@ class Others:
 
     __slots__ = ("command", "commands", "lines", "opening", "records", "things", "written")
 
-    def __init__(self, lines: int, records: list[Record], opening: bytes = b"", end: bytes = b"") -> None:
+    def __init__(self, lines: int, records: list[DecodedRecord], opening: bytes = b"", end: bytes = b"") -> None:
         self.lines = lines
         self.records = records
         self.opening = opening
@@ -201,7 +201,7 @@ class Writer:
         if b" msg=audit(" in text:  # a stamp in a value, or one that ends otherwise: whose it was is not seen any more
             return NOT_USUAL
         lines = text.split(b"\n")
-        found: list[Record] = []
+        found: list[DecodedRecord] = []
         executed = None
         for line in lines[:MAX_LINES]:
             record = known.get(line)
@@ -223,7 +223,7 @@ class Writer:
         others.commands, others.command = told.command
         return others
 
-    def _record(self, record: Record) -> None:
+    def _record(self, record: DecodedRecord) -> None:
         """Write a record, and what it tells of the command line."""
         encoder = self.encoder
         start, middle = self._other
@@ -255,18 +255,18 @@ class Writer:
     def _start(self, call: bytes, exit: bytes | None, caller: Caller) -> Start:
         """The beginning of a record, with an error; any other `exit` is only counted."""
         counted = exit is not None and exit[:1] != b"-"
-        front = self.interpreter.front(call[:-1] if exit is None or counted else call + b"exit=" + exit)
+        call_head = self.interpreter.call_head(call[:-1] if exit is None or counted else call + b"exit=" + exit)
         copies = dict(caller.copies)
-        name = first(caller.record.fields.get("syscall")) or front.call
-        means = self.interpreter.meaning("", name, front.outcome)
+        name = first(caller.record.fields.get("syscall")) or call_head.call
+        means = self.interpreter.meaning("", name, call_head.outcome)
         size, text = 0, b""
-        if copies.keys() <= front.fields.keys() <= _FRONT:
-            size = len(front.fields) + counted
-            text = self.encoder.items({**front.fields, **copies}) + self.encoder.comma
+        if copies.keys() <= call_head.fields.keys() <= _FRONT:
+            size = len(call_head.fields) + counted
+            text = self.encoder.items({**call_head.fields, **copies}) + self.encoder.comma
         if self._started >= MAX_KNOWN:
             self._forget()
         by_others = means.place[:1] == "@" or means.place == "saddr"
-        found = Start(f"{name} {front.outcome}", means, by_others, size, text)
+        found = Start(f"{name} {call_head.outcome}", means, by_others, size, text)
         key = call + (b"" if exit is None else b"+" if counted else exit)
         if len(key) <= MAX_BODY:
             caller.starts[key] = found

@@ -1,4 +1,4 @@
-"""The nouns of a look-up: the question's collector, the answer, and the errors that programs can tell apart."""
+"""The types of a look-up: the collector of a question, its answer, and the errors that programs can tell apart."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Refused(AnnotatorError):
 
 
 class How(StrEnum):
-    """What binds a file or a socket to a container, beside the evidence for a process (`model.Evidence`)."""
+    """The evidence that binds a file or a socket to a container (for processes see `model.Evidence`)."""
 
     ROOTFS = "rootfs"  # below the root directory that its engine wrote down
     UPPER = "upper-layer"  # in its own, writable layer of an overlay
@@ -70,7 +70,7 @@ class Where(NamedTuple):
 
 @dataclass(slots=True)
 class Answer:
-    """What a collector found. `section` is the document's part of that kind, `body` what stands in it.
+    """The answer of a collector. `section` names the document's part of that kind, `body` is its content.
 
     `also` is more of the container than its names. `notes` are sentences for a person. `verified` false: the answer
     rests on layouts or outputs that were not checked on a real system. `problems` did not keep it from being answered.
@@ -98,50 +98,50 @@ def unknown(reason: Reason) -> Where:
     return Where(Status.UNKNOWN, reason=reason)
 
 
-def where_of(found: HostProcess) -> Where:
-    """What the host view says of a process, as an answer: membership, else the place (then it `entered`)."""
-    evidence = (found.evidence.value,) if found.evidence is not None else ()
-    if found.container is not None:
-        return Where(Status.CONTAINER, found.container, None, evidence, _flags(found))
-    if found.evidence is None:
-        return unknown(found.reason or Reason.NOT_SEEN)
-    if found.place is not None:
-        return Where(Status.CONTAINER, found.place, None, (Evidence.MNTNS.value,), (Flag.ENTERED,))
+def where_of(process: HostProcess) -> Where:
+    """The container of a process in the host view: membership, else the place (then it `entered`)."""
+    evidence = (process.evidence.value,) if process.evidence is not None else ()
+    if process.container is not None:
+        return Where(Status.CONTAINER, process.container, None, evidence, _flags(process))
+    if process.evidence is None:
+        return unknown(process.reason or Reason.NOT_SEEN)
+    if process.place is not None:
+        return Where(Status.CONTAINER, process.place, None, (Evidence.MNTNS.value,), (Flag.ENTERED,))
     return Where(Status.HOST, None, None, evidence)
 
 
-def _flags(found: HostProcess) -> tuple[Flag, ...]:
-    assert found.container is not None  # noqa: S101  (the caller asked)
-    if found.own is not None and not found.own & Ns.MNT:
+def _flags(process: HostProcess) -> tuple[Flag, ...]:
+    assert process.container is not None  # noqa: S101  (the caller asked)
+    if process.own is not None and not process.own & Ns.MNT:
         return (Flag.CGROUP_ONLY,)
-    elsewhere = found.place is not None and found.place not in found.container.chain()
+    elsewhere = process.place is not None and process.place not in process.container.chain()
     return (Flag.ESCAPED,) if elsewhere else ()
 
 
 def agreed(answers: list[Where]) -> Where:
-    """One answer of several: that which they all are, else ambiguous; what is not known decides nothing."""
-    known = [one for one in answers if one.status is not Status.UNKNOWN]
+    """The answer on which all agree, else ambiguous; unknown ones decide nothing."""
+    known = [answer for answer in answers if answer.status is not Status.UNKNOWN]
     if not known:
         return answers[0] if answers else unknown(Reason.NOT_SEEN)
-    if len({(one.status, id(one.container)) for one in known}) > 1:
+    if len({(answer.status, id(answer.container)) for answer in known}) > 1:
         return unknown(Reason.AMBIGUOUS)
-    evidence = tuple(dict.fromkeys(word for one in known for word in one.evidence))
+    evidence = tuple(dict.fromkeys(word for answer in known for word in answer.evidence))
     return known[0]._replace(evidence=evidence)
 
 
 def together(answers: list[Where]) -> Where:
-    """One answer for several sockets: one that cannot be placed may be another's, so then they do not agree."""
-    found = agreed(answers)
-    if found.status is not Status.UNKNOWN and any(one.status is Status.UNKNOWN for one in answers):
+    """The answer on which several sockets agree; with an unknown among them they do not, for it may be another's."""
+    where = agreed(answers)
+    if where.status is not Status.UNKNOWN and any(answer.status is Status.UNKNOWN for answer in answers):
         return unknown(Reason.AMBIGUOUS)
-    return found
+    return where
 
 
 REASONS = {Reason.GONE: Code.GONE, Reason.REUSED: Code.GONE, Reason.NOT_SEEN: Code.GONE, Reason.DENIED: Code.DENIED}
 
 
 def refused_process(pid: int, reason: Reason) -> Refused:
-    """Why a process cannot be told, as an error."""
+    """The error for a process that cannot be read."""
     code = REASONS.get(reason, Code.UNSUPPORTED)
     if code is Code.GONE:
         return Refused(code, f"process {pid} is gone", "Pids are given again: ask a log with `annotator who`.")

@@ -29,21 +29,21 @@ def error(problem: Problem) -> dict[str, str]:
     return {"code": problem.code.value, "what": text(problem.what), "advice": problem.advice}
 
 
-def answered(system: str, kind: str, value: str, found: Answer) -> dict[str, Any]:
+def answered(system: str, kind: str, value: str, answer: Answer) -> dict[str, Any]:
     """The document of an answer."""
-    base = where(found.where)
+    base = where(answer.where)
     if base["container"] is not None:
-        base["container"] |= known(found.also)
-    problems = list(found.problems)
-    reason = found.where.reason
-    if found.where.status is Status.UNKNOWN and reason in ADVICE and not problems:
+        base["container"] |= known(answer.also)
+    problems = list(answer.problems)
+    reason = answer.where.reason
+    if answer.where.status is Status.UNKNOWN and reason in ADVICE and not problems:
         code = Code.AMBIGUOUS if reason is Reason.AMBIGUOUS else Code.DENIED
         problems.append(Problem(code, f"the container of this {kind} cannot be told: {reason.value}", ADVICE[reason]))
-    document = {**_head(system, kind, value), **base, "verified": found.verified}
-    if found.body is not None:
-        document[found.section] = found.body
-    if found.notes:
-        document["notes"] = found.notes
+    document = {**_head(system, kind, value), **base, "verified": answer.verified}
+    if answer.body is not None:
+        document[answer.section] = answer.body
+    if answer.notes:
+        document["notes"] = answer.notes
     if problems:
         document["errors"] = [error(problem) for problem in problems]
     return document
@@ -63,13 +63,13 @@ def _head(system: str, kind: str, value: str) -> dict[str, Any]:
 def ask(system: str, kind: str, value: str, view: Any) -> tuple[dict[str, Any], ExitCode]:
     """The document and the exit code: 0 answered (also when the container is not known), 1 gone, denied, unsupported.
 
-    Raises UsageError for a question that cannot be meant.
+    Raises UsageError for an invalid question.
     """
     collector = COLLECTORS.get((system, kind))
     if collector is None:
         raise UsageError(f"{kind} cannot be looked up on {system}")
     try:
-        found = collector.collect(value, view)
+        answer = collector.collect(value, view)
     except Refused as refusal:
         return refused(system, kind, value, refusal.problem), ExitCode.FAILED
-    return answered(system, kind, value, found), ExitCode.DONE
+    return answered(system, kind, value, answer), ExitCode.DONE

@@ -1,4 +1,4 @@
-"""What was asked, read from the command line: a pid, an absolute path, a port, a container. UsageError for the rest."""
+"""Parses the value of a question: a pid, an absolute path, a port, a container. UsageError for anything else."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def pid(value: str) -> int:
 
 def port(value: str) -> Port:
     """`N`, `N/tcp` or `N/udp`."""
-    found = _PORT.fullmatch(value.lower())
-    if found is None or not 0 < int(found[1]) < 65536 or (found[2] and found[2] not in PROTOCOLS):
+    match = _PORT.fullmatch(value.lower())
+    if match is None or not 0 < int(match[1]) < 65536 or (match[2] and match[2] not in PROTOCOLS):
         raise UsageError(f"{value!r} is no port", "Give 1 to 65535, and /tcp or /udp when only one is meant.")
-    return Port(int(found[1]), found[2] or "")
+    return Port(int(match[1]), match[2] or "")
 
 
 def path(value: str, *, live: bool) -> str:
@@ -50,7 +50,7 @@ def path(value: str, *, live: bool) -> str:
 
 def container(value: str) -> str:
     """A name, an id, the beginning of an id, or a contid (AIX: a CID, key or UUID)."""
-    found = value.strip()
-    if not found or len(found) > 512 or "\0" in found:
+    name = value.strip()
+    if not name or len(name) > 512 or "\0" in name:
         raise UsageError(f"{value[:64]!r} names no container", "Give its name, its id, or its contid.")
-    return found
+    return name

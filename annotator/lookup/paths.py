@@ -1,4 +1,4 @@
-"""A path walked by hand below a root, so that no link leads out of the root, nor out of a container's file system.
+"""Resolves a path below a root, so that no link leads out of the root, nor out of a container's file system.
 
 Only lstat(2) and readlink(2) are used: nothing is opened, so a FIFO or a device cannot hold us. A link that lies in a
 container's file system is followed as the container would follow it: its `/` is the container's root, and `..` stops
@@ -38,7 +38,7 @@ KINDS = {
 
 
 class Walked(NamedTuple):
-    """Where a path leads, links resolved but for the last part when they were not to be followed."""
+    """A resolved path; the last part may be a link that was not to be followed."""
 
     path: str
     status: os.stat_result
@@ -75,8 +75,8 @@ def walk(root: Path, path: str, base_of: Callable[[str], str], *, follow: bool, 
         if text.startswith("/"):
             at = list(base)
         rest.extendleft((one, base) for one in reversed(_parts(text)))
-    found = "/" + "/".join(at)
-    return Walked(found, _lstat(top + found, path))
+    resolved = "/" + "/".join(at)
+    return Walked(resolved, _lstat(top + resolved, path))
 
 
 def _parts(path: str) -> list[str]:
@@ -98,7 +98,7 @@ def _readlink(path: str, asked: str) -> str:
 
 
 def refused(path: str, err: OSError) -> Refused:
-    """What a failed look at a path means."""
+    """The error behind a path that cannot be read."""
     if isinstance(err, PermissionError):
         return Refused(Code.DENIED, f"{path}: {err.strerror}", "Ask as root.")
     return Refused(Code.GONE, f"{path}: {err.strerror}", "A container's files are below its rootfs only while mounted.")

@@ -1,4 +1,4 @@
-"""Values of a machine as the document has them: text, ids, containers, and answers."""
+"""Renders values of a machine for the document: text, ids, containers, answers."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ def container(one: Container) -> dict[str, Any]:
     )
 
 
-def where(found: Where) -> dict[str, Any]:
+def where(answer: Where) -> dict[str, Any]:
     """Status, container, reason, evidence and flags; `container` is null for the host and where it is not known."""
     body: dict[str, Any] = {
-        "status": found.status.value,
-        "container": container(found.container) if found.container is not None else None,
-        "evidence": list(found.evidence),
+        "status": answer.status.value,
+        "container": container(answer.container) if answer.container is not None else None,
+        "evidence": list(answer.evidence),
     }
-    if found.reason is not None:
-        body["reason"] = found.reason.value
-    if found.flags:
-        body["flags"] = [flag.value for flag in found.flags]
+    if answer.reason is not None:
+        body["reason"] = answer.reason.value
+    if answer.flags:
+        body["flags"] = [flag.value for flag in answer.flags]
     return body

@@ -10,7 +10,7 @@ from annotator.io import control
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.linux.netlink.user_messages import Said
+    from annotator.linux.netlink.user_messages import RegistrationMessage
 
 TIMEOUT_S = 2.0
 """How long the plugin may take for each step."""
@@ -36,7 +36,11 @@ class Outcome(NamedTuple):
 
 
 def register(
-    request: dict[str, Any], socket: str, send: Callable[[Said], str] | None, *, timeout_s: float = TIMEOUT_S
+    request: dict[str, Any],
+    socket: str,
+    send: Callable[[RegistrationMessage], str] | None,
+    *,
+    timeout_s: float = TIMEOUT_S,
 ) -> Outcome:
     """Ask the plugin at `socket`, and `send` the outcome (None: say nothing in the log).
 
@@ -59,15 +63,15 @@ def register(
     return outcome
 
 
-def _said(request: dict[str, Any], outcome: Outcome) -> Said:
+def _said(request: dict[str, Any], outcome: Outcome) -> RegistrationMessage:
     from annotator.core.model import ContId
     from annotator.core.registry import derive_contid
-    from annotator.linux.netlink.user_messages import Said
+    from annotator.linux.netlink.user_messages import RegistrationMessage
 
     engine_id = str(request.get("id") or request.get("uuid") or f"contid-{request.get('contid')}")
     number = request.get("contid")
     contid = ContId(int(number)) if number is not None else derive_contid(engine_id)
-    return Said(
+    return RegistrationMessage(
         int(request["pid"]),
         contid,
         engine_id,

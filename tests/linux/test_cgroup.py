@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.linux.cgroup.identify import MAX_TEXT, CgroupContainer, CgroupIdentity, Role, identify, lxd_instance
+from annotator.linux.cgroup.identify import (
+    MAX_TEXT,
+    CgroupContainer,
+    CgroupIdentity,
+    CgroupRole,
+    identify,
+)
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "linux" / "cgroup" / "cases.jsonl"
 CASES: list[dict[str, Any]] = [json.loads(line) for line in SAMPLES.read_text("utf-8").splitlines()]
@@ -21,7 +27,7 @@ OTHER = "fedcba9876543210" * 4
 
 def container(form: dict[str, Any] | None) -> CgroupContainer | None:
     """The noun of a JSON form; what the form leaves out is the default."""
-    return CgroupContainer(**{**form, "role": Role(form.get("role", "container"))}) if form else None
+    return CgroupContainer(**{**form, "role": CgroupRole(form.get("role", "container"))}) if form else None
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
@@ -79,7 +85,7 @@ def test_no_id_that_is_not_in_the_text(text: bytes, zombie: bool, reader_root: b
     for piece in texts(identity):
         assert piece in shown(text)
     for noun in (identity.container, *identity.outer):
-        assert noun is None or (noun.id and noun.role in (Role.CONTAINER, Role.BUILD))
+        assert noun is None or (noun.id and noun.role in (CgroupRole.CONTAINER, CgroupRole.BUILD))
     assert not (identity.container is None and identity.outer)
     assert not (identity.host and identity.container)
 
@@ -148,9 +154,3 @@ def test_confirmed_leaves_certain_ones_alone() -> None:
     known = found.confirmed(lambda c: False)
     assert known.container == CgroupContainer(ID, "docker")
     assert known.outer == ()
-
-
-def test_lxd_instances_split_at_the_last_underscore() -> None:
-    """LXD and Incus put the project before the name, but for the default one."""
-    assert lxd_instance("my_proj_web-1") == ("my_proj", "web-1")
-    assert lxd_instance("web-1") == ("default", "web-1")

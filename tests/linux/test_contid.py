@@ -14,19 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.core.model import CONTID_UNSET, NO_PID, ContId
-from annotator.linux.contid.link import (
-    AMBIGUOUS,
+from annotator.linux.contid.link import AMBIGUOUS, Links, link
+from annotator.linux.contid.records import (
     MAX_IDS,
     MAX_LIST,
     CapContid,
     ContainerId,
     ContainerOp,
-    Links,
     NamespaceRecord,
-    daemon_contid,
-    format_list,
     is_lost,
-    link,
     parse_list,
     read,
 )
@@ -166,6 +162,11 @@ def test_both_notations_and_all_spellings_of_unset_are_read(value: bytes, chains
 def test_what_is_no_list_is_none(value: bytes) -> None:
     """Empty places, signs, other bases, numbers beyond u64 and lists beyond the bounds are no lists."""
     assert parse_list(value) is None
+
+
+def format_list(chains: tuple[tuple[ContId, ...], ...]) -> bytes:
+    """Chains in the new notation, nearest first: `4,^2,^1,3`. No chain at all is unset, `-1`."""
+    return b",".join(b",^".join(b"%d" % contid for contid in chain) for chain in chains) or b"-1"
 
 
 @given(CHAINS)
@@ -335,8 +336,6 @@ def test_any_bytes_give_an_answer(name: bytes, body: bytes) -> None:
     if isinstance(record, ContainerId):
         assert parse_list(format_list(record.chains)) == record.chains
     parse_list(body)
-    said = daemon_contid(body)
-    assert said is None or isinstance(said[1], bool)
     assert is_lost(body) in (True, False)
 
 
@@ -346,33 +345,7 @@ def test_an_ordinary_body_is_refused_quickly() -> None:
     assert min(timeit.repeat(lambda: read(b"SYSCALL", body), number=10_000, repeat=5)) / 10_000 < 1e-6
 
 
-# --- DAEMON_* and lost records ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("tail", "said"),
-    [
-        (b"", None),
-        (b" UID=root", None),
-        (b" contid=x", None),
-        (b" contid=,5", None),
-        (b" contid=1,,5", None),
-        (b" c", ((), True)),
-        (b" cont", ((), True)),
-        (b" contid=", ((), True)),
-        (b" contid=12345", ((), True)),
-        (b" contid=-", ((), True)),
-        (b" contid=-1", ((), False)),
-        (b" contid=18446744073709551615", ((), False)),
-        (b" contid=5,^4,^", ((ids(5, 4),), True)),
-        (b" contid=5,^4,3", ((ids(5, 4),), True)),
-        (b" contid=5^", ((ids(5),), True)),
-        (b" contid=5,^4,3 ", ((ids(5, 4), ids(3)), False)),
-    ],
-)
-def test_a_cut_list_of_a_daemon_record_never_gives_a_shortened_number(tail: bytes, said: object) -> None:
-    """A number at the very end may be short, and a short contid names another container: it is left out."""
-    assert daemon_contid(b"op=terminate auid=0 pid=1 subj=a res=x res=success" + tail) == said
+# --- lost records -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

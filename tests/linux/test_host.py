@@ -18,7 +18,7 @@ from annotator.linux.engines import Engines
 from annotator.linux.host.membership import HostOptions
 from annotator.linux.host.parse import parse_stat, parse_status
 from annotator.linux.host.procfs import Proc
-from annotator.linux.host.recorded import Header, parse_header, record, recorded
+from annotator.linux.host.recorded import TreeHeader, parse_header, record, recorded
 from annotator.linux.host.view import LinuxHost
 
 if TYPE_CHECKING:
@@ -565,7 +565,7 @@ def test_a_recorded_machine_answers_as_the_machine_did(machine: Machine, tmp_pat
     """The same class over another root: same answers, at the time it was taken."""
     machine.add(200, cgroup=IN_A, ns=INSIDE_A, pids=(200, 1))
     machine.add(201, ppid=200, comm="a) R 1 (b", cgroup=USER, ns={"mnt": 4026532500, "pid": 4026532501})
-    header = Header(captured_ms=50_000, offset_ms=1_000_000, boot="b", node="n")
+    header = TreeHeader(captured_ms=50_000, offset_ms=1_000_000, boot="b", node="n")
     assert record(tmp_path / "taken", header, machine.root) == 4
     host, said = recorded(tmp_path / "taken", derive_contid)
     assert said == header

@@ -17,7 +17,7 @@ from annotator.core.model import Evidence, Ns, Reason
 from annotator.core.registry import derive_contid
 from annotator.linux.host.membership import HostOptions
 from annotator.linux.host.namespaces import INITIAL
-from annotator.linux.host.recorded import Header, record, recorded
+from annotator.linux.host.recorded import TreeHeader, record, recorded
 from annotator.linux.host.view import LinuxHost
 from annotator.linux.netlink.proc_events import Kind, ProcEvents
 
@@ -246,7 +246,7 @@ def test_the_proc_connector_is_early_enough(host: LinuxHost, cgroup: Path) -> No
 def test_this_machine_recorded(host: LinuxHost, sandbox: subprocess.Popen[bytes], tmp_path: Path) -> None:
     """Read from a tree taken of it, the machine gives the same answers; only ids that never recycle are not in it."""
     live = {one.pid: one for one in host.processes()}
-    assert record(tmp_path / "taken", Header(now(), offset())) > 2
+    assert record(tmp_path / "taken", TreeHeader(now(), offset())) > 2
     view, _ = recorded(tmp_path / "taken", derive_contid)
     taken = {one.pid: one for one in view.processes()}
     for one in inner_of(list(live.values()), sandbox):

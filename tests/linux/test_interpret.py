@@ -240,7 +240,7 @@ def test_the_tables_have_a_bound() -> None:
             event(EXECVE.replace('comm="sh"', f'comm="{at}"').replace("exit=0", f"exit={at}"), f"CWD cwd={at}")
         )
     assert len(reader._tails) <= MAX_KNOWN
-    assert len(reader._fronts) <= MAX_KNOWN
+    assert len(reader._call_heads) <= MAX_KNOWN
     assert len(reader.known) <= MAX_KNOWN
 
 

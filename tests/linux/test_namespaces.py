@@ -1,4 +1,4 @@
-"""Rules of annotator.linux.host.namespaces and host_places: which namespace is whose, and for how long."""
+"""Rules of annotator.linux.host.namespaces and mount_ns: which namespace is whose, and for how long."""
 
 from __future__ import annotations
 
@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 
 from annotator.core.contracts import NO_ENGINE
 from annotator.core.model import Container, ContId, Ns, Reason
-from annotator.linux.host.mount_ns import Places, Witness
-from annotator.linux.host.namespaces import KINDS, Space, own_of, parse_link, root_mount, sandbox_id, unique_id, unit_of
+from annotator.linux.host.mount_ns import NamespaceOwners, Witness
+from annotator.linux.host.namespaces import (
+    KINDS,
+    Namespace,
+    own_of,
+    parse_link,
+    root_mount,
+    sandbox_id,
+    unique_id,
+    unit_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,8 +88,8 @@ def test_units(cgroup: bytes, want: bytes) -> None:
 
 def test_the_id_of_a_sandbox() -> None:
     """Where ids are recycled the birth of the first process tells one from the next."""
-    assert sandbox_id(Space(Ns.MNT, 4026532000, 4711), 99) == "mnt:4711"
-    assert sandbox_id(Space(Ns.PID, 4026532000), 99) == "pid:[4026532000]@99"
+    assert sandbox_id(Namespace(Ns.MNT, 4026532000, 4711), 99) == "mnt:4711"
+    assert sandbox_id(Namespace(Ns.PID, 4026532000), 99) == "pid:[4026532000]@99"
 
 
 @pytest.mark.live
@@ -98,7 +107,7 @@ def test_ids_that_are_never_recycled() -> None:
 
 # --- places ---------------------------------------------------------------------------------------------------------
 
-SPACE, UNIQUE = Space(Ns.MNT, 5), Space(Ns.MNT, 5, 9)
+NAMESPACE, UNIQUE = Namespace(Ns.MNT, 5), Namespace(Ns.MNT, 5, 9)
 
 
 def container(id_: str, engine: str = "docker") -> Container:
@@ -106,49 +115,49 @@ def container(id_: str, engine: str = "docker") -> Container:
     return Container(ContId(1), id_, engine=engine)
 
 
-def never(witness: Witness, space: Space) -> bool:
+def never(witness: Witness, namespace: Namespace) -> bool:
     """Nobody lives any more."""
     return False
 
 
-def always(witness: Witness, space: Space) -> bool:
+def always(witness: Witness, namespace: Namespace) -> bool:
     """Everybody lives."""
     return True
 
 
 @pytest.mark.parametrize(
-    ("lives", "space", "held"), [(always, SPACE, True), (never, SPACE, False), (never, UNIQUE, True)]
+    ("lives", "namespace", "held"), [(always, NAMESPACE, True), (never, NAMESPACE, False), (never, UNIQUE, True)]
 )
 def test_a_claim_needs_a_living_witness_or_an_id(
-    lives: Callable[[Witness, Space], bool], space: Space, held: bool
+    lives: Callable[[Witness, Namespace], bool], namespace: Namespace, held: bool
 ) -> None:
     """An inode is recycled, an id is not."""
-    places, one = Places(lives), container("a")
-    places.claim(space, one, 10, 100)
-    assert places.find(space) is (one if held else None)
-    assert places.find(Space(Ns.MNT, 6)) is None
+    owners, one = NamespaceOwners(lives), container("a")
+    owners.claim(namespace, one, 10, 100)
+    assert owners.find(namespace) is (one if held else None)
+    assert owners.find(Namespace(Ns.MNT, 6)) is None
 
 
 def test_any_living_witness_will_do() -> None:
     """The first process may end; only when the last that was seen there is gone, the claim is."""
     alive = {10, 11, 12, 13, 14, 15}
-    places, one = Places(lambda witness, _: witness.pid in alive), container("a")
+    owners, one = NamespaceOwners(lambda witness, _: witness.pid in alive), container("a")
     for pid in sorted(alive):
-        places.claim(SPACE, one, pid, pid)
+        owners.claim(NAMESPACE, one, pid, pid)
     alive -= {15, 14}
-    assert places.find(SPACE) is one
+    assert owners.find(NAMESPACE) is one
     alive.clear()
-    assert places.find(SPACE) is None
+    assert owners.find(NAMESPACE) is None
 
 
 def test_two_claims() -> None:
     """The container that began there has it; if both did, the engine's; if both are engines', nobody."""
-    places, one, two, sandbox = Places(always), container("a"), container("b"), container("s", NO_ENGINE)
-    places.claim(SPACE, one, 10, 100)
-    places.claim(Space(Ns.MNT, 6), two, 20, 200)
-    places.claim(SPACE, two, 21, 210)
-    assert places.find(SPACE) is one
-    places.claim(SPACE, sandbox, 10, 100)
-    assert places.find(SPACE) is one
-    places.claim(SPACE, container("c"), 30, 50)
-    assert places.find(SPACE) is Reason.AMBIGUOUS
+    owners, one, two, sandbox = NamespaceOwners(always), container("a"), container("b"), container("s", NO_ENGINE)
+    owners.claim(NAMESPACE, one, 10, 100)
+    owners.claim(Namespace(Ns.MNT, 6), two, 20, 200)
+    owners.claim(NAMESPACE, two, 21, 210)
+    assert owners.find(NAMESPACE) is one
+    owners.claim(NAMESPACE, sandbox, 10, 100)
+    assert owners.find(NAMESPACE) is one
+    owners.claim(NAMESPACE, container("c"), 30, 50)
+    assert owners.find(NAMESPACE) is Reason.AMBIGUOUS

@@ -16,7 +16,7 @@ from annotator.core.errors import SourceError
 from annotator.core.model import NetnsId
 from annotator.core.registry import derive_contid
 from annotator.linux.host import netns as module
-from annotator.linux.host.netns import Names, local_ipv4, local_ipv6, open_netns, read_names
+from annotator.linux.host.netns import NetnsNames, local_ipv4, local_ipv6, open_netns, read_names
 from annotator.linux.host.view import LinuxHost
 from annotator.linux.netlink import sockets
 from annotator.linux.netlink.proc_events import ProcEvents
@@ -90,7 +90,7 @@ def test_a_name_is_looked_for_again_soon_and_believed_for_a_second(monkeypatch: 
         return dict(there)
 
     monkeypatch.setattr(module, "read_names", names)
-    asked, web = Names(Path("/"), lambda: now[0]), NetnsId(4, 7)
+    asked, web = NetnsNames(Path("/"), lambda: now[0]), NetnsId(4, 7)
     assert asked.of(web) == ""
     there[web] = "web"
     for ms, name in ((1049, ""), (1050, "web"), (2049, "web")):

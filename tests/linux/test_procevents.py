@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.errors import SourceError
+from annotator.linux.netlink import proc_events
 from annotator.linux.netlink.proc_events import Kind, ProcEvent, ProcEvents
 
 if TYPE_CHECKING:
@@ -129,6 +130,13 @@ def test_an_exit_that_an_exec_follows_was_a_thread_s(kernel: Kernel) -> None:
     events.close()
 
 
+@pytest.fixture
+def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An acknowledgement that does not come is not waited for: a kernel of ours answers at once or never."""
+    monkeypatch.setattr(proc_events, "ACK_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("short_wait")
 def test_only_the_kernel_is_believed() -> None:
     """A message of another process has its port, never 0: here that is also the acknowledgement."""
     kernel = Kernel(sender=4711)
@@ -137,6 +145,7 @@ def test_only_the_kernel_is_believed() -> None:
     kernel.close()
 
 
+@pytest.mark.usefixtures("short_wait")
 @pytest.mark.parametrize(("answers", "error", "words"), [(False, 0, "first pid"), (True, 22, "Invalid argument")])
 def test_a_kernel_that_does_not_let_us_listen(answers: bool, error: int, words: str) -> None:
     """No acknowledgement, or one with an error: said with what to do, and the socket is closed."""

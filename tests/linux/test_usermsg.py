@@ -13,7 +13,7 @@ from annotator.core.model import Actor, ContId, Registered
 from annotator.core.registry import derive_contid
 from annotator.engine.factory import Options
 from annotator.engine.replay import Replay, blocks_of
-from annotator.linux.netlink.user_messages import Said, message
+from annotator.linux.netlink.user_messages import RegistrationMessage, message
 from annotator.linux.records.translate_user import virt_control
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ ADDED = 'exe="/usr/bin/python3.11" hostname=? addr=? terminal=? res=success'
 PRINTABLE = st.text(st.characters(exclude_categories=("C", "Z")), max_size=60)
 
 
-def read_back(said: Said) -> Registered:
+def read_back(said: RegistrationMessage) -> Registered:
     """The fact in the record that the kernel makes of it."""
     body = f"pid=9 uid=0 auid=4294967295 ses=4294967295 msg='{message(said)} {ADDED}'".encode()
     (fact,) = virt_control(Actor(9), body)
@@ -42,14 +42,14 @@ def read_back(said: Said) -> Registered:
 )
 def test_what_is_said_is_read_back(pid: int, contid: int, engine_id: str, name: str, engine: str) -> None:
     """Whatever an engine calls its container: quotes, hex digits, other scripts."""
-    fact = read_back(Said(pid, ContId(contid), engine_id, name, engine))
+    fact = read_back(RegistrationMessage(pid, ContId(contid), engine_id, name, engine))
     assert fact == Registered(pid, 9, ContId(contid), ok=True, id=engine_id, name=name, engine=engine)
 
 
 @given(st.text(), st.text(), st.text(), st.text())
 def test_nothing_gets_out_of_its_value(engine_id: str, name: str, engine: str, op: str) -> None:
     """No value ends the message, adds a key to it, or makes it longer than the kernel takes."""
-    text = message(Said(5, ContId(7), engine_id, name, engine, op))
+    text = message(RegistrationMessage(5, ContId(7), engine_id, name, engine, op))
     words = text.split(" ")
     assert [word.partition("=")[0] for word in words] == ["virt", "op", "reason", "vm", "uuid", "vm-pid", "contid"]
     assert "'" not in text
@@ -61,12 +61,12 @@ def test_nothing_gets_out_of_its_value(engine_id: str, name: str, engine: str, o
 @pytest.mark.parametrize("engine_id", ["12345678", "ABCDEF", "a'b", 'a"b', "a b", "ab" * 32, "web-1", "?", "(null)"])
 def test_an_id_is_not_taken_for_hex(engine_id: str) -> None:
     """Digits alone would be decoded by every reader: they are quoted."""
-    assert read_back(Said(5, ContId(7), engine_id)).id == engine_id
+    assert read_back(RegistrationMessage(5, ContId(7), engine_id)).id == engine_id
 
 
 def test_a_refusal_is_said_and_registers_nothing() -> None:
     """`res=failed`, and the errno's name as the reason."""
-    text = message(Said(5, ContId(7), "web", refused="EEXIST"))
+    text = message(RegistrationMessage(5, ContId(7), "web", refused="EEXIST"))
     assert " reason=EEXIST " in text
     body = f"pid=9 uid=0 msg='{text} {ADDED.replace('success', 'failed')}'".encode()
     assert virt_control(Actor(9), body) == ()
@@ -82,7 +82,7 @@ type=PROCTITLE msg=audit(1795310386.311:18002): proctitle=707974686F6E33
 """
 MESSAGE = (
     "type=VIRT_CONTROL msg=audit(1795310386.311:18003): pid=9893 uid=0 auid=4294967295 ses=4294967295 msg='"
-    + message(Said(9901, derive_contid("ab" * 32), "ab" * 32, "web", "podman"))
+    + message(RegistrationMessage(9901, derive_contid("ab" * 32), "ab" * 32, "web", "podman"))
     + f" {ADDED}'\n"
 )
 SECOND = MESSAGE.replace("9901", "99").replace(":18003", ":18005")

@@ -208,8 +208,8 @@ def answers(events: list[dict[str, Any]], folder: str) -> list[dict[str, Any]]:
 
 FORGE = """
 import sys
-from annotator.linux.usermsg import Said, send
-print(send(Said(int(sys.argv[1]), 7, "liar", "liar", "docker")))
+from annotator.linux.netlink.user_messages import RegistrationMessage, send
+print(send(RegistrationMessage(int(sys.argv[1]), 7, "liar", "liar", "docker")))
 """
 
 

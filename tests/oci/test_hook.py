@@ -16,7 +16,7 @@ import pytest
 
 from annotator.core.registry import derive_contid
 from annotator.io.control import ControlServer
-from annotator.linux.netlink.user_messages import Said
+from annotator.linux.netlink.user_messages import RegistrationMessage
 from annotator.oci.hook import Options
 from annotator.oci.register import Outcome, register
 
@@ -160,17 +160,21 @@ def test_options() -> None:
 @pytest.mark.parametrize(
     ("plugin", "outcome", "said"),
     [
-        (GRANTED, Outcome(WEB), Said(7, WEB, "web", "w", "e")),
-        (REFUSED, Outcome(None, "EEXIST", "it is in another"), Said(7, WEB, "web", "w", "e", refused="EEXIST")),
-        ({"ok": True}, Outcome(None, "None", "None"), Said(7, WEB, "web", "w", "e", refused="None")),
+        (GRANTED, Outcome(WEB), RegistrationMessage(7, WEB, "web", "w", "e")),
+        (
+            REFUSED,
+            Outcome(None, "EEXIST", "it is in another"),
+            RegistrationMessage(7, WEB, "web", "w", "e", refused="EEXIST"),
+        ),
+        ({"ok": True}, Outcome(None, "None", "None"), RegistrationMessage(7, WEB, "web", "w", "e", refused="None")),
     ],
     indirect=["plugin"],
 )  # fmt: skip
-def test_the_log_says_what_came_of_it(plugin: Plugin, outcome: Outcome, said: Said) -> None:
+def test_the_log_says_what_came_of_it(plugin: Plugin, outcome: Outcome, said: RegistrationMessage) -> None:
     """Granted or refused; and without a plugin what was asked for."""
-    sent: list[Said] = []
+    sent: list[RegistrationMessage] = []
 
-    def send(one: Said) -> str:
+    def send(one: RegistrationMessage) -> str:
         sent.append(one)
         return "no log" if len(sent) > 1 else ""
 

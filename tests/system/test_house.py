@@ -1,4 +1,4 @@
-"""House rules that no linter knows: budgets of size, complete samples, and nothing of our machines in the tree."""
+"""House rules that no linter knows: budgets of size, names, complete samples, nothing of our machines in the tree."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import gzip
 import lzma
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,21 @@ EXEMPT = re.compile(r"\bBudget: \S+(?: \S+){3,}|^Generat(?:ed by|ed from|or:) \S
 
 FORBIDDEN = re.compile(rb"(?<![\w.])/wor" + rb"k/|\bfar" + rb"m-|\.\./sha" + rb"red|2F776F72" + rb"6B2F", re.IGNORECASE)
 """Paths and names of our machines, the last in hex, as audit writes it. Cut in two, so as not to find itself."""
+
+DISTRIBUTION = "audit-containers"
+"""Our name on the package index. `annotator` there, the name of our package and command, is another project."""
+
+ANOTHER_PROJECT = re.compile(
+    r"\bpipx?3?\s+(?:--?\S+\s+)*(?:install|download|wheel|uninstall|show)\s+(?:-\S+\s+)*[\"'`]?annotator\b(?![./-])"
+    r"|\bannotator\[[a-z]+(?:, ?[a-z]+)*\]|pypi\.org/project/annotator\b"
+)
+"""A text that has its reader install or remove the other project."""
+
+ENTRIES = 22
+"""Files and folders directly below annotator/: as many as one picture can show."""
+
+RIDDLES = frozenset(("chores", "found", "held", "looks", "nouns", "people", "said", "told", "whole"))
+"""Words that name nothing: no module or folder is called so, nor has one as a part of its name."""
 
 
 def exempt(node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -73,6 +89,32 @@ def traces(path: str, data: bytes) -> list[str]:
     return found
 
 
+def names_another_project(path: str, text: str) -> list[str]:
+    """Where a text names the other project `annotator` of the package index instead of our distribution."""
+    return [
+        f"{path}:{number}: {hit[0]}"
+        for number, line in enumerate(text.splitlines(), 1)
+        if (hit := ANOTHER_PROJECT.search(line))
+    ]
+
+
+def undescribed(package: Path) -> list[str]:
+    """The folders of a package whose `__init__.py` does not begin with a sentence that says what the folder is for."""
+    wrong = []
+    for folder in sorted({file.parent for file in package.rglob("*.py")}):
+        initial = folder / "__init__.py"
+        text = ast.get_docstring(ast.parse(initial.read_text("utf-8"))) if initial.is_file() else None
+        first = (text or "").split("\n\n")[0]
+        if not re.fullmatch(r"[A-Z].{20,}[.:]", first, re.DOTALL) or len(re.findall(r"[.!](?:\s|$)", first)) > 3:
+            wrong.append(f"{folder.relative_to(package.parent)}: __init__.py does not say in a sentence what it is for")
+    return wrong
+
+
+def riddles(paths: list[Path]) -> list[str]:
+    """The paths whose own name has one of the words that name nothing."""
+    return [path.as_posix() for path in paths if RIDDLES & set(path.stem.lower().split("_"))]
+
+
 def tracked() -> list[str]:
     """The files that git knows, by their path from the root."""
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
@@ -102,6 +144,35 @@ def test_nothing_of_our_machines_is_in_the_tree() -> None:
     found = [why for name in files for why in traces(name, (ROOT / name).read_bytes())]
     assert files
     assert not found, "\n" + "\n".join(found)
+
+
+def test_no_text_has_its_reader_install_another_project() -> None:
+    """The distribution is called audit-containers; no text that git knows says `pip install` of the other name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    files = [name for name in tracked() if not name.startswith("samples/") and (ROOT / name).is_file()]
+    wrong = [why for name in files for why in names_another_project(name, (ROOT / name).read_text("utf-8", "replace"))]
+    assert project["name"] == DISTRIBUTION
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_every_folder_says_what_it_is_for() -> None:
+    """Each folder of the package begins its docstring with one to three sentences: its duty."""
+    wrong = undescribed(ROOT / "annotator")
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_the_package_has_few_entries() -> None:
+    """The layers can be seen: at most 22 entries lie directly below annotator/."""
+    entries = {name.split("/")[1] for name in tracked() if name.startswith("annotator/") and (ROOT / name).exists()}
+    assert 0 < len(entries) <= ENTRIES, sorted(entries)
+
+
+def test_no_module_has_a_riddle_for_a_name() -> None:
+    """Modules and folders are named after things of the field."""
+    wrong = riddles(
+        [path.relative_to(ROOT) for path in (ROOT / "annotator").rglob("*") if "__pycache__" not in path.parts]
+    )
+    assert not wrong, "\n" + "\n".join(wrong)
 
 
 def test_a_budget_is_seen_and_can_be_lifted() -> None:
@@ -136,3 +207,57 @@ def test_a_trace_is_seen(text: str) -> None:
 def test_other_words_are_no_trace(text: str) -> None:
     """Words that only look like it are left alone."""
     assert traces("x", text.encode()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pip install anno" + "tator",
+        "/opt/x/bin/pip install --upgrade anno" + "tator",
+        "python3 -m pip -q install 'anno" + "tator[kafka]'",
+        "pip uninstall anno" + "tator && echo",
+        "needs the extra `anno" + "tator[kafka]`",
+    ],
+)
+def test_the_other_project_is_seen(text: str) -> None:
+    """Each way of naming the stranger's package is seen."""
+    assert len(names_another_project("x", f"a\n{text}\n")) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/opt/annotator/bin/pip install audit-containers",
+        "pip install audit-containers && annotator install",
+        "annotator install --dry-run",
+        "pip install annotator/dist/x.whl",
+    ],
+)
+def test_the_commands_keep_their_name(text: str) -> None:
+    """The command, a path and our own distribution are no other project."""
+    assert names_another_project("x", text) == []
+
+
+def test_a_folder_without_a_duty_is_seen(tmp_path: Path) -> None:
+    """No `__init__.py`, no docstring, a word instead of a sentence, and a page are all seen; a sentence is not."""
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "module.py").write_text("x = 1\n")
+    assert len(undescribed(package)) == 1
+    for text in ("x = 1\n", '"""Things."""\n', '"""' + "This sentence is one of many on a page. " * 5 + '"""\n'):
+        (package / "__init__.py").write_text(text)
+        assert len(undescribed(package)) == 1, text
+    (package / "__init__.py").write_text('"""Reads records and hands them on as events."""\n')
+    assert undescribed(package) == []
+
+
+def test_a_riddle_is_seen() -> None:
+    """As a name, or as a part of one; a word that only holds it is none."""
+    paths = [
+        Path("a/nouns.py"),
+        Path("a/process_looks.py"),
+        Path("looks/a.py"),
+        Path("a/outlooks.py"),
+        Path("a/lookup.py"),
+    ]
+    assert riddles(paths) == ["a/nouns.py", "a/process_looks.py"]

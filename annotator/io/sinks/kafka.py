@@ -1,4 +1,4 @@
-"""Lines, or msgpack objects, to a Kafka topic, one message each; needs the extra `annotator[kafka]` (kafka-python)."""
+"""Lines, or msgpack objects, to a Kafka topic, one message each. Needs kafka-python: `audit-containers[kafka]`."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ def _producer(brokers: Sequence[str]) -> Producer:
         from kafka import KafkaProducer
         from kafka.errors import KafkaError
     except ImportError as error:
-        raise SinkError("Kafka needs the Python package kafka-python", "pip install annotator[kafka]") from error
+        advice = "pip install 'audit-containers[kafka]'"
+        raise SinkError("Kafka needs the Python package kafka-python", advice) from error
     try:
         made: Producer = KafkaProducer(
             bootstrap_servers=list(brokers),

@@ -1,4 +1,4 @@
-"""The whole text of `/proc/PID/cgroup` -> in which container the process is. Pure: nothing is opened or kept.
+"""The text of `/proc/PID/cgroup` to the container of the process. Pure: nothing is opened or kept.
 
 Facts (proc(5), cgroups(7), kernel/cgroup/cgroup.c proc_cgroup_show):
 
@@ -14,13 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from annotator.linux.cgroup.path import CgroupContainer, Helper, PathReading, Role
+from annotator.linux.cgroup.path import CgroupContainer, CgroupRole, Helper, PathReading
 from annotator.linux.cgroup.patterns import read_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_TEXT", "CgroupContainer", "CgroupIdentity", "Helper", "Role", "identify", "lxd_instance"]
+__all__ = ["MAX_TEXT", "CgroupContainer", "CgroupIdentity", "CgroupRole", "Helper", "identify"]
 
 MAX_TEXT: Final = 64 * 1024
 """Bytes of text that are read. A real one has some 15 lines; a path ends at 4,096 bytes (PATH_MAX)."""
@@ -28,7 +28,7 @@ MAX_TEXT: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class CgroupIdentity:
-    """What the text says.
+    """The containers, pods and helpers that a text names.
 
     `container` is the innermost one (role CONTAINER or BUILD), `outer` those around it, nearest first; any of them with
     `confirm` set is to be believed only after `confirmed`. None is not "host": see `host`.
@@ -117,7 +117,7 @@ def _paths(text: bytes, zombie: bool) -> tuple[dict[bytes, None], bool, bool]:
 
 
 def _best(readings: list[PathReading]) -> tuple[PathReading, bool]:
-    """The reading that says most, and whether another one names a container it does not have."""
+    """The reading with the most certain containers, and whether another one names a container it does not have."""
     if not readings:
         return PathReading(), False
     if len(readings) == 1:
@@ -139,12 +139,3 @@ def _weight(reading: PathReading) -> tuple[int, ...]:
         bool(reading.pod) or reading.workload is not None or bool(reading.shared),
         len(reading.chain),
     )
-
-
-def lxd_instance(name: str) -> tuple[str, str]:
-    """(project, instance) of a container that LXD or Incus made: `PROJECT_NAME`, or just the name in project "default".
-
-    Instance names hold no `_` there, projects may. Not for plain LXC, whose names may hold one themselves.
-    """
-    project, _, instance = name.rpartition("_")
-    return project or "default", instance

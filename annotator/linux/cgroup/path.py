@@ -1,4 +1,4 @@
-"""The nouns of a cgroup path, and the state while one is read from its root down."""
+"""The types of a cgroup path: what it names, and the state while it is read from its root down."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ NAME_MAX: Final = 255
 """Bytes of one cgroup name (NAME_MAX of linux/limits.h); a longer segment was not written by a kernel."""
 
 
-class Role(StrEnum):
-    """What runs in the cgroup."""
+class CgroupRole(StrEnum):
+    """The kind of workload in a cgroup."""
 
     CONTAINER = "container"
     BUILD = "build"  # one step of an image build: a container, but of no engine's list
@@ -30,7 +30,7 @@ class Helper(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CgroupContainer:
-    """One container (or application, or virtual machine) as a cgroup path names it. Empty texts are "not said".
+    """One container (or application, or virtual machine) as a cgroup path names it. An empty text is unknown.
 
     `id` is the engine's own in full, a name where the engine has no other id. `pod` is a Kubernetes pod uid (with `-`,
     also where the slice has `_`; 32 hex digits for a static pod) or the id of a podman pod. `task` is the ECS task or
@@ -42,12 +42,12 @@ class CgroupContainer:
     name: str = ""
     pod: str = ""
     task: str = ""
-    role: Role = Role.CONTAINER
+    role: CgroupRole = CgroupRole.CONTAINER
     confirm: bool = False
 
 
 class PathReading(NamedTuple):
-    """What one path names. `chain` is outermost first; `pod` and `workload` are only what lies below it.
+    """The containers that one path names. `chain` is outermost first; `pod` and `workload` lie below it.
 
     `helps` is the id of the container a helper belongs to. `shared` is an engine that keeps its containers and its
     helpers together in this cgroup: neither "container" nor "host" follows from it.
@@ -96,44 +96,50 @@ class Walk:
     """The state while one path is read from its root down."""
 
     __slots__ = (
-        *("before", "chain", "ecs", "helper", "helps", "kata", "nomad"),
-        *("pod", "prev", "shared", "taken", "task", "workload"),
+        *("chain", "ecs", "grandparent", "helper", "helps", "kata", "nomad"),
+        *("parent", "pod", "shared", "taken", "task", "workload"),
     )
 
     def __init__(self) -> None:
         self.chain: list[CgroupContainer] = []
-        self.prev = self.before = ""  # the segment above this one, and the one above that
+        self.parent = self.grandparent = ""  # the segment above this one, and the one above that
         self.ecs = self.kata = self.nomad = False
-        self.taken = False  # this segment is a name, so it says nothing of the one below
+        self.taken = False  # this segment is a free-form name: the rules for the one below must not look at it
         self.leave()
 
     def leave(self) -> None:
-        """Forget what was said between the last container and this place."""
+        """Forget the pod, task, helper and workload named above: they belong to the container just entered."""
         self.pod = self.task = self.helps = self.shared = ""
         self.helper: Helper | None = None
         self.workload: CgroupContainer | None = None
 
     def enter(
-        self, found: str, engine: str = "", name: str = "", *, role: Role = Role.CONTAINER, confirm: bool = False
+        self,
+        container_id: str,
+        engine: str = "",
+        name: str = "",
+        *,
+        role: CgroupRole = CgroupRole.CONTAINER,
+        confirm: bool = False,
     ) -> None:
-        """The rest of the path is inside `found`."""
-        if not found:
+        """The rest of the path is inside this container; an empty id is none."""
+        if not container_id:
             return
         if self.kata:
-            engine, role = "kata", Role.VM
-        there = CgroupContainer(found, engine, name, self.pod, self.task, role, confirm)
-        if role in (Role.VM, Role.APP):
-            self.workload = there
+            engine, role = "kata", CgroupRole.VM
+        container = CgroupContainer(container_id, engine, name, self.pod, self.task, role, confirm)
+        if role in (CgroupRole.VM, CgroupRole.APP):
+            self.workload = container
         else:
-            self.chain.append(there)
+            self.chain.append(container)
             self.leave()
 
-    def help(self, helper: Helper, of: str) -> None:
-        """The process is an engine's own."""
-        self.helper, self.helps = helper, of
+    def help(self, helper: Helper, container_id: str) -> None:
+        """The process is an engine's own, and serves that container ("" where the path does not say which)."""
+        self.helper, self.helps = helper, container_id
 
     def suppose(self, name: str) -> None:
-        """A name that a container made by hand may have, and any other cgroup too."""
+        """Enter a name that may be of a container made by hand, or of any other cgroup: to be confirmed."""
         if not name or name in _PLAIN or name.startswith("."):
             return
         if self.kata:
@@ -142,13 +148,13 @@ class Walk:
             self.chain.append(CgroupContainer(name, pod=self.pod, task=self.task, confirm=True))
 
     def supposed(self) -> bool:
-        """The directory above is itself only a supposed container."""
+        """Whether the directory above is itself only a supposed container."""
         return bool(self.chain) and self.chain[-1] == CgroupContainer(
-            self.prev, pod=self.pod, task=self.task, confirm=True
+            self.parent, pod=self.pod, task=self.task, confirm=True
         )
 
     def reading(self) -> PathReading:
-        """What was found; supposed names count only where nothing better is known."""
+        """The result; supposed containers count only where no certain one, helper or workload is named."""
         chain = self.chain
         if self.helper or self.shared or self.workload or not all(c.confirm for c in chain):
             chain = [c for c in chain if c.engine or not c.confirm]

@@ -1,4 +1,4 @@
-"""Contid records of one event: what each one says (`contid_records`), and for whom it speaks (`link`).
+"""The contid records of one event: which process or packet each of them is about.
 
 v10 and v11 number them: CONTAINER_ID, and the SYSCALL, OBJ_PID or NETFILTER_PKT it speaks for, end in the same
 ` record=N`; a record without a number is in no container. Before v10 only the place tells: behind an OBJ_PID, a
@@ -11,49 +11,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from annotator.linux.contid.records import (
-    MAX_IDS,
-    MAX_LIST,
-    CapContid,
-    Chains,
-    ContainerId,
-    ContainerOp,
-    ContidRecord,
-    Ids,
-    NamespaceRecord,
-    Versions,
-    daemon_contid,
-    format_list,
-    is_lost,
-    parse_list,
-    read,
-)
+from annotator.linux.contid.records import Chains, ContainerId, ContainerOp, is_lost, read
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-__all__ = [
-    "AMBIGUOUS",
-    "MAX_IDS",
-    "MAX_LIST",
-    "CapContid",
-    "Chains",
-    "ContainerId",
-    "ContainerOp",
-    "ContidRecord",
-    "Ids",
-    "Links",
-    "NamespaceRecord",
-    "Said",
-    "Unsure",
-    "Versions",
-    "daemon_contid",
-    "format_list",
-    "is_lost",
-    "link",
-    "parse_list",
-    "read",
-]
+__all__ = ["AMBIGUOUS", "Chains", "ContainerId", "ContainerOp", "LinkedChains", "Links", "is_lost", "link", "read"]
 
 
 class Unsure(Enum):
@@ -65,23 +28,23 @@ class Unsure(Enum):
 AMBIGUOUS: Final = Unsure.AMBIGUOUS
 """A CONTAINER_ID is there, but the log does not tell whether it speaks for this one."""
 
-Said = Chains | Literal[Unsure.AMBIGUOUS] | None
-"""What an event says of one process or packet. None: nothing; (): that it is in no container."""
+LinkedChains = Chains | Literal[Unsure.AMBIGUOUS] | None
+"""The chains that an event gives one process or packet. None: nothing is written; (): it is in no container."""
 
-Record = tuple[bytes, bytes]
+TypeAndBody = tuple[bytes, bytes]
 """Type name and body of one record."""
 
 
 class Links(NamedTuple):
-    """What the CONTAINER_IDs of one event say of its actor, its targets, and its packet.
+    """The chains that the CONTAINER_IDs of one event give its actor, its targets and its packet.
 
     `targets` has every OBJ_PID, by its index in the event. The packet's chains are all containers of its network
     namespace. On v10 and v11, None for the actor of an event with a SYSCALL means the kernel saw it in no container.
     """
 
-    actor: Said
-    targets: dict[int, Said]
-    packet: Said
+    actor: LinkedChains
+    targets: dict[int, LinkedChains]
+    packet: LinkedChains
 
 
 _OBJ_PID = frozenset((b"OBJ_PID", b"UNKNOWN[1318]"))
@@ -92,94 +55,98 @@ _BEHIND_TARGETS = frozenset((b"CWD", b"PATH", b"PROCTITLE", b"UNKNOWN[1307]", b"
 """What a kernel before v10 writes between the targets and the actor's CONTAINER_ID."""
 
 
-def link(records: Sequence[Record], *, reversed_order: bool = False) -> Links:
+def link(records: Sequence[TypeAndBody], *, reversed_order: bool = False) -> Links:
     """Say for whom each CONTAINER_ID of an event speaks. `reversed_order`: last record first, as ausearch prints.
 
     An event is all records of one stamp, in the order of the log; indexes are those of `records` as handed in.
     """
     if reversed_order:
         last = len(records) - 1
-        found = link(records[::-1])
-        return found._replace(targets={last - index: said for index, said in sorted(found.targets.items())[::-1]})
-    said: dict[int, ContainerId] = {}
+        links = link(records[::-1])
+        return links._replace(targets={last - index: chains for index, chains in sorted(links.targets.items())[::-1]})
+    container_ids: dict[int, ContainerId] = {}
     for index, (type_name, body) in enumerate(records):
         record = read(type_name, body)
         if isinstance(record, ContainerId):
-            said[index] = record
+            container_ids[index] = record
     targets = [index for index, (type_name, _) in enumerate(records) if type_name in _OBJ_PID]
-    if not said:
+    if not container_ids:
         return Links(None, dict.fromkeys(targets), None)
-    if any(record.record is not None for record in said.values()):
-        return _by_number(records, said, targets)
-    return _by_place(records, said, targets)
+    if any(record.record is not None for record in container_ids.values()):
+        return _by_number(records, container_ids, targets)
+    return _by_place(records, container_ids, targets)
 
 
-def _by_number(records: Sequence[Record], said: Mapping[int, ContainerId], targets: Collection[int]) -> Links:
+def _by_number(
+    records: Sequence[TypeAndBody], container_ids: Mapping[int, ContainerId], targets: Collection[int]
+) -> Links:
     """Link as v10 and v11 write it. A number nobody else bears is the sender's of a USER record, which bears none."""
     numbered: dict[int, dict[int, Chains]] = {}
-    for index, record in said.items():
+    for index, record in container_ids.items():
         if record.record is not None:
             numbered.setdefault(record.record, {})[index] = record.chains
     packets = [index for index, (type_name, _) in enumerate(records) if type_name in _PACKET]
     calls = [index for index, (type_name, _) in enumerate(records) if type_name in _SYSCALL]
     number = {index: _number_at_end(records[index][1]) for index in (*targets, *packets, *calls)}
-    found = {index: _in_front(numbered.get(at, {}), index) for index, at in number.items() if at is not None}
+    linked = {index: _in_front(numbered.get(at, {}), index) for index, at in number.items() if at is not None}
     taken = {number[index] for index in (*targets, *packets)}
-    actor: Said = None
+    actor: LinkedChains = None
     if any(number[index] is not None for index in calls):
-        actor = _one({found[index] for index in calls if number[index] is not None} - {None})
+        actor = _one({linked[index] for index in calls if number[index] is not None} - {None})
     elif any(_is_user(*record) for record in records):
         actor = None if 1 in taken else _one(set(numbered.get(1, {}).values()))
     elif not calls and not taken.issuperset(numbered):
         actor = AMBIGUOUS  # its SYSCALL, or the OBJ_PID it speaks for, is not in the log
-    packet = _one({found[index] for index in packets if index in found} - {None})
-    return Links(actor, {index: found.get(index) for index in targets}, packet)
+    packet = _one({linked[index] for index in packets if index in linked} - {None})
+    return Links(actor, {index: linked.get(index) for index in targets}, packet)
 
 
-def _in_front(same: Mapping[int, Chains], index: int) -> Said:
-    """What the CONTAINER_IDs of one number say. Of several, the one directly in front, where the kernel puts it."""
+def _in_front(same: Mapping[int, Chains], index: int) -> LinkedChains:
+    """The chains of the CONTAINER_IDs of one number; of several, those directly in front, as the kernel writes."""
     return same[index - 1] if index - 1 in same else _one(set(same.values()))
 
 
 def _number_at_end(body: bytes) -> int | None:
     """The N of ` record=N` at the end of a body; our own fields (`contid=…`, `cont…=`) may follow it."""
-    _, found, rest = body.rpartition(b" record=")
+    _, separator, rest = body.rpartition(b" record=")
     number, _, tail = rest.partition(b" ")
-    if not found or not number.isdigit() or len(number) > 9 or not (tail == b"" or tail.startswith(b"cont")):
+    if not separator or not number.isdigit() or len(number) > 9 or not (tail == b"" or tail.startswith(b"cont")):
         return None
     return int(number)
 
 
-def _by_place(records: Sequence[Record], said: Mapping[int, ContainerId], targets: Sequence[int]) -> Links:
+def _by_place(
+    records: Sequence[TypeAndBody], container_ids: Mapping[int, ContainerId], targets: Sequence[int]
+) -> Links:
     """Link as V5 to V9 write it (and, as far as is known, V2 to V4).
 
     Where the OBJ_PID in front is the last and nothing parts it from the actor's place, both are ambiguous. So is the
     actor where a CONTAINER_ID stands in front of CWD, PATH or PROCTITLE without its OBJ_PID, which may be lost.
     """
     names = [type_name for type_name, _ in records]
-    alone = not any(index not in said and name not in _END for index, name in enumerate(names))
+    alone = not any(index not in container_ids and name not in _END for index, name in enumerate(names))
     only_packet = not targets and _SYSCALL.isdisjoint(names) and not _PACKET.isdisjoint(names)
     goes_on = max(
         (index for index, name in enumerate(names) if name in _BEHIND_TARGETS or name in _OBJ_PID), default=-1
     )
-    found: dict[int, Said] = dict.fromkeys(targets)
-    actors: set[Said] = set()
-    packets: set[Said] = set()
+    linked: dict[int, LinkedChains] = dict.fromkeys(targets)
+    actors: set[LinkedChains] = set()
+    packets: set[LinkedChains] = set()
     strays = alone
-    for index, record in said.items():
+    for index, record in container_ids.items():
         before = names[index - 1] if index else b""
         if only_packet or before in _PACKET:
             packets.add(record.chains)
-        elif before in _OBJ_PID and (goes_on > index or index + 1 in said):
-            found[index - 1] = record.chains
+        elif before in _OBJ_PID and (goes_on > index or index + 1 in container_ids):
+            linked[index - 1] = record.chains
         elif before in _OBJ_PID:
-            found[index - 1] = AMBIGUOUS
+            linked[index - 1] = AMBIGUOUS
             strays = True
         elif goes_on > index and not (index and _is_user(*records[index - 1])):
             strays = True
         elif not alone:
             actors.add(record.chains)
-    return Links(_one(actors) if actors or not strays else AMBIGUOUS, found, _one(packets))
+    return Links(_one(actors) if actors or not strays else AMBIGUOUS, linked, _one(packets))
 
 
 def _is_user(type_name: bytes, body: bytes) -> bool:
@@ -187,8 +154,8 @@ def _is_user(type_name: bytes, body: bytes) -> bool:
     return body[:4] == b"pid=" and (b" msg=" in body or type_name[:4] == b"USER")
 
 
-def _one(said: Collection[Said]) -> Said:
-    """The one thing that is said, if it is one."""
-    if not said:
+def _one(every: Collection[LinkedChains]) -> LinkedChains:
+    """The chains that all agree on; AMBIGUOUS where they differ, None where there are none."""
+    if not every:
         return None
-    return next(iter(said)) if len(said) == 1 else AMBIGUOUS
+    return next(iter(every)) if len(every) == 1 else AMBIGUOUS

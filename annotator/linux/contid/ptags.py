@@ -1,4 +1,4 @@
-"""Tags that a site writes itself: ptags of a process, and extended attributes of a cgroup or a pidfd.
+"""Tags that a site sets itself: ptags of a process, and extended attributes of a cgroup or a pidfd.
 
 Nothing of this is used unless the site says so in its configuration, for what a tag is worth depends on who may write
 it. Facts (the ptags patches of 2016; xattr(7); fs/kernfs/inode.c; fs/pidfs.c since Linux 6.17):
@@ -35,7 +35,7 @@ _attribute = re.compile(r"(?:trusted|user)\.[\x21-\x7e]{1,200}").fullmatch
 
 
 class Tag(NamedTuple):
-    """What a tag says of a container: its contid (None: to be derived from `id`), or an engine's id, or a UUID."""
+    """The container in a tag: a contid (None: to be derived from `id`), or an engine's id, or a UUID."""
 
     contid: ContId | None = None
     id: str = ""
@@ -67,20 +67,20 @@ def parse_ptags(text: bytes, prefix: str) -> Tag | None:
     `name`, `image` and `engine` are texts; they say nothing alone. A tag that is there twice says nothing.
     """
     start = prefix.encode("utf-8", "surrogateescape")
-    found: dict[bytes, bytes] = {}
+    values: dict[bytes, bytes] = {}
     for line in text.split(b"\n", MAX_TAGS)[:MAX_TAGS]:
         tag, equals, value = line.removeprefix(b"@").partition(b"=")
         if not equals or not tag.startswith(start) or len(value) > MAX_VALUE:
             continue
         name = tag[len(start) :]
-        found[name] = b"" if name in found else value
-    contid = parse_value(found.get(b"contid", b""))
-    named = parse_value(found.get(b"id", b""))
+        values[name] = b"" if name in values else value
+    contid = parse_value(values.get(b"contid", b""))
+    named = parse_value(values.get(b"id", b""))
     if contid is not None and contid.contid is None:
         return None  # a contid that is no number: nothing is believed
     if contid is None and named is None:
         return None
-    texts = {key.decode(): _text(found.get(key, b"")) for key in (b"name", b"image", b"engine")}
+    texts = {key.decode(): _text(values.get(key, b"")) for key in (b"name", b"image", b"engine")}
     own = named or Tag()
     return Tag(contid.contid if contid is not None else own.contid, own.id, own.uuid, **texts)
 
@@ -129,7 +129,7 @@ class CgroupTags:
         path = _v2(cgroup)
         if self._fd < 0 or path is None:
             return ()
-        found: list[Tag] = []
+        tags: list[Tag] = []
         at = os.dup(self._fd)
         try:
             for part in path:
@@ -138,12 +138,12 @@ class CgroupTags:
                 at = step
                 tag = _attribute_of(at, self._attribute)
                 if tag is not None:
-                    found.append(tag)
+                    tags.append(tag)
         except OSError:
             return ()  # the cgroup is gone: half a chain would be a wrong one
         finally:
             os.close(at)
-        return tuple(found[::-1][:MAX_DEPTH])
+        return tuple(tags[::-1][:MAX_DEPTH])
 
 
 def _mount(root: Path) -> int:

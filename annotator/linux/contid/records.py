@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from annotator.core.model import CONTID_UNSET, NO_PID, UNSET_ID, Actor, ContId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 MAX_LIST = 4096
 """Bytes of one list of contids that are read. The kernel's own limit is that of a record's text, 8560."""
@@ -57,7 +57,7 @@ class ContainerOp(NamedTuple):
 
 
 class ContainerId(NamedTuple):
-    """A CONTAINER_ID: who it speaks for is told by `record` (v10 on), else by its place (`link`).
+    """A CONTAINER_ID. `record` (v10 on) gives the record it belongs to, else its place does (`link`).
 
     `ref` is the word of V2 to V4 (`op=` or `ref=`).
     """
@@ -99,8 +99,6 @@ _NAMESPACES = re.compile(
     rb"mnt=([0-9]{1,20}) net=([0-9]{1,20}) uts=([0-9]{1,20}) ipc=([0-9]{1,20}) pid=([0-9]{1,20}) user=([0-9]{1,20}) *"
 )
 _HEX = re.compile(rb"(?:[0-9A-F]{2})+")
-_CUT_FIRST = re.compile(rb"-|[0-9]{0,20}")
-_CUT_LIST = re.compile(rb"(?:,\^?|\^)[0-9]{0,20}")
 _LOST = re.compile(rb"(?:node=[^ ]+ )?type=(?:UNKNOWN\[1020\]|CONTAINER_OP) msg=lost[ \r\n\x1d]*")
 
 
@@ -121,11 +119,6 @@ def parse_list(value: bytes) -> Chains | None:
     return chains if len(ids) <= MAX_IDS and max(ids) < CONTID_UNSET else None
 
 
-def format_list(chains: Iterable[Iterable[int]]) -> bytes:
-    """Write chains in the new notation, nearest first: `4,^2,^1,3`. No chain at all is unset, `-1`."""
-    return b",".join(b",^".join(b"%d" % contid for contid in chain) for chain in chains) or b"-1"
-
-
 def read(type_name: bytes, body: bytes) -> ContidRecord | None:
     """Tell what contid record this body is; None for every record of a mainline kernel, whatever its number.
 
@@ -139,8 +132,8 @@ def read(type_name: bytes, body: bytes) -> ContidRecord | None:
     if body[:5] == b"opid=":
         return _capability(body) if b" capcontid=" in body else None
     if body[:4] == b"mnt=":
-        found = _NAMESPACES.fullmatch(body)
-        return NamespaceRecord(*map(int, found.groups())) if found else None
+        match = _NAMESPACES.fullmatch(body)
+        return NamespaceRecord(*map(int, match.groups())) if match else None
     return _auxiliary(body)
 
 
@@ -184,11 +177,11 @@ def _operation_versions(fields: Mapping[bytes, bytes], old_first: bool) -> Versi
 
 def _auxiliary(body: bytes) -> ContainerId | None:
     """Read a CONTAINER_ID: a list, at most one word or number in front of it, and nothing else."""
-    found = _AUXILIARY.fullmatch(body)
-    chains = parse_list(found[3]) if found else None
-    if found is None or chains is None:
+    match = _AUXILIARY.fullmatch(body)
+    chains = parse_list(match[3]) if match else None
+    if match is None or chains is None:
         return None
-    record, ref, value = found.groups()
+    record, ref, value = match.groups()
     if record is not None:
         return ContainerId(chains, int(record), None, (10, 11))
     if ref is not None:
@@ -209,12 +202,12 @@ def _capability(body: bytes) -> CapContid | None:
 
 def _fields(body: bytes) -> dict[bytes, bytes]:
     """All `name=value` words; of a repeated name the first, since only what follows can be anybody's text."""
-    found: dict[bytes, bytes] = {}
+    fields: dict[bytes, bytes] = {}
     for word in body.split(b" "):
         name, equals, value = word.partition(b"=")
         if equals:
-            found.setdefault(name, value)
-    return found
+            fields.setdefault(name, value)
+    return fields
 
 
 def _number(value: bytes, bound: int) -> int | None:
@@ -261,30 +254,6 @@ def _writer(fields: Mapping[bytes, bytes]) -> Actor | None:
         exe=_text(fields.get(b"exe", b"")) or b"",
         tty=fields.get(b"tty", b""),
     )
-
-
-def daemon_contid(body: bytes) -> tuple[Chains, bool] | None:
-    """The ` contid=LIST` behind `res=` that the unmerged auditd adds to DAEMON_* records, and whether it is cut.
-
-    That auditd limits the print to the length of the list itself, so it loses its end (read in the code, not seen).
-    A number at the very end may thus be short, and a short contid is another container's: only identifiers with
-    something behind them are given. ((), True) is 'cut before the first', ((), False) 'says unset'.
-    """
-    _, result, rest = body.rpartition(b" res=")
-    _, blank, tail = rest.partition(b" ")
-    if not result or not blank or not tail:
-        return None
-    if not tail.startswith(b"contid="):
-        return ((), True) if b"contid=".startswith(tail) else None
-    value, ended, _ = tail[7:].partition(b" ")
-    if ended or value in _UNSET:
-        chains = parse_list(value)
-        return None if chains is None else (chains, False)
-    whole = value[: max(value.rfind(b","), value.rfind(b"^"), 0)].removesuffix(b",")
-    chains = parse_list(whole) if whole else ()
-    if chains is None or (_CUT_LIST if whole else _CUT_FIRST).fullmatch(value[len(whole) :]) is None:
-        return None
-    return chains, True
 
 
 def is_lost(line: bytes) -> bool:

@@ -1,1 +1,1 @@
-"""A Linux machine as seen from outside the log: /proc, namespaces, cgroups, engine state."""
+"""The host view of Linux: a machine seen from outside the log, by /proc, namespaces, cgroups and engine state."""

@@ -1,4 +1,4 @@
-"""What a process may do, by `/proc`: may it register a container? All of it is of one process, or nothing is said."""
+"""The rights of a process, from `/proc`: may it register a container? All files read are of one process, or None."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def rights(root: Path, pid: int, pidfd: int = -1) -> Rights | None:
     try:
         before = start_ticks(proc)
         status = (proc / "status").read_bytes()[:65536]
-        space = (proc / "ns" / "user").readlink()
+        namespace = (proc / "ns" / "user").readlink()
         if start_ticks(proc) != before or (pidfd >= 0 and _pid_of(root, pidfd) != pid):
             return None
         effective = next((int(line[7:], 16) for line in status.splitlines() if line.startswith(b"CapEff:")), 0)
     except (OSError, ValueError):
         return None
-    return Rights(before, bool(effective >> CAP_AUDIT_CONTROL & 1) and str(space) == INITIAL_USER_NS)
+    return Rights(before, bool(effective >> CAP_AUDIT_CONTROL & 1) and str(namespace) == INITIAL_USER_NS)
 
 
 def start_ticks(proc: Path) -> int:

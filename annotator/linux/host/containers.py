@@ -1,4 +1,4 @@
-"""What a cgroup, a contid, a tag or a sandbox names, as containers: made once, named by their engine's files.
+"""The containers of a machine, by cgroup, contid, tag or sandbox: each made once, and named by its engine's files.
 
 The core unites these with the containers of the log by their ids; here an object is kept only so that two processes of
 one container have the same one.
@@ -32,7 +32,7 @@ _OWNER: Final = re.compile(rb"/user-([0-9]{1,10})\.slice/")
 _KEYS = tuple[str, str, int, int]
 
 
-class Containers:
+class HostContainers:
     """The containers of one machine in one boot. `derive` gives the contid of an engine's id.
 
     `engines` None: nothing is known but what the texts say; names that need a confirmation are then not believed.
@@ -63,37 +63,40 @@ class Containers:
             return None
         owner = owner_of(text)
         parent: Container | None = None
-        for one in (*identity.outer[::-1], identity.container):
-            if not one.confirm or self._confirmed(one, owner, text, own):
-                parent = self._engine(one, owner, own, parent)
+        for named in (*identity.outer[::-1], identity.container):
+            if not named.confirm or self._confirmed(named, owner, text, own):
+                parent = self._engine(named, owner, own, parent)
         return parent
 
-    def _confirmed(self, one: CgroupContainer, owner: int, text: bytes, own: Ns | None) -> bool:
+    def _confirmed(self, named: CgroupContainer, owner: int, text: bytes, own: Ns | None) -> bool:
         """An engine has a container of this name, whose cgroup can be this one, and may speak for this process."""
-        state = self._state(one.id, one.engine, owner, own)
+        state = self._state(named.id, named.engine, owner, own)
         return state is not None and not state.gone and _in_cgroup(state.cgroup, text)
 
-    def _engine(self, one: CgroupContainer, owner: int, own: Ns | None, parent: Container | None) -> Container:
-        state = self._state(one.id, one.engine, owner, own)
-        key = _key(one.id, one.engine, state, parent)
-        found = self._known.get(key)
-        if found is None or found.parent is not parent:
-            found = self._make(key, self._derive(one.id), one.id, parent)
-            found.engine, found.name, found.pod, found.owner = one.engine, one.name, one.pod, owner
+    def _engine(self, named: CgroupContainer, owner: int, own: Ns | None, parent: Container | None) -> Container:
+        state = self._state(named.id, named.engine, owner, own)
+        key = _key(named.id, named.engine, state, parent)
+        container = self._known.get(key)
+        if container is None or container.parent is not parent:
+            container = self._make(key, self._derive(named.id), named.id, parent)
+            container.engine = named.engine
+            container.name = named.name
+            container.pod = named.pod
+            container.owner = owner
         self._known.move_to_end(key)
         if state is not None:
-            _describe(found, state)
-        return found
+            _describe(container, state)
+        return container
 
     def of_state(self, state: EngineState) -> Container:
-        """The container an engine's files describe, where the process says nothing itself."""
+        """The container that an engine's files describe, where its processes show none themselves."""
         key = _key(state.id, state.engine, state, None)
-        found = self._known.get(key) or self._make(key, self._derive(state.id), state.id)
-        _describe(found, state)
-        return found
+        container = self._known.get(key) or self._make(key, self._derive(state.id), state.id)
+        _describe(container, state)
+        return container
 
     def _state(self, id_: str, engine: str, owner: int, own: Ns | None) -> EngineState | None:
-        """What the engine's files say, asked again only after a while if they said nothing.
+        """The container in the engine's files; an id that they do not know is asked again only after a while.
 
         A rootless user's files speak only for processes in a user namespace of their own.
         """
@@ -116,15 +119,18 @@ class Containers:
     def of_contid(self, contid: ContId, named: Container | None) -> Container:
         """The container of a kernel's contid; `named` is what the cgroup says it is, if anything."""
         key = ("", "contid", int(contid), id(named))
-        found = self._known.get(key)
-        if found is None:
-            found = self._make(key, contid, named.id if named is not None else "")
+        container = self._known.get(key)
+        if container is None:
+            container = self._make(key, contid, named.id if named is not None else "")
         if named is not None:
-            found.engine, found.name, found.image, found.owner = named.engine, named.name, named.image, named.owner
-            found.pod, found.pod_name, found.namespace = named.pod, named.pod_name, named.namespace
-            found.labels = named.labels
+            container.engine = named.engine
+            container.name = named.name
+            container.image = named.image
+            container.owner = named.owner
+            container.pod, container.pod_name, container.namespace = named.pod, named.pod_name, named.namespace
+            container.labels = named.labels
         self._known.move_to_end(key)
-        return found
+        return container
 
     def of_tags(self, tags: tuple[Tag, ...]) -> Container | None:
         """The container that a site's tags say, nearest first."""
@@ -132,30 +138,33 @@ class Containers:
         for tag in reversed(tags):
             contid = tag.contid if tag.contid is not None else self._derive(tag.id)
             key = (tag.id, "tag", int(contid), id(parent))
-            found = self._known.get(key)
-            if found is None or found.parent is not parent:
-                found = self._make(key, contid, tag.id, parent)
-                found.name, found.image, found.engine, found.uuid = tag.name, tag.image, tag.engine, tag.uuid
+            container = self._known.get(key)
+            if container is None or container.parent is not parent:
+                container = self._make(key, contid, tag.id, parent)
+                container.name = tag.name
+                container.image = tag.image
+                container.engine = tag.engine
+                container.uuid = tag.uuid
             self._known.move_to_end(key)
-            parent = found
+            parent = container
         return parent
 
     def sandbox(self, id_: str, name: str, owner: int, parent: Container | None) -> Container:
-        """What has no engine: known by its namespaces alone. `name` is the program that made it, if that is known."""
+        """A container without an engine, known by its namespaces. `name` is the program that made it ("": unknown)."""
         key = (id_, NO_ENGINE, 0, 0)
-        found = self._known.get(key)
-        if found is None:
-            found = self._make(key, self._derive(id_), id_, parent)
-            found.engine, found.name, found.owner = NO_ENGINE, name, owner
+        container = self._known.get(key)
+        if container is None:
+            container = self._make(key, self._derive(id_), id_, parent)
+            container.engine, container.name, container.owner = NO_ENGINE, name, owner
         self._known.move_to_end(key)
-        return found
+        return container
 
     def _make(self, key: _KEYS, contid: ContId, id_: str, parent: Container | None = None) -> Container:
-        found = Container(contid, id_, parent=parent, node=self._node, boot=self._boot)
-        self._known[key] = found
+        container = Container(contid, id_, parent=parent, node=self._node, boot=self._boot)
+        self._known[key] = container
         if len(self._known) > MAX_CONTAINERS:
             self._known.popitem(last=False)
-        return found
+        return container
 
 
 def _key(id_: str, engine: str, state: EngineState | None, parent: Container | None) -> _KEYS:
@@ -167,15 +176,15 @@ def _key(id_: str, engine: str, state: EngineState | None, parent: Container | N
 
 def owner_of(text: bytes) -> int:
     """The user in whose slice this cgroup is (systemd's `user-UID.slice`), 0 for everything else."""
-    found = _OWNER.search(text)
-    return min(int(found[1]), 2**32 - 1) if found is not None else 0
+    match = _OWNER.search(text)
+    return min(int(match[1]), 2**32 - 1) if match is not None else 0
 
 
-def _in_cgroup(said: str, text: bytes) -> bool:
+def _in_cgroup(engine_path: str, text: bytes) -> bool:
     """Whether the cgroup an engine wrote down can be this one; true when it wrote none, or systemd's `a:b:c`."""
-    if not said.startswith("/") or ":" in said:
+    if not engine_path.startswith("/") or ":" in engine_path:
         return True
-    path = said.rstrip("/").encode("utf-8", "surrogateescape")
+    path = engine_path.rstrip("/").encode("utf-8", "surrogateescape")
     return any((line.split(b":", 2)[-1] + b"/").find(path + b"/") >= 0 for line in text.split(b"\n") if line)
 
 

@@ -1,4 +1,4 @@
-"""What one process says of itself: the kernel's contid file, a site's tags, its cgroup. Not where it is, nor host."""
+"""The membership of one process by its own files: the kernel's contid file, a site's tags, its cgroup."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.linux.cgroup.identify import CgroupContainer
-    from annotator.linux.host.containers import Containers
-    from annotator.linux.host.procfs import Look, Proc
+    from annotator.linux.host.containers import HostContainers
+    from annotator.linux.host.procfs import Proc
+from annotator.linux.host.snapshot import ProcSnapshot, take_mount_snapshot
 
 HELPERS: Final = frozenset(
     b"runc crun youki conmon conmonrs lxc-start lxc-attach lxc-execute lxc-monitord lxd incusd systemd-nspawn "
@@ -33,7 +34,7 @@ MAX_TEXTS: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class HostOptions:
-    """What a site may choose. Empty names: that source is not used.
+    """The choices of a site. A source with an empty name is not used.
 
     `sandboxes`: what users made with bwrap, unshare and the like counts as a container of engine `namespaces`;
     `units`: what systemd made for a service (its own root or pid namespace) too. `ptags` is a prefix of tags,
@@ -50,8 +51,8 @@ class HostOptions:
 DEFAULT_OPTIONS: Final = HostOptions()
 
 
-class Member(NamedTuple):
-    """Its container, and by what. `silent`: its cgroup says neither that it is in one nor that it is on the host."""
+class MembershipReading(NamedTuple):
+    """A container with its evidence. `silent`: the cgroup shows neither a container nor the host."""
 
     container: Container | None
     evidence: Evidence | None
@@ -59,13 +60,13 @@ class Member(NamedTuple):
     silent: bool = False
 
 
-class Members:
-    """Reads membership from one look. `reader_root`: cgroup paths begin at the host's root.
+class MembershipReader:
+    """Reads the membership of a process from its snapshot. `reader_root`: cgroup paths begin at the host's root.
 
     Raises ValueError for an attribute that is none (`CgroupTags`).
     """
 
-    def __init__(self, proc: Proc, containers: Containers, root: Path, options: HostOptions) -> None:
+    def __init__(self, proc: Proc, containers: HostContainers, root: Path, options: HostOptions) -> None:
         self.reader_root = True
         self._proc = proc
         self._containers = containers
@@ -79,89 +80,91 @@ class Members:
         if self._tags is not None:
             self._tags.close()
 
-    def of(self, look: Look, own: Ns | None) -> Member:
-        """The first that says anything, in the order of the membership ranks."""
-        identity = self.identity(look)
+    def of(self, snapshot: ProcSnapshot, own: Ns | None) -> MembershipReading:
+        """The membership by the strongest source that has one."""
+        identity = self.identity(snapshot)
         named: Container | None = None
         if identity.container is not None:
-            named = self._containers.of_cgroup(identity, look.cgroup, own)
+            named = self._containers.of_cgroup(identity, snapshot.cgroup, own)
             if named is None:
-                identity = self._unnamed(look, identity)
-            elif self._helping(look, own):
+                identity = self._unnamed(snapshot, identity)
+            elif self._helping(snapshot, own):
                 named, identity = None, CgroupIdentity()
         silent = bool(identity.shared) or (bool(identity.pod) and identity.helper is None)
-        if look.contid is not None and look.contid != CONTID_UNSET:
-            return Member(self._containers.of_contid(look.contid, named), Evidence.CONTID_FILE, identity, silent)
-        tagged = self._tagged(look)
+        if snapshot.contid is not None and snapshot.contid != CONTID_UNSET:
+            return MembershipReading(
+                self._containers.of_contid(snapshot.contid, named), Evidence.CONTID_FILE, identity, silent
+            )
+        tagged = self._tagged(snapshot)
         if tagged is not None:
-            return Member(*tagged, identity, silent)
-        return Member(named, Evidence.CGROUP if named is not None else None, identity, silent)
+            return MembershipReading(*tagged, identity, silent)
+        return MembershipReading(named, Evidence.CGROUP if named is not None else None, identity, silent)
 
-    def identity(self, look: Look) -> CgroupIdentity:
-        """What its cgroup text says, before any engine confirmed it."""
-        key = (look.cgroup, look.zombie)
-        found = self._seen.get(key)
-        if found is None:
+    def identity(self, snapshot: ProcSnapshot) -> CgroupIdentity:
+        """The containers named by its cgroup text, before any engine has confirmed them."""
+        key = (snapshot.cgroup, snapshot.zombie)
+        identity = self._seen.get(key)
+        if identity is None:
             if len(self._seen) >= MAX_TEXTS:
                 self._seen.clear()
-            found = self._seen[key] = identify(look.cgroup, zombie=look.zombie, reader_root=self.reader_root)
-        return found
+            identity = self._seen[key] = identify(snapshot.cgroup, zombie=snapshot.zombie, reader_root=self.reader_root)
+        return identity
 
-    def _unnamed(self, look: Look, identity: CgroupIdentity) -> CgroupIdentity:
-        """The same when no engine knows the names in it."""
-        key = (look.cgroup, look.zombie)
-        found = self._bare.get(key)
-        if found is None:
+    def _unnamed(self, snapshot: ProcSnapshot, identity: CgroupIdentity) -> CgroupIdentity:
+        """The identity that remains when no engine knows the names in it."""
+        key = (snapshot.cgroup, snapshot.zombie)
+        unnamed = self._bare.get(key)
+        if unnamed is None:
             if len(self._bare) >= MAX_TEXTS:
                 self._bare.clear()
-            found = self._bare[key] = identity.confirmed(_nobody)
-        return found
+            unnamed = self._bare[key] = identity.confirmed(_nobody)
+        return unnamed
 
-    def _helping(self, look: Look, own: Ns | None) -> bool:
+    def _helping(self, snapshot: ProcSnapshot, own: Ns | None) -> bool:
         """An engine's process that is already in the container's cgroup, while it still sees the host's files.
 
         The workload cannot be this: to see the host's files, and be the child of a host process, it has to be out.
         """
-        if own is None or own & (Ns.MNT | Ns.PID) or not is_helper(look):
+        if own is None or own & (Ns.MNT | Ns.PID) or not is_helper(snapshot):
             return False
-        parent = self._proc.brief(look.stat.ppid)
-        if isinstance(parent, Reason) or parent.mnt != look.mnt:
+        parent = take_mount_snapshot(self._proc, snapshot.stat.ppid)
+        if isinstance(parent, Reason) or parent.mnt != snapshot.mnt:
             return False
-        said = identify(parent.cgroup, zombie=parent.stat.zombie).container
-        return said is None or said.confirm or is_stage(look)
+        named = identify(parent.cgroup, zombie=parent.stat.zombie).container
+        return named is None or named.confirm or is_stage(snapshot)
 
-    def _tagged(self, look: Look) -> tuple[Container, Evidence] | None:
-        """What the site's own tags say: of the process before those of its cgroup."""
+    def _tagged(self, snapshot: ProcSnapshot) -> tuple[Container, Evidence] | None:
+        """The container by the site's own tags: those of the process before those of its cgroup."""
         options = self._options
-        tag = parse_ptags(look.tags, options.ptags) if look.tags is not None else None
+        tag = parse_ptags(snapshot.tags, options.ptags) if snapshot.tags is not None else None
         if tag is not None:
-            found = self._containers.of_tags((tag,))
-            return (found, Evidence.PTAGS) if found is not None else None
-        tags = self._tags.of(look.cgroup) if self._tags is not None and not look.zombie else ()
-        if options.pidfd_xattr and self._proc.live and (tag := pidfd_tag(look.stat.pid, options.pidfd_xattr)):
-            again = self._proc.brief(look.stat.pid)
-            if not isinstance(again, Reason) and again.stat.ticks == look.stat.ticks:
+            container = self._containers.of_tags((tag,))
+            return (container, Evidence.PTAGS) if container is not None else None
+        tags = self._tags.of(snapshot.cgroup) if self._tags is not None and not snapshot.zombie else ()
+        if options.pidfd_xattr and self._proc.live and (tag := pidfd_tag(snapshot.stat.pid, options.pidfd_xattr)):
+            again = take_mount_snapshot(self._proc, snapshot.stat.pid)
+            if not isinstance(again, Reason) and again.stat.ticks == snapshot.stat.ticks:
                 tags = (tag,)
-        found = self._containers.of_tags(tags)
-        return (found, Evidence.XATTR) if found is not None else None
+        container = self._containers.of_tags(tags)
+        return (container, Evidence.XATTR) if container is not None else None
 
 
-def _nobody(one: CgroupContainer) -> bool:
-    del one
+def _nobody(container: CgroupContainer) -> bool:
+    del container
     return False
 
 
-def is_stage(look: Look) -> bool:
+def is_stage(snapshot: ProcSnapshot) -> bool:
     """One of runc's own stages, by the names it gives them, run from its sealed copy."""
-    sealed = look.exe == b"/" or look.exe.startswith(b"/memfd:") or look.exe.endswith(b"/runc")
-    return sealed and look.stat.comm.startswith(b"runc:[")
+    sealed = snapshot.exe == b"/" or snapshot.exe.startswith(b"/memfd:") or snapshot.exe.endswith(b"/runc")
+    return sealed and snapshot.stat.comm.startswith(b"runc:[")
 
 
-def is_maker(look: Look) -> bool:
+def is_maker(snapshot: ProcSnapshot) -> bool:
     """An engine's program that may be in one container's cgroup and in the namespaces of the one around it."""
-    return look.exe.rpartition(b"/")[2] in MAKERS or look.exe == b"/" or look.exe.startswith(b"/memfd:")
+    return snapshot.exe.rpartition(b"/")[2] in MAKERS or snapshot.exe == b"/" or snapshot.exe.startswith(b"/memfd:")
 
 
-def is_helper(look: Look) -> bool:
+def is_helper(snapshot: ProcSnapshot) -> bool:
     """An engine's program, by its file: runc and crun run from a copy in memory, or sealed as `/`."""
-    return look.exe.rpartition(b"/")[2] in HELPERS or look.exe == b"/" or look.exe.startswith(b"/memfd:")
+    return snapshot.exe.rpartition(b"/")[2] in HELPERS or snapshot.exe == b"/" or snapshot.exe.startswith(b"/memfd:")

@@ -1,4 +1,4 @@
-"""Whose mount namespace is it: the namespaces of the containers that are known, claimed by processes certainly inside.
+"""The owners of namespaces: a process that is certainly in a container claims its namespaces for that container.
 
 A claim holds for exactly one container. Where the kernel has no ids that are never recycled, a claim is worth what its
 witnesses are: it counts only while one of those very processes lives in that namespace. Pid namespaces are kept apart
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.core.model import Container
-    from annotator.linux.host.namespaces import Space
+    from annotator.linux.host.namespaces import Namespace
 
-MAX_SPACES: Final = 65_536
+MAX_NAMESPACES: Final = 65_536
 """Namespaces that are remembered; those not asked for longest are forgotten first."""
 
 MAX_CLAIMS: Final = 8
@@ -36,46 +36,46 @@ class Witness(NamedTuple):
     pid: int
 
 
-class Places:
-    """Namespaces to containers. `lives(witness, space)` says whether that process still is in that namespace.
+class NamespaceOwners:
+    """Namespaces to containers. `lives(witness, namespace)` says whether that process still is in that namespace.
 
     It is asked only where a namespace has no id that is never recycled.
     """
 
-    def __init__(self, lives: Callable[[Witness, Space], bool]) -> None:
+    def __init__(self, lives: Callable[[Witness, Namespace], bool]) -> None:
         self._lives = lives
-        self._claims: OrderedDict[Space, list[tuple[Container, list[Witness]]]] = OrderedDict()
+        self._claims: OrderedDict[Namespace, list[tuple[Container, list[Witness]]]] = OrderedDict()
         self._eldest: OrderedDict[int, tuple[Container, Witness]] = OrderedDict()
 
-    def claim(self, space: Space, container: Container, pid: int, ticks: int) -> None:
+    def claim(self, namespace: Namespace, container: Container, pid: int, ticks: int) -> None:
         """A process that is certainly inside `container` is in this namespace."""
         seen = Witness(ticks, pid)
         eldest = self._eldest.get(id(container))
         if eldest is None or seen < eldest[1]:
             self._eldest[id(container)] = (container, seen)
-            if len(self._eldest) > MAX_SPACES:
+            if len(self._eldest) > MAX_NAMESPACES:
                 self._eldest.popitem(last=False)
-        claims = self._claims.setdefault(space, [])
+        claims = self._claims.setdefault(namespace, [])
         for known, witnesses in claims:
             if known is container:
                 _remember(witnesses, seen)
                 return
         if len(claims) < MAX_CLAIMS:
             claims.append((container, [seen]))
-        if len(self._claims) > MAX_SPACES:
+        if len(self._claims) > MAX_NAMESPACES:
             self._claims.popitem(last=False)
 
-    def find(self, space: Space) -> Container | Reason | None:
+    def find(self, namespace: Namespace) -> Container | Reason | None:
         """The container whose namespace it is; AMBIGUOUS when two claim it alike; None when nobody does."""
-        claims = self._claims.get(space)
+        claims = self._claims.get(namespace)
         if claims is None:
             return None
-        if not space.unique:
-            claims[:] = [claim for claim in claims if self._holds(claim[1], space)]
+        if not namespace.unique:
+            claims[:] = [claim for claim in claims if self._holds(claim[1], namespace)]
         if not claims:
-            del self._claims[space]
+            del self._claims[namespace]
             return None
-        self._claims.move_to_end(space)
+        self._claims.move_to_end(namespace)
         if len(claims) == 1:
             return claims[0][0]
         # A process of one container that entered another claims it too; but its own container began elsewhere.
@@ -85,14 +85,14 @@ class Places:
         return first[0] if len(first) == 1 else Reason.AMBIGUOUS
 
     def _founded(self, container: Container, witnesses: list[Witness]) -> bool:
-        """The eldest process known of the container was seen here."""
+        """Whether the eldest known process of the container was seen in this namespace."""
         eldest = self._eldest.get(id(container))
         return eldest is not None and eldest[1] in witnesses
 
-    def _holds(self, witnesses: list[Witness], space: Space) -> bool:
-        """One of them is still there; those that are not are forgotten, newest first."""
+    def _holds(self, witnesses: list[Witness], namespace: Namespace) -> bool:
+        """Whether a witness still lives in the namespace; those that do not are forgotten, newest first."""
         while witnesses:
-            if self._lives(witnesses[-1], space):
+            if self._lives(witnesses[-1], namespace):
                 return True
             witnesses.pop()
         return False

@@ -1,4 +1,4 @@
-"""Namespaces as /proc shows them: which are not the host's, ids that are never recycled, sandboxes without an engine.
+"""Namespaces as /proc shows them: those that are not the host's, ids that are never recycled, ids of sandboxes.
 
 Facts (namespaces(7), ioctl_ns(2), include/uapi/linux/nsfs.h, include/linux/proc_ns.h):
 
@@ -45,7 +45,7 @@ _link = re.compile(rb"(mnt|pid|net|user|cgroup|uts|ipc|time):\[([0-9]{1,10})\]")
 _MOUNT: Final = re.compile(rb"^[0-9]+ [0-9]+ ([0-9]+:[0-9]+ [^ \n]+) / ", re.MULTILINE)
 
 
-class Space(NamedTuple):
+class Namespace(NamedTuple):
     """One namespace: its inode, and the id that is never recycled (0: the kernel has none, or it could not be read)."""
 
     kind: Ns
@@ -55,11 +55,11 @@ class Space(NamedTuple):
 
 def parse_link(text: bytes) -> tuple[bytes, int] | None:
     """Kind and inode of a link's text; None when it is none, or its number is no inode (u32)."""
-    found = _link(text)
-    if found is None:
+    match = _link(text)
+    if match is None:
         return None
-    ino = int(found[2])
-    return (found[1], ino) if 0 < ino < 2**32 else None
+    ino = int(match[2])
+    return (match[1], ino) if 0 < ino < 2**32 else None
 
 
 def own_of(links: tuple[bytes, ...], host: tuple[bytes, ...]) -> Ns | None:
@@ -99,8 +99,8 @@ def root_mount(mountinfo: bytes) -> bytes | None:
     A private mount namespace of a service has the same one as the host; a container's or sandbox's differs.
     None when there is none. The text is the process's own mounts: it may prove a sandbox, never a known container.
     """
-    found = _MOUNT.findall(mountinfo)
-    return found[-1] if found else None
+    mounts = _MOUNT.findall(mountinfo)
+    return mounts[-1] if mounts else None
 
 
 def unit_of(cgroup: bytes) -> bytes:
@@ -119,10 +119,10 @@ def unit_of(cgroup: bytes) -> bytes:
     return b""
 
 
-def sandbox_id(space: Space, ticks: int) -> str:
-    """A made-up id of what has no engine: `mnt:4098`; with the birth of its first process where ids are recycled.
+def sandbox_id(namespace: Namespace, ticks: int) -> str:
+    """The id of a sandbox, which no engine gives one: `mnt:4098`, or inode and birth of its first process.
 
     `ticks` is field 22 of that process's stat (proc(5)). The same whenever and by whomever it is read in one boot.
     """
-    kind = next(name for name, each in KINDS if each is space.kind).decode()
-    return f"{kind}:{space.unique}" if space.unique else f"{kind}:[{space.ino}]@{ticks}"
+    kind = next(name for name, each in KINDS if each is namespace.kind).decode()
+    return f"{kind}:{namespace.unique}" if namespace.unique else f"{kind}:[{namespace.ino}]@{ticks}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from annotator.core.model import NetnsId, Ns, Reason
-from annotator.linux.host.namespaces import Space, unique_id
+from annotator.linux.host.namespaces import Namespace, unique_id
 from annotator.linux.host.procfs import MAX_MOUNTS
 
 if TYPE_CHECKING:
@@ -36,25 +36,25 @@ DIRECTORIES: Final = ("run/netns", "run/docker/netns")
 """Where ip(8), CNI and docker mount the namespaces they name."""
 
 
-def addresses_of(proc: Proc, pid: int) -> tuple[Space, tuple[str, ...]] | None:
-    """The network namespace of a process with all its addresses; None when they cannot be told for sure.
+def addresses_of(proc: Proc, pid: int) -> tuple[Namespace, tuple[str, ...]] | None:
+    """The network namespace of a process with all its addresses; None where they are not certain.
 
     The files are those of whatever namespace it is in when they are opened, so that is looked at before and after.
     """
 
-    def read(_: int, fd: int) -> tuple[Space, tuple[str, ...]] | Reason:
-        space = proc.net(fd)
+    def read(_: int, fd: int) -> tuple[Namespace, tuple[str, ...]] | Reason:
+        namespace = proc.net(fd)
         texts = [proc.read("net/fib_trie", fd, MAX_TEXT)]
         try:
             texts.append(proc.read("net/if_inet6", fd, MAX_TEXT))
         except FileNotFoundError:
             texts.append(b"")  # without IPv6
-        if space is None or proc.net(fd) != space or any(len(text) >= MAX_TEXT for text in texts):
+        if namespace is None or proc.net(fd) != namespace or any(len(text) >= MAX_TEXT for text in texts):
             return Reason.NOT_SEEN
-        return space, (*local_ipv4(texts[0]), *local_ipv6(texts[1]))
+        return namespace, (*local_ipv4(texts[0]), *local_ipv6(texts[1]))
 
-    found = proc.within(pid, read)
-    return None if isinstance(found, Reason) else found
+    network = proc.within(pid, read)
+    return None if isinstance(network, Reason) else network
 
 
 def local_ipv4(text: bytes) -> list[str]:
@@ -62,25 +62,25 @@ def local_ipv4(text: bytes) -> list[str]:
 
     A leaf is `|-- 10.0.0.2`, its routes stand below it: `/32 host LOCAL` (one address; a longer range is a route).
     """
-    found: dict[bytes, None] = {}
+    addresses: dict[bytes, None] = {}
     leaf = b""
     for line in text.split(b"\n"):
         words = line.split()
         if len(words) == 2 and words[0] == b"|--":
             leaf = words[1]
         elif len(words) == 3 and words[0] == b"/32" and words[2] == b"LOCAL":
-            found[leaf] = None
-    return [one.decode("ascii", "replace") for one in found if one]
+            addresses[leaf] = None
+    return [address.decode("ascii", "replace") for address in addresses if address]
 
 
 def local_ipv6(text: bytes) -> list[str]:
     """The same by the text of /proc/PID/net/if_inet6: each line begins with an address as 32 hex digits."""
     first = (line.split(b" ", 1)[0] for line in text.split(b"\n"))
-    digits = (one.decode("ascii", "replace") for one in first if len(one) == 32)
-    return [":".join(one[at : at + 4] for at in range(0, 32, 4)) for one in digits]
+    digits = (address.decode("ascii", "replace") for address in first if len(address) == 32)
+    return [":".join(address[at : at + 4] for at in range(0, 32, 4)) for address in digits]
 
 
-class Names:
+class NetnsNames:
     """The names under which namespaces are mounted below `root`; of several the first. `now` is Unix time in ms."""
 
     def __init__(self, root: Path, now: Callable[[], int]) -> None:
@@ -89,7 +89,7 @@ class Names:
         self._names: dict[NetnsId, str] = {}
 
     def of(self, netns: NetnsId) -> str:
-        """Its name, "" for none."""
+        """The name of a network namespace; "" where it has none."""
         now = self._now()
         if not 0 <= now - self._read_ms < (NAMES_MS if netns in self._names else NO_NAME_MS):
             self._read_ms, self._names = now, read_names(self._root)
@@ -98,11 +98,11 @@ class Names:
 
 def read_names(root: Path = Path("/")) -> dict[NetnsId, str]:
     """The namespaces that are mounted under names. docker leaves plain files behind: those are no namespaces."""
-    found: dict[NetnsId, str] = {}
+    names_by_id: dict[NetnsId, str] = {}
     try:
         nsfs = (root / "proc/self/ns/net").stat().st_dev
     except OSError:
-        return found
+        return names_by_id
     for directory in DIRECTORIES:
         try:
             names = sorted(os.listdir(root / directory))[:MAX_NETNS]  # noqa: PTH208  (names, not paths)
@@ -111,8 +111,8 @@ def read_names(root: Path = Path("/")) -> dict[NetnsId, str]:
         for name in names:
             netns = _mounted(root / directory / name, nsfs)
             if netns is not None:
-                found.setdefault(netns, name)
-    return found
+                names_by_id.setdefault(netns, name)
+    return names_by_id
 
 
 def _mounted(path: Path, nsfs: int) -> NetnsId | None:

@@ -1,4 +1,4 @@
-"""The files of one process, as text to values. Pure; what does not fit is None. Facts: proc(5), linux/sched.h."""
+"""Parsers of the files of one process. Pure; a text that does not fit gives None. Facts: proc(5), linux/sched.h."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Stat(NamedTuple):
 
 
 class Ids(NamedTuple):
-    """/proc/PID/status. `pids` are its numbers from the reader's pid namespace inwards (NSpid); () when not said."""
+    """/proc/PID/status. `pids` are its numbers from the reader's pid namespace inwards (NSpid); () when absent."""
 
     tgid: int
     uid: int
@@ -55,10 +55,10 @@ class Ids(NamedTuple):
 
 def parse_stat(data: bytes) -> Stat | None:
     """The fields that are used. The name may hold anything, also `) R 1 (`: it ends at the last parenthesis."""
-    found = _stat(data)
-    if found is None:
+    match = _stat(data)
+    if match is None:
         return None
-    pid, comm, state, ppid, flags, threads, ticks = found.groups()
+    pid, comm, state, ppid, flags, threads, ticks = match.groups()
     if int(ticks) >= 2**64:
         return None
     return Stat(int(pid), comm[:64], state, int(ppid), int(flags), int(threads), int(ticks))

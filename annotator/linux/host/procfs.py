@@ -1,10 +1,7 @@
-"""The one door to a machine's /proc: one look at one process, bounded, and checked against re-use of its pid.
+"""The one door to a machine's /proc: every file of another process is opened here, with a bound on what is read.
 
 All is opened below a descriptor of /proc/PID, which stands for that very process: once it is gone, reads fail with
-ESRCH, also when the number is in use again (proc(5)). A recorded tree has no such descriptors, so `stat` is read first
-and last, and what lies between counts only when both show the same birth.
-
-Budget: every opening of a file of another process stands here, to be checked in one place.
+ESRCH, also when the number is in use again (proc(5)). A recorded tree has no such descriptors: see `snapshot`.
 """
 
 from __future__ import annotations
@@ -12,11 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import stat as modes
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from annotator.core.model import UNSET_ID, ContId, Ns, Reason
-from annotator.linux.host.namespaces import KINDS, Space, parse_link, unique_id
-from annotator.linux.host.parse import PID_MAX, Ids, Stat, parse_number, parse_stat, parse_status
+from annotator.core.model import Ns, Reason
+from annotator.linux.host.namespaces import KINDS, Namespace, parse_link, unique_id
+from annotator.linux.host.parse import PID_MAX, parse_number, parse_stat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +24,6 @@ T = TypeVar("T")
 MAX_SMALL: Final = 16 * 1024
 """Bytes read of stat and status: a real one has at most some 4 kB."""
 
-MAX_CGROUP: Final = 64 * 1024 + 1
-"""Bytes read of cgroup: one more than is looked at, so that a longer text is seen to be longer."""
-
 MAX_MOUNTS: Final = 2**20
 """Bytes read of mountinfo: some 8,000 mounts."""
 
@@ -38,38 +32,8 @@ _DIR: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NS: Final = tuple(b"ns/" + name for name, _ in KINDS)
 
 
-class Look(NamedTuple):
-    """One process, read once. `links` are the texts of its namespaces in the order of KINDS, b"" for what is not there.
-
-    `zombie`: it was dead or dying at the first or the last reading. `contid` and `tags` are None where the file is
-    absent or closed to us. `mnt`, `pid_ns` and `net` are None where the link could not be read.
-    """
-
-    stat: Stat
-    cgroup: bytes
-    links: tuple[bytes, ...]
-    zombie: bool
-    ids: Ids
-    auid: int = UNSET_ID
-    ses: int = UNSET_ID
-    exe: bytes = b""
-    contid: ContId | None = None
-    tags: bytes | None = None
-    mnt: Space | None = None
-    pid_ns: Space | None = None
-    net: Space | None = None
-
-
-class Brief(NamedTuple):
-    """What is read of a process to find out who owns a mount namespace."""
-
-    stat: Stat
-    cgroup: bytes
-    mnt: Space | None
-
-
 def reason_of(error: OSError) -> Reason:
-    """What a failed read of /proc means."""
+    """The reason behind a failed read of /proc."""
     return Reason.GONE if error.errno in (errno.ENOENT, errno.ESRCH) else Reason.DENIED
 
 
@@ -82,9 +46,9 @@ class Proc:
 
     def __init__(self, root: Path, *, live: bool, tags: bool = False) -> None:
         self.live = live
-        self._host: dict[bytes, Space] = {}
+        self._host: dict[bytes, Namespace] = {}
         self._fd = os.open(root / "proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._tags = tags
+        self.tags = tags
         self.contids = self._has_contids()
 
     def close(self) -> None:
@@ -112,7 +76,7 @@ class Proc:
             os.close(fd)
 
     def text(self, pid: int | str, name: str, limit: int = MAX_SMALL) -> bytes:
-        """One file of one process; b"" when it cannot be read."""
+        """The text of one file of a process; b"" where it cannot be read."""
         try:
             fd = os.open(str(pid), _DIR if pid != "self" else _DIR & ~os.O_NOFOLLOW, dir_fd=self._fd)
         except OSError:
@@ -143,7 +107,7 @@ class Proc:
         except OSError:
             return (b"",) * len(KINDS)
         try:
-            return self._links(b"", fd)
+            return self.links_below(b"", fd)
         finally:
             os.close(fd)
 
@@ -151,11 +115,12 @@ class Proc:
         """The text of one of them, by its place in KINDS: for when all processes are gone through."""
         return self.link(b"%d/%s" % (pid, _NS[at]), self._fd) if self.live else self.links(pid)[at]
 
-    def _links(self, inner: bytes, fd: int) -> tuple[bytes, ...]:
+    def links_below(self, inner: bytes, fd: int) -> tuple[bytes, ...]:
+        """The same of the process whose directory `fd` is, or with `inner` (`task/TID/`) of one of its threads."""
         return tuple([self.link(inner + name, fd) for name in _NS])
 
     def pids(self) -> list[int]:
-        """The processes there are now, by number."""
+        """The pids of all processes, in order."""
         names = os.listdir(self._fd)  # noqa: PTH208  (a descriptor)
         return sorted(int(name) for name in names if len(name) <= 7 and name.isdecimal() and 0 < int(name) < PID_MAX)
 
@@ -168,7 +133,7 @@ class Proc:
         for (name, kind), link in zip(KINDS, links, strict=True):
             parsed = parse_link(link)
             if parsed is not None and parsed[0] == name:
-                self._host[link] = Space(kind, parsed[1])
+                self._host[link] = Namespace(kind, parsed[1])
         return links
 
     def dev(self) -> int:
@@ -180,18 +145,10 @@ class Proc:
         except OSError:
             return 0
 
-    # --- one look at one process --------------------------------------------------------------------------------
-
-    def look(self, pid: int) -> Look | Reason:
-        """All that is read of one process, or why it cannot be told."""
-        return self.within(pid, self._look)
-
-    def brief(self, pid: int) -> Brief | Reason:
-        """Only what tells in whose mount namespace it is."""
-        return self.within(pid, self._brief)
+    # --- below the directory of one process ---------------------------------------------------------------------
 
     def within(self, pid: int, read: Callable[[int, int], T | Reason]) -> T | Reason:
-        """What `read` makes of a process, by its pid and a descriptor of its directory; or why it cannot be told."""
+        """The result of `read(pid, descriptor of the process's directory)`, or why that cannot be read."""
         if not 0 < pid < PID_MAX:
             return Reason.NOT_SEEN
         try:
@@ -205,58 +162,27 @@ class Proc:
         finally:
             os.close(fd)
 
-    def _brief(self, pid: int, fd: int) -> Brief | Reason:
-        stat = parse_stat(self.read("stat", fd))
-        if stat is None or stat.pid != pid:
-            return Reason.GONE
-        cgroup = self.read("cgroup", fd, MAX_CGROUP)
-        return Brief(stat, cgroup, self._space(0, self.link(_NS[0], fd), b"", fd))
-
-    def _look(self, pid: int, fd: int) -> Look | Reason:
-        first = parse_stat(self.read("stat", fd))
-        if first is None or first.pid != pid:
-            return Reason.GONE
-        inner = self._thread(pid, fd) if first.zombie and first.threads > 1 else b""
-        cgroup = self.read(inner + b"cgroup", fd, MAX_CGROUP)
-        links = self._links(inner, fd)
-        spaces = [self._space(at, links[at], inner, fd) for at in range(3)]
-        ids = parse_status(self.read("status", fd)) or Ids(pid, UNSET_ID, ())
-        auid, ses = self._number("loginuid", fd, 2**32), self._number("sessionid", fd, 2**32)
-        contid = self._number("audit_containerid", fd, 2**64) if self.contids else None
-        tags = self._optional("attr/ptags", fd, MAX_CGROUP) if self._tags else None
-        exe = b"" if first.kthread else self.link(b"exe", fd)
-        last = parse_stat(self.read("stat", fd))
-        if last is None or last.pid != pid:
-            return Reason.GONE
-        if last.ticks != first.ticks or ids.tgid != pid:
-            return Reason.REUSED  # also when the number now is that of another process's thread
-        zombie = (first.zombie or last.zombie) and not inner
-        login = (UNSET_ID if auid is None else auid, UNSET_ID if ses is None else ses)
-        number = None if contid is None else ContId(contid)
-        exe = exe.removesuffix(b" (deleted)")
-        return Look(last, cgroup, links, zombie, ids, *login, exe, number, tags, *spaces)
-
-    def _thread(self, pid: int, fd: int) -> bytes:
-        """The first thread ended before the others: one of those still shows where the process is."""
+    def living_thread(self, pid: int, fd: int) -> bytes:
+        """`task/TID/` of a thread that lives while the first one has ended; b"" where there is none."""
         try:
-            at = os.open("task", _DIR, dir_fd=fd)
+            tasks = os.open("task", _DIR, dir_fd=fd)
         except OSError:
             return b""
         try:
-            for name in os.listdir(at)[:64]:  # noqa: PTH208  (a descriptor)
+            for name in os.listdir(tasks)[:64]:  # noqa: PTH208  (a descriptor)
                 if name == str(pid) or not name.isdecimal():
                     continue
-                stat = parse_stat(self.read(f"{name}/stat", at))
+                stat = parse_stat(self.read(f"{name}/stat", tasks))
                 if stat is not None and not stat.zombie:
                     return f"task/{name}/".encode()
         except OSError:
             pass
         finally:
-            os.close(at)
+            os.close(tasks)
         return b""
 
-    def _space(self, at: int, link: bytes, inner: bytes, fd: int) -> Space | None:
-        """The namespace behind a link; the id that is never recycled only of those that are not the host's."""
+    def namespace_of(self, at: int, link: bytes, inner: bytes, fd: int) -> Namespace | None:
+        """The namespace behind the link of kind KINDS[at]; its unique id is read only where it is not the host's."""
         known = self._host.get(link)
         if known is not None and known.kind is KINDS[at][1]:
             return known
@@ -265,7 +191,7 @@ class Proc:
         if parsed is None or parsed[0] != name:
             return None
         unique = self._unique(inner + _NS[at], fd, kind, parsed[1]) if self.live else 0
-        return Space(kind, parsed[1], unique)
+        return Namespace(kind, parsed[1], unique)
 
     @staticmethod
     def _unique(name: bytes, fd: int, kind: Ns, ino: int) -> int:
@@ -278,15 +204,16 @@ class Proc:
         finally:
             os.close(ns)
 
-    def net(self, fd: int) -> Space | None:
+    def net(self, fd: int) -> Namespace | None:
         """The network namespace of the process whose directory this is."""
-        return self._space(2, self.link(_NS[2], fd), b"", fd)
+        return self.namespace_of(2, self.link(_NS[2], fd), b"", fd)
 
-    def _number(self, name: str, fd: int, limit: int) -> int | None:
-        data = self._optional(name, fd, 32)
+    def number(self, name: str, fd: int, limit: int) -> int | None:
+        """The number below `limit` in a file that not every kernel has; None where it has none."""
+        data = self.optional(name, fd, 32)
         return None if data is None else parse_number(data, limit)
 
-    def _optional(self, name: str, fd: int, limit: int) -> bytes | None:
+    def optional(self, name: str, fd: int, limit: int) -> bytes | None:
         """A file that not every kernel has, or that not every reader may read. ESRCH is raised: the process is gone."""
         try:
             return self.read(name, fd, limit)

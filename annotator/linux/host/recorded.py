@@ -1,4 +1,4 @@
-"""A machine's processes as a tree of files, and the host view over such a tree: the same class over another root.
+"""A machine's processes as a tree of files, and the host view over such a tree.
 
 The tree holds of each process what `Proc` reads, links as links, and at its top a header of `key=value` lines that says
 whose it is and when it was taken. Engines' state files may be copied into it too, at their own paths.
@@ -35,7 +35,7 @@ _LINKS: Final = ("exe", *("ns/" + name.decode() for name, _ in KINDS))
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class TreeHeader:
     """When and where a tree was taken. `captured_ms` is Unix time, `offset_ms` CLOCK_REALTIME - CLOCK_BOOTTIME then.
 
     `boot` is /proc/sys/kernel/random/boot_id, `ticks` the clock ticks in a second.
@@ -48,14 +48,14 @@ class Header:
     ticks: int = 100
 
     def text(self) -> str:
-        """As it is written."""
+        """The text of the header file."""
         return (
             f"{_FIRST}\nnode={self.node}\nboot={self.boot}\ncaptured_ms={self.captured_ms}\n"
             f"offset_ms={self.offset_ms}\nticks={self.ticks}\n"
         )
 
 
-def parse_header(data: bytes) -> Header:
+def parse_header(data: bytes) -> TreeHeader:
     """Read a header. Keys not known are left out. Raises FormatError."""
     lines = data[:MAX_HEADER].decode("utf-8", "replace").split("\n")
     if lines[0].strip() != _FIRST:
@@ -64,7 +64,7 @@ def parse_header(data: bytes) -> Header:
     numbers = {key: _number(pairs.get(key, default)) for key, default in _NUMBERS.items()}
     if not 0 < numbers["ticks"] <= 10_000:
         raise FormatError(f"ticks={numbers['ticks']} is no clock")
-    return Header(
+    return TreeHeader(
         numbers["captured_ms"], numbers["offset_ms"], pairs.get("boot", ""), pairs.get("node", ""), numbers["ticks"]
     )
 
@@ -85,7 +85,7 @@ def recorded(
     *,
     engines: Engines | None = None,
     options: HostOptions = DEFAULT_OPTIONS,
-) -> tuple[LinuxHost, Header]:
+) -> tuple[LinuxHost, TreeHeader]:
     """The host view over a recorded tree, and what its header says. Raises SourceError, FormatError."""
     try:
         with (root / HEADER).open("rb") as file:
@@ -107,7 +107,7 @@ def recorded(
     return host, header
 
 
-def record(out: Path, header: Header, root: Path = Path("/")) -> int:
+def record(out: Path, header: TreeHeader, root: Path = Path("/")) -> int:
     """Take a machine's processes into a new tree; returns how many. Raises SourceError when it cannot be written.
 
     What cannot be read, or is gone meanwhile, is left out. The tree names programs and users: it is made 0700.

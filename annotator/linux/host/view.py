@@ -12,14 +12,23 @@ from typing import TYPE_CHECKING, Final
 
 from annotator.core.contracts import NO_ENGINE, HostNetwork, HostProcess
 from annotator.core.model import Container, Evidence, NetnsId, Ns, Reason
-from annotator.linux.cgroup.identify import Role
-from annotator.linux.host.containers import Containers
-from annotator.linux.host.membership import DEFAULT_OPTIONS, HostOptions, Member, Members, is_helper, is_maker
-from annotator.linux.host.mount_ns import Places, Witness
-from annotator.linux.host.namespaces import INITIAL, Space, own_of, parse_link
-from annotator.linux.host.netns import Names, addresses_of
-from annotator.linux.host.procfs import Look, Proc
+from annotator.linux.cgroup.identify import CgroupRole
+from annotator.linux.host.containers import HostContainers
+from annotator.linux.host.membership import (
+    DEFAULT_OPTIONS,
+    HostOptions,
+    MembershipReader,
+    MembershipReading,
+    is_helper,
+    is_maker,
+)
+from annotator.linux.host.mount_ns import NamespaceOwners, Witness
+from annotator.linux.host.namespaces import INITIAL, Namespace, own_of, parse_link
+from annotator.linux.host.netns import NetnsNames, addresses_of
+from annotator.linux.host.process_order import parents_first
+from annotator.linux.host.procfs import Proc
 from annotator.linux.host.sandbox import Sandboxes
+from annotator.linux.host.snapshot import ProcSnapshot, take_mount_snapshot, take_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,19 +79,19 @@ class LinuxHost:
         self._dev = self.proc.dev()
         mnt = parse_link(self._host[0])
         self._mnt = mnt[1] if mnt is not None else 0
-        self._containers = Containers(derive, now, engines, node=node, boot=boot)
-        self.places = Places(self._lives)
-        self._members = Members(self.proc, self._containers, root, options)
-        self._sandboxes = Sandboxes(self.proc, self._containers, self.places, units=options.units)
-        self._names = Names(root, now)
+        self._containers = HostContainers(derive, now, engines, node=node, boot=boot)
+        self.owners = NamespaceOwners(self._lives)
+        self._membership_reader = MembershipReader(self.proc, self._containers, root, options)
+        self._sandboxes = Sandboxes(self.proc, self._containers, self.owners, units=options.units)
+        self._names = NetnsNames(root, now)
         self._surveyed = -SURVEY_MS
-        self._nobodys: dict[Space, int] = {}
-        self.closed, self._members.reader_root = self._check()
+        self._nobodys: dict[Namespace, int] = {}
+        self.closed, self._membership_reader.reader_root = self._check()
 
     def close(self) -> None:
         """Give back what is open; every later question is answered DENIED or GONE."""
         self.proc.close()
-        self._members.close()
+        self._membership_reader.close()
 
     def _check(self) -> tuple[bool, bool]:
         """Whether these pids are not those of the audit trail, and whether cgroup paths begin at the host's root."""
@@ -101,194 +110,187 @@ class LinuxHost:
     # --- the contract -------------------------------------------------------------------------------------------
 
     def process(self, pid: int) -> HostProcess | Reason:
-        """The process that has this pid now, or why it cannot be told."""
+        """The process that has this pid now, or the reason why it cannot be read."""
         if self.closed:
             return Reason.HIDDEN
-        look = self.proc.look(pid)
-        if isinstance(look, Reason):
-            return look
-        own = self._own(look)
-        return self._answer(look, own, self._member(look, own))
+        snapshot = take_snapshot(self.proc, pid)
+        if isinstance(snapshot, Reason):
+            return snapshot
+        own = self._own(snapshot)
+        return self._answer(snapshot, own, self._membership(snapshot, own))
 
     def processes(self) -> list[HostProcess]:
         """All processes, parents before children. The owners of namespaces are found first, then who is in them."""
         if self.closed:
             return []
         self._claim_inits()
-        found: list[tuple[Look, Ns | None, Member]] = []
+        readings: list[tuple[ProcSnapshot, Ns | None, MembershipReading]] = []
         for pid in self.proc.pids():
-            look = self.proc.look(pid)
-            if not isinstance(look, Reason):
-                own = self._own(look)
-                found.append((look, own, self._member(look, own)))
+            snapshot = take_snapshot(self.proc, pid)
+            if not isinstance(snapshot, Reason):
+                own = self._own(snapshot)
+                readings.append((snapshot, own, self._membership(snapshot, own)))
         self._surveyed = self._now()
         answers: dict[int, HostProcess] = {}
-        private: list[tuple[Look, Ns | None, Member]] = []
-        for each in found:
-            answer = answers[each[0].stat.pid] = self._answer(*each)
+        private: list[tuple[ProcSnapshot, Ns | None, MembershipReading]] = []
+        for reading in readings:
+            answer = answers[reading[0].stat.pid] = self._answer(*reading)
             if answer.evidence is Evidence.HOST_VIEW and answer.own:
-                private.append(each)
-        for each in private:  # a sandbox found after it may own the namespace it is in
-            answers[each[0].stat.pid] = self._answer(*each)
-        return _parents_first(answers)
+                private.append(reading)
+        for reading in private:  # a sandbox found after it may own the namespace it is in
+            answers[reading[0].stat.pid] = self._answer(*reading)
+        return parents_first(answers)
 
     def network(self, pid: int) -> HostNetwork | None:
         """The network namespace in which this process is now."""
-        found = addresses_of(self.proc, pid) if not self.closed else None
-        if found is None:
+        network = addresses_of(self.proc, pid) if not self.closed else None
+        if network is None:
             return None
-        space, addresses = found
-        netns = NetnsId(self._dev, space.ino, space.unique)
-        host = parse_link(self._host[2]) == (b"net", space.ino)
+        namespace, addresses = network
+        netns = NetnsId(self._dev, namespace.ino, namespace.unique)
+        host = parse_link(self._host[2]) == (b"net", namespace.ino)
         name = self._names.of(netns) if self.proc.live and not host else ""
         return HostNetwork(netns, addresses, self._now(), pid, name, host)
 
     # --- who says what ------------------------------------------------------------------------------------------
 
-    def _own(self, look: Look) -> Ns | None:
-        return own_of(look.links, self._host)
+    def _own(self, snapshot: ProcSnapshot) -> Ns | None:
+        return own_of(snapshot.links, self._host)
 
-    def _member(self, look: Look, own: Ns | None) -> Member:
-        """What it says itself; and if that is certain, whose namespaces those are."""
-        member = self._members.of(look, own)
-        certain = member.container is not None and not member.identity.ambiguous and not is_maker(look)
-        if member.container is not None and certain and own is not None:
-            self._claim(look.mnt if own & Ns.MNT else None, member.container, look)
-            self._claim(look.pid_ns if own & Ns.PID else None, member.container, look)
-        return member
+    def _membership(self, snapshot: ProcSnapshot, own: Ns | None) -> MembershipReading:
+        """The membership by the process's own files; if that is certain, its container claims its namespaces."""
+        membership = self._membership_reader.of(snapshot, own)
+        certain = membership.container is not None and not membership.identity.ambiguous and not is_maker(snapshot)
+        if membership.container is not None and certain and own is not None:
+            self._claim(snapshot.mnt if own & Ns.MNT else None, membership.container, snapshot)
+            self._claim(snapshot.pid_ns if own & Ns.PID else None, membership.container, snapshot)
+        return membership
 
     # --- the answer ---------------------------------------------------------------------------------------------
 
-    def _answer(self, look: Look, own: Ns | None, member: Member) -> HostProcess:
-        container, evidence, reason, place = member.container, member.evidence, None, None
-        identity = member.identity
-        at = look.mnt if own is not None and own & Ns.MNT else None
+    def _answer(self, snapshot: ProcSnapshot, own: Ns | None, membership: MembershipReading) -> HostProcess:
+        container, evidence, reason, place = membership.container, membership.evidence, None, None
+        identity = membership.identity
+        at = snapshot.mnt if own is not None and own & Ns.MNT else None
         if container is not None:
-            there = self.places.find(at) if at is not None else None
+            there = self.owners.find(at) if at is not None else None
             place = there if isinstance(there, Container) else None
             if identity.ambiguous and evidence is Evidence.CGROUP and place not in container.chain():
                 container, evidence, reason, place = None, None, Reason.AMBIGUOUS, None
-        elif look.stat.kthread or look.stat.pid == 1:
+        elif snapshot.stat.kthread or snapshot.stat.pid == 1:
             evidence = Evidence.INIT
         elif identity.hidden or identity.partial:
-            reason = Reason.ZOMBIE if look.zombie else Reason.HIDDEN
-        elif look.zombie or own is None:
-            reason = Reason.ZOMBIE if look.zombie else Reason.DENIED
+            reason = Reason.ZOMBIE if snapshot.zombie else Reason.HIDDEN
+        elif snapshot.zombie or own is None:
+            reason = Reason.ZOMBIE if snapshot.zombie else Reason.DENIED
         elif identity.helper is not None or not own & (Ns.MNT | Ns.PID):
             evidence = Evidence.HOST_VIEW
         else:
-            container, evidence, reason, place = self._elsewhere(look, own, member)
-        pids = look.ids.pids
+            container, evidence, reason, place = self._elsewhere(snapshot, own, membership)
+        pids = snapshot.ids.pids
         return HostProcess(
-            pid=look.stat.pid,
-            ppid=look.stat.ppid,
-            start_ms=self.offset_ms + look.stat.ticks * 1000 // self._ticks,
-            ticks=look.stat.ticks,
+            pid=snapshot.stat.pid,
+            ppid=snapshot.stat.ppid,
+            start_ms=self.offset_ms + snapshot.stat.ticks * 1000 // self._ticks,
+            ticks=snapshot.stat.ticks,
             read_ms=self._now(),
             container=container,
             evidence=evidence,
             reason=reason,
             place=place,
             own=own,
-            netns=NetnsId(self._dev, look.net.ino, look.net.unique) if look.net is not None else None,
+            netns=NetnsId(self._dev, snapshot.net.ino, snapshot.net.unique) if snapshot.net is not None else None,
             vpid=pids[-1] if len(pids) > 1 else None,
-            auid=look.auid,
-            ses=look.ses,
-            uid=look.ids.uid,
-            exe=look.exe,
-            comm=look.stat.comm,
+            auid=snapshot.auid,
+            ses=snapshot.ses,
+            uid=snapshot.ids.uid,
+            exe=snapshot.exe,
+            comm=snapshot.stat.comm,
         )
 
     def _elsewhere(
-        self, look: Look, own: Ns, member: Member
+        self, snapshot: ProcSnapshot, own: Ns, membership: MembershipReading
     ) -> tuple[Container | None, Evidence | None, Reason | None, Container | None]:
-        """Its cgroup names no container, but it does not see the host's files or processes."""
-        space = look.mnt if own & Ns.MNT else look.pid_ns
-        if space is None:
+        """The answer for a process whose cgroup names no container, but that has its own mount or pid namespace."""
+        namespace = snapshot.mnt if own & Ns.MNT else snapshot.pid_ns
+        if namespace is None:
             return None, None, Reason.DENIED, None
-        found = self.places.find(space)
-        if found is None and self._survey(space, inits=member.silent):
-            found = self.places.find(space)
-        if isinstance(found, Container):
-            if found.engine == NO_ENGINE or member.silent:
-                self._claim(space, found, look)
-                return found, Evidence.MNTNS, None, found
-            if space.kind is Ns.PID:
+        owner = self.owners.find(namespace)
+        if owner is None and self._survey(namespace, inits=membership.silent):
+            owner = self.owners.find(namespace)
+        if isinstance(owner, Container):
+            if owner.engine == NO_ENGINE or membership.silent:
+                self._claim(namespace, owner, snapshot)
+                return owner, Evidence.MNTNS, None, owner
+            if namespace.kind is Ns.PID:
                 return None, None, Reason.AMBIGUOUS, None  # sees a container's processes, and the host's files
-            return None, Evidence.HOST_VIEW, None, found
-        if found is not None:
-            return None, None, found, None
-        shaped = self._sandboxes.shaped(look, own)
+            return None, Evidence.HOST_VIEW, None, owner
+        if owner is not None:
+            return None, None, owner, None
+        shaped = self._sandboxes.shaped(snapshot, own)
         if shaped is None:
             return None, None, Reason.DENIED, None
-        if member.silent or (shaped and is_helper(look)):
+        if membership.silent or (shaped and is_helper(snapshot)):
             return None, None, Reason.NOT_SEEN, None
-        workload = member.identity.workload
-        name = workload.id if workload is not None and workload.role is Role.APP else ""
-        made = self._sandboxes.of(look, space, name) if shaped and self.options.sandboxes else None
+        workload = membership.identity.workload
+        name = workload.id if workload is not None and workload.role is CgroupRole.APP else ""
+        made = self._sandboxes.of(snapshot, namespace, name) if shaped and self.options.sandboxes else None
         return (made, Evidence.MNTNS, None, made) if made is not None else (None, Evidence.HOST_VIEW, None, None)
 
     # --- whose namespace ----------------------------------------------------------------------------------------
 
-    def _claim(self, space: Space | None, container: Container, look: Look) -> None:
-        if space is not None:
-            self.places.claim(space, container, look.stat.pid, look.stat.ticks)
+    def _claim(self, namespace: Namespace | None, container: Container, snapshot: ProcSnapshot) -> None:
+        if namespace is not None:
+            self.owners.claim(namespace, container, snapshot.stat.pid, snapshot.stat.ticks)
 
     def _claim_inits(self) -> None:
         """The inits that engines wrote down, for containers whose processes have no cgroup of their own."""
         for state in self._engines.scan() if self._engines is not None else ():
             if state.init_pid is None or state.gone or (state.owner and state.init_ticks is None):
                 continue
-            look = self.proc.look(state.init_pid)
-            if isinstance(look, Reason) or look.zombie or look.stat.ticks != state.init_ticks:
+            snapshot = take_snapshot(self.proc, state.init_pid)
+            if isinstance(snapshot, Reason) or snapshot.zombie or snapshot.stat.ticks != state.init_ticks:
                 continue
-            own = self._own(look)
-            if own is None or (state.owner and not own & Ns.USER) or self._members.identity(look).container is not None:
+            own = self._own(snapshot)
+            if (
+                own is None
+                or (state.owner and not own & Ns.USER)
+                or self._membership_reader.identity(snapshot).container is not None
+            ):
                 continue
             if own & Ns.MNT:
-                self._claim(look.mnt, self._containers.of_state(state), look)
+                self._claim(snapshot.mnt, self._containers.of_state(state), snapshot)
 
-    def _survey(self, space: Space, *, inits: bool) -> bool:
+    def _survey(self, namespace: Namespace, *, inits: bool) -> bool:
         """Look at all processes for who owns this namespace. False: they were looked at just now.
 
         At most every SURVEY_MS, and for one namespace every NOBODYS_MS, for the private ones of services are nobody's.
         `inits`: ask the engines too, for what may be in a cgroup that says nothing.
         """
         now = self._now()
-        if 0 <= now - self._surveyed < SURVEY_MS or 0 <= now - self._nobodys.get(space, -NOBODYS_MS) < NOBODYS_MS:
+        if 0 <= now - self._surveyed < SURVEY_MS or 0 <= now - self._nobodys.get(namespace, -NOBODYS_MS) < NOBODYS_MS:
             return False
         self._surveyed = now
         if len(self._nobodys) >= MAX_NOBODYS:
             self._nobodys.clear()
-        self._nobodys[space] = now
+        self._nobodys[namespace] = now
         if inits:
             self._claim_inits()
         for pid in self.proc.pids():
             seen = parse_link(self.proc.namespace(pid, 0))
             if seen is None or seen[1] == self._mnt:
                 continue
-            look = self.proc.look(pid)
-            if not isinstance(look, Reason):
-                self._member(look, self._own(look))
+            snapshot = take_snapshot(self.proc, pid)
+            if not isinstance(snapshot, Reason):
+                self._membership(snapshot, self._own(snapshot))
         return True
 
-    def _lives(self, witness: Witness, space: Space) -> bool:
-        """Whether the process that was seen in a namespace is still there."""
-        if space.kind is Ns.MNT:
-            seen = self.proc.brief(witness.pid)
-            return not isinstance(seen, Reason) and seen.stat.ticks == witness.ticks and seen.mnt == space
-        look = self.proc.look(witness.pid)
-        return not isinstance(look, Reason) and look.stat.ticks == witness.ticks and look.pid_ns == space
-
-
-def _parents_first(found: dict[int, HostProcess]) -> list[HostProcess]:
-    """Parents before their children; a loop of parents (numbers re-used while reading) is cut."""
-    placed: dict[int, HostProcess] = {}
-    for one in found.values():
-        line: dict[int, HostProcess] = {}
-        at: HostProcess | None = one
-        while at is not None and at.pid not in placed and at.pid not in line:
-            line[at.pid] = at
-            at = found.get(at.ppid)
-        placed.update(reversed(line.items()))
-    return list(placed.values())
+    def _lives(self, witness: Witness, namespace: Namespace) -> bool:
+        """Whether the witness still lives, and in that namespace."""
+        if namespace.kind is Ns.MNT:
+            seen = take_mount_snapshot(self.proc, witness.pid)
+            return not isinstance(seen, Reason) and seen.stat.ticks == witness.ticks and seen.mnt == namespace
+        snapshot = take_snapshot(self.proc, witness.pid)
+        return (
+            not isinstance(snapshot, Reason) and snapshot.stat.ticks == witness.ticks and snapshot.pid_ns == namespace
+        )

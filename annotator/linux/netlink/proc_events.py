@@ -49,7 +49,7 @@ _MAX: Final = 256
 
 
 class Kind(StrEnum):
-    """What happened to a process."""
+    """The kind of change of a process."""
 
     FORK = "fork"
     EXEC = "exec"
@@ -57,7 +57,7 @@ class Kind(StrEnum):
 
 
 class ProcEvent(NamedTuple):
-    """One change of one process. `ns` is Unix time in nanoseconds, `ppid` the parent's pid (0: not said)."""
+    """One change of one process. `ns` is Unix time in nanoseconds, `ppid` the parent's pid (0: not in the event)."""
 
     ns: int
     kind: Kind
@@ -113,7 +113,7 @@ class ProcEvents:
         An exit that an exec of the same process follows was only its first thread's, and is left out. Where the exec
         comes with the next call, it is for the caller to see that who execs without having been forked again lives.
         """
-        found, self._early = self._early, []
+        events, self._early = self._early, []
         receive, buffer, decode = self._socket.recvfrom_into, self._buffer, self._decode
         self.drained = False
         for _ in range(max_events):
@@ -131,8 +131,8 @@ class ProcEvents:
             if sender[0] == 0:  # else another process wrote to us: only port 0 is the kernel
                 event = decode(size)
                 if event is not None:
-                    found.append(event)
-        return _without_first_threads(found)
+                    events.append(event)
+        return _without_first_threads(events)
 
     # --- decoding -----------------------------------------------------------------------------------------------
 
@@ -213,11 +213,11 @@ class ProcEvents:
         return True
 
 
-def _without_first_threads(found: list[ProcEvent]) -> list[ProcEvent]:
+def _without_first_threads(events: list[ProcEvent]) -> list[ProcEvent]:
     """Leave out each exit that an exec of the same pid follows with no fork of that pid between them."""
     exits: dict[int, int] = {}
     wrong: list[int] = []
-    for at, event in enumerate(found):
+    for at, event in enumerate(events):
         if event.kind is Kind.EXIT:
             exits[event.pid] = at
         elif event.pid in exits:
@@ -225,16 +225,16 @@ def _without_first_threads(found: list[ProcEvent]) -> list[ProcEvent]:
             if event.kind is Kind.EXEC:
                 wrong.append(last)
     for at in sorted(wrong, reverse=True):
-        del found[at]
-    return found
+        del events[at]
+    return events
 
 
 def _open() -> socket.socket:
     """A socket in the connector's group for process events. Raises SourceError."""
-    found = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, _NETLINK_CONNECTOR)
+    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, _NETLINK_CONNECTOR)
     try:
-        found.bind((0, _CN_IDX_PROC))
+        opened.bind((0, _CN_IDX_PROC))
     except OSError as error:
-        found.close()
+        opened.close()
         raise SourceError(f"proc connector: {error.strerror}", "CAP_NET_ADMIN is needed before Linux 6.6") from error
-    return found
+    return opened

@@ -1,4 +1,4 @@
-"""What is asked by netlink of one network namespace: its addresses and its sockets. The only module with pyroute2.
+"""The addresses and sockets of one network namespace, by netlink. The only module that imports pyroute2.
 
 pyroute2 is imported where it is used: that takes 0.2 s, and most runs never need it. Its own way into another network
 namespace forks a child (3 to 6 ms), and with its default flags makes a namespace where there is none; so a thread of
@@ -77,55 +77,55 @@ def connector() -> socket.socket:
         made = ProcEventSocket()
         try:
             made.bind()
-            found = socket.socket(fileno=os.dup(made.fileno()))
+            opened = socket.socket(fileno=os.dup(made.fileno()))
         finally:
             made.close()
     except OSError as error:
         raise SourceError(f"proc connector: {error.strerror}") from error
-    found.setblocking(False)
-    return found
+    opened.setblocking(False)
+    return opened
 
 
 def _addresses() -> tuple[Address, ...]:
     from pyroute2 import IPRoute
 
     with IPRoute() as route:
-        found = (
+        scoped = (
             (
                 Address(str(message.get_attr("IFA_ADDRESS") or ""), message["prefixlen"], message["index"]),
                 message["scope"],
             )
             for message in islice(route.get_addr(), MAX_ADDRESSES)
         )
-        return tuple(one for one, scope in found if one.address and scope != _SCOPE_HOST)
+        return tuple(address for address, scope in scoped if address.address and scope != _SCOPE_HOST)
 
 
 def _connections() -> tuple[Connection, ...]:
     from pyroute2 import DiagSocket
 
-    found: list[Connection] = []
+    connections: list[Connection] = []
     with DiagSocket() as diag:
         diag.bind()
         for name, protocol in (("tcp", socket.IPPROTO_TCP), ("udp", socket.IPPROTO_UDP)):
             for family in (socket.AF_INET, socket.AF_INET6):
                 stats = diag.get_sock_stats(family=family, protocol=protocol)
-                found += [
+                connections += [
                     Connection(
                         name,
-                        str(one["idiag_src"]),
-                        one["idiag_sport"],
-                        str(one["idiag_dst"]),
-                        one["idiag_dport"],
-                        one["idiag_uid"],
-                        one["idiag_inode"],
+                        str(row["idiag_src"]),
+                        row["idiag_sport"],
+                        str(row["idiag_dst"]),
+                        row["idiag_dport"],
+                        row["idiag_uid"],
+                        row["idiag_inode"],
                     )
-                    for one in islice(stats, MAX_SOCKETS)
+                    for row in islice(stats, MAX_SOCKETS)
                 ]
-    return tuple(found)
+    return tuple(connections)
 
 
 def _within(netns: int, ask: Callable[[], T]) -> T:
-    """What `ask` answers in that namespace. It runs in a thread that ends there: ours never leaves its own."""
+    """The answer of `ask` in that namespace. A thread goes there and ends: ours never leaves its namespace."""
     from pyroute2.netlink.exceptions import NetlinkError
 
     answers: list[T] = []

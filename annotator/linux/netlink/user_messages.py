@@ -1,4 +1,4 @@
-"""The one door to the `audit` binding: a registration said as an audit user message, in libvirt's convention.
+"""The one door to the `audit` binding: a registration as an audit user message, in libvirt's convention.
 
     type=VIRT_CONTROL … pid=4711 uid=0 … msg='virt=podman op=start reason=booted vm="web" uuid=ID vm-pid=4712 contid=7
         exe="…" hostname=? addr=? terminal=? res=success'
@@ -33,8 +33,8 @@ _BARE = re.compile(rb"(?=.*[a-z.:_+-])[A-Za-z0-9.:_+-]+")
 """What may stand without quotes: nothing a reader could take for hex digits."""
 
 
-class Said(NamedTuple):
-    """What a registration says of a container. `refused` is the errno name of one that was not granted."""
+class RegistrationMessage(NamedTuple):
+    """A registration of a container. `refused` is the errno name where it was not granted."""
 
     pid: int
     contid: ContId | None
@@ -45,17 +45,18 @@ class Said(NamedTuple):
     refused: str = ""
 
 
-def message(said: Said) -> str:
+def message(registration: RegistrationMessage) -> str:
     """The text, without what the audit library adds (exe, hostname, addr, terminal, res)."""
-    number = f" contid={said.contid}" if said.contid is not None else ""
+    number = f" contid={registration.contid}" if registration.contid is not None else ""
+    reason = _word(registration.refused or "booted")
     return (
-        f"virt={_word(said.engine)} op={_word(said.op)} reason={_word(said.refused or 'booted')} "
-        f"vm={_encoded(said.name)} uuid={_id(said.id)} vm-pid={said.pid}{number}"
+        f"virt={_word(registration.engine)} op={_word(registration.op)} reason={reason} "
+        f"vm={_encoded(registration.name)} uuid={_id(registration.id)} vm-pid={registration.pid}{number}"
     )
 
 
 def _word(value: str) -> str:
-    """A word of ours or of an option: what does not belong there is left out."""
+    """A word of ours or of an option, without the characters that do not belong there; `?` for none."""
     return re.sub(r"[^A-Za-z0-9_.-]", "", value)[:64] or "?"
 
 
@@ -65,7 +66,7 @@ def _id(value: str) -> str:
 
 
 def _encoded(value: str) -> str:
-    """As audit encodes what others chose: in quotes, or in upper-case hex; `?` for nothing."""
+    """Text in audit's encoding of untrusted strings: in quotes, or in upper-case hex; `?` for nothing."""
     data = _bytes(value)
     if not data:
         return "?"
@@ -78,19 +79,21 @@ def _bytes(value: str) -> bytes:
     return value.encode("utf-8", "backslashreplace")[:MAX_VALUE]
 
 
-def send(said: Said) -> str:
+def send(registration: RegistrationMessage) -> str:
     """Vouch, then say it; a refusal needs nobody's belief. Returns "" or what went wrong, in words."""
     try:
         import audit
     except ImportError:
         return "the audit binding (python3-audit) is not installed"
-    failed = "" if said.refused else vouch()
+    failed = "" if registration.refused else vouch()
     try:
         fd = audit.audit_open()
         if fd < 0:
             return failed or "no audit socket"
-        granted = 0 if said.refused else 1
-        sent = audit.audit_log_user_message(fd, audit.AUDIT_VIRT_CONTROL, message(said), None, None, None, granted)
+        granted = 0 if registration.refused else 1
+        sent = audit.audit_log_user_message(
+            fd, audit.AUDIT_VIRT_CONTROL, message(registration), None, None, None, granted
+        )
         audit.audit_close(fd)
     except OSError as err:
         return failed or err.strerror or str(err)
@@ -113,7 +116,7 @@ def vouch() -> str:
 def _exchange(sock: socket.socket, kind: int, payload: bytes, serial: int) -> bytes:
     """One request to its end; the reply's payload, b"" for an acknowledgement alone. Raises OSError."""
     sock.sendto(struct.pack("=IHHII", 16 + len(payload), kind, _REQUEST_ACK, serial, 0) + payload, (0, 0))
-    found = b""
+    reply = b""
     for _ in range(8):
         data = sock.recv(8192)
         length, got, _, number, _ = struct.unpack_from("=IHHII", data)
@@ -123,9 +126,9 @@ def _exchange(sock: socket.socket, kind: int, payload: bytes, serial: int) -> by
             failed = -struct.unpack_from("=i", data, 16)[0]
             if failed:
                 raise OSError(failed, os.strerror(failed))
-            if found or kind != AUDIT_TTY_GET:
-                return found
+            if reply or kind != AUDIT_TTY_GET:
+                return reply
         elif got == kind:
-            found = data[16:length]
-            return found if kind == AUDIT_TTY_GET else b""
-    return found
+            reply = data[16:length]
+            return reply if kind == AUDIT_TTY_GET else b""
+    return reply

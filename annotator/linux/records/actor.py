@@ -1,4 +1,4 @@
-"""Who acted, with which program and arguments: the `process` and `user` parts, out of decoded fields."""
+"""The `process` and `user` parts of the JSON form, from decoded fields: actor, program, arguments."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from annotator.core.model import Event
 
 
-class Record:
-    """One record, read. Shared between events: never change one.
+class DecodedRecord:
+    """A record with its fields decoded. Events share these objects: never change one.
 
     `leads`: it says what its event is, even beside a SYSCALL record. `args` are those of an EXECVE record, `title` is
     that of a PROCTITLE record. `path` is the nametype of a PATH record; all three are None for others. `written` and
@@ -39,7 +39,7 @@ class Record:
             self.args = [value for name, value in fields.items() if name != "argc"]
 
 
-class Front(NamedTuple):
+class CallHead(NamedTuple):
     """The beginning of a SYSCALL record: machine, call, result."""
 
     fields: Fields
@@ -47,7 +47,7 @@ class Front(NamedTuple):
     outcome: str | None
 
 
-class Tail(NamedTuple):
+class CallTail(NamedTuple):
     """The end of a SYSCALL record, from auid= on: users, session, program, key, and the enriched copies.
 
     `call` is the name of the call when the machine that recorded wrote it down. `actor` and `how` are the summary's:
@@ -66,27 +66,27 @@ class Tail(NamedTuple):
 class Call(NamedTuple):
     """A SYSCALL record, read, and the numbers of its process."""
 
-    front: Front
-    tail: Tail
-    record: Record
+    call_head: CallHead
+    tail: CallTail
+    record: DecodedRecord
     process: dict[str, Any]
 
 
 def numbers(pid: Any, ppid: Any) -> dict[str, Any]:
     """The pids as numbers: of several the first, the record's own; what is none, or beyond ten digits, is absent."""
-    found: dict[str, Any] = {}
+    process: dict[str, Any] = {}
     if pid.__class__ is list:
         pid = pid[0]
     if pid.__class__ is str and pid.isdecimal() and len(pid) < 11:
-        found["pid"] = int(pid)
+        process["pid"] = int(pid)
     if ppid.__class__ is str and ppid.isdecimal() and len(ppid) < 11:
-        found["parent"] = {"pid": int(ppid)}
-    return found
+        process["parent"] = {"pid": int(ppid)}
+    return process
 
 
-def arguments(process: dict[str, Any], found: list[Record], event: Event) -> None:
+def arguments(process: dict[str, Any], records: list[DecodedRecord], event: Event) -> None:
     """Arguments and command_line, out of the EXECVE records; the title of the process is the second best."""
-    executed = [record.args for record in found if record.args is not None]
+    executed = [record.args for record in records if record.args is not None]
     if executed:
         args = executed[0]
         if len(executed) > 1:
@@ -95,9 +95,9 @@ def arguments(process: dict[str, Any], found: list[Record], event: Event) -> Non
         if args:
             process["args"], process["command_line"] = args, " ".join(args)
             return
-    title = found[-1].title
+    title = records[-1].title
     if title is None:
-        title = next((record.title for record in found if record.title is not None), "(null)")
+        title = next((record.title for record in records if record.title is not None), "(null)")
     if title != "(null)":
         process["command_line"] = title
 
@@ -108,12 +108,12 @@ def first(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def front_of(fields: Fields) -> Front:
-    """What the call was, and whether it succeeded."""
-    return Front(fields, first(fields.get("syscall")), yes(fields))
+def head_of(fields: Fields) -> CallHead:
+    """The system call and its outcome, from the fields before `a0=`."""
+    return CallHead(fields, first(fields.get("syscall")), yes(fields))
 
 
-def tail_of(fields: Fields) -> Tail:
+def tail_of(fields: Fields) -> CallTail:
     """The parts that say who and which program, out of decoded fields. Unset is absent."""
     process: dict[str, Any] = {}
     for name, part in (("exe", "executable"), ("comm", "name")):
@@ -131,7 +131,7 @@ def tail_of(fields: Fields) -> Tail:
         user["name"] = name
     session = first(fields.get("ses"))
     named = (("primary", first(fields.get("auid"))), ("secondary", first(fields.get("uid"))))
-    return Tail(
+    return CallTail(
         fields,
         process,
         user,

@@ -1,4 +1,4 @@
-"""One field's value, decoded: what audit wrote as a number or in hex, as people and the audit library read it.
+"""Decodes the value of one field: numbers and hex become the text that the audit library shows.
 
 Values come in as text (a line as UTF-8, other bytes as backslash escapes) and leave as text. What cannot be decoded is
 left as written; nothing raises. Kernel encoding of untrusted text: `"…"` when every byte is 0x21-0x7e and not a quote,

@@ -1,4 +1,4 @@
-"""What an event means: the action in the audit library's words, and category and type in ECS's.
+"""The meaning of an event: its action in the audit library's words, its category and type in ECS's.
 
 Actions and objects come from `tables`, which the library's own normaliser filled. ECS allows only the words of its
 field reference for `event.category` and `event.type` (ECS 8 and 9 agree on all that are used here).
@@ -106,7 +106,7 @@ _KINDS = {
 
 
 class Meaning(NamedTuple):
-    """What an event of one form means. `event` is the part of the JSON form that all such events share.
+    """The meaning of all events of one form. `event` is the part of the JSON form that they share.
 
     `place` is where the object is: `@N` the first path from record N on, else the name of a field, of the leading
     record when `leads`. `object` is its kind: `*KIND` is by the mode of the path, else KIND. `subject` is the name of
@@ -128,26 +128,26 @@ _SIMPLE_FIRST = frozenset(RECORDS) - frozenset(LEADERS)
 
 
 def leads(kind: str) -> bool:
-    """A record of this type says what the whole event is, even beside a SYSCALL record."""
+    """Whether a record of this type gives its event the meaning, even beside a SYSCALL record."""
     return kind != "SYSCALL" and (kind in RECORDS or kind in LEADERS or kind in OWN)
 
 
 def meaning(lead: str, call: str, outcome: str | None) -> Meaning:
-    """What an event means that `lead` leads ("" if none) with system call `call` ("" if none)."""
+    """The meaning of an event with the leading record type `lead` and the system call `call` ("": none)."""
     if not call or (lead in _SIMPLE_FIRST and lead not in OWN):
         return _simple(lead, outcome)
-    found = _call(call, outcome)
+    means = _call(call, outcome)
     row = LEADERS.get(lead) or OWN.get(lead)
     if row is None:
-        return found
+        return means
     action, kind, what, place = row
     if lead in ("AVC", "FANOTIFY"):  # the object stays that of the system call
-        return found._replace(event=_event(action, kind, call, outcome), kind=kind)
+        return means._replace(event=_event(action, kind, call, outcome), kind=kind)
     return Meaning(_event(action, kind, "", outcome), kind, place, what, True)
 
 
 def _simple(lead: str, outcome: str | None) -> Meaning:
-    """An event that one record tells."""
+    """The meaning of an event without a system call: its leading record decides."""
     row = RECORDS.get(lead, OWN.get(lead, ("", "unknown", "", "")))
     action, kind, what, place, *subject = row
     who = "old-auid" if lead == "LOGIN" else subject[0] if subject else "auid"
@@ -155,7 +155,7 @@ def _simple(lead: str, outcome: str | None) -> Meaning:
 
 
 def _call(call: str, outcome: str | None) -> Meaning:
-    """An event of a system call. Without `success=` (exit does not return) it counts as done."""
+    """The meaning of a system call. Without `success=` (exit does not return) the call counts as done."""
     row = CALLS.get(call)
     if row is None:
         event = _event("triggered-audit-rule", "audit-rule", call, outcome)
@@ -165,15 +165,15 @@ def _call(call: str, outcome: str | None) -> Meaning:
 
 
 def _event(action: str, kind: str, call: str, outcome: str | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"module": "auditd", "kind": "event"}
+    event: dict[str, Any] = {"module": "auditd", "kind": "event"}
     named = classify(action, kind, call)
     if named:
-        found["category"], found["type"] = map(list, named)
+        event["category"], event["type"] = map(list, named)
     if action and action != "=op":
-        found["action"] = action
+        event["action"] = action
     if outcome:
-        found["outcome"] = outcome
-    return found
+        event["outcome"] = outcome
+    return event
 
 
 def classify(action: str, kind: str, call: str) -> Class | None:

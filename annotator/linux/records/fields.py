@@ -47,17 +47,17 @@ def fields_of(kind: str, body: bytes) -> Fields:
     if kind == "EXECVE":
         return arguments(text)
     text, separator, enriched = text.partition("\x1d")
-    found = _quick(text) or _words(text)
+    fields = _quick(text) or _words(text)
     if separator:
-        _enrich(found, enriched)
-    if "syscall" in found and "arch" in found and isinstance(found["arch"], str):
-        found["syscall"] = _named_call(found)
-    return found
+        _enrich(fields, enriched)
+    if "syscall" in fields and "arch" in fields and isinstance(fields["arch"], str):
+        fields["syscall"] = _named_call(fields)
+    return fields
 
 
-def _named_call(found: Fields) -> Any:
-    number = found["syscall"]
-    return call(found["arch"], number) if isinstance(number, str) else number
+def _named_call(fields: Fields) -> Any:
+    number = fields["syscall"]
+    return call(fields["arch"], number) if isinstance(number, str) else number
 
 
 def _quick(text: str) -> Fields | None:
@@ -70,28 +70,28 @@ def _quick(text: str) -> Fields | None:
     values = parts[1::2]
     if any(value[-1:] in _ENDS and (value[-1:] != ")" or "(" not in value) for value in values):
         return None  # `_closed` has a say
-    found: Fields = dict(zip(names, values, strict=True))
-    if any(value[:1] == '"' and name not in DECODERS for name, value in found.items()):
+    fields: Fields = dict(zip(names, values, strict=True))
+    if any(value[:1] == '"' and name not in DECODERS for name, value in fields.items()):
         return None  # `_unquoted` has
     for name, decode in shape:
-        found[name] = decode(found[name])
-    return found
+        fields[name] = decode(fields[name])
+    return fields
 
 
 def _words(text: str) -> Fields:
     """Read any body word by word, and remember its form when it is `name=value` throughout."""
-    found: Fields = {}
+    fields: Fields = {}
     access = _ACCESS.search(text)
     if access:
-        found["seresult"], found["seperms"] = access[1], access[2].strip().replace(" ", ",")
+        fields["seresult"], fields["seperms"] = access[1], access[2].strip().replace(" ", ",")
         text = text[: access.start()] + text[access.end() :]
     pairs = _pairs(text)
     for name, value in pairs:
         decode = DECODERS.get(name)
-        _add(found, name, decode(value) if decode else _unquoted(value))
+        _add(fields, name, decode(value) if decode else _unquoted(value))
     if not access:
         _learn(text, pairs)
-    return found
+    return fields
 
 
 def _learn(text: str, pairs: list[tuple[str, str]]) -> None:
@@ -109,18 +109,18 @@ def _learn(text: str, pairs: list[tuple[str, str]]) -> None:
 
 def _pairs(text: str) -> list[tuple[str, str]]:
     """Names and values as written, in order."""
-    found: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     for word in text.replace("msg='", " ").split(" "):
         name, equals, value = word.partition("=")
         name = name.lstrip("(")  # programs of long ago: `(hostname=?, addr=?, terminal=? res=success)`
         if equals and _NAME.fullmatch(name):
-            found.append((name, value))
-        elif found and word.strip("':,)"):
-            last, before = found[-1]
-            found[-1] = (last, f"{before} {word}")
-        elif word and not found:
-            found.append(("text", word))
-    return [(name, _closed(value)) for name, value in found]
+            pairs.append((name, value))
+        elif pairs and word.strip("':,)"):
+            last, before = pairs[-1]
+            pairs[-1] = (last, f"{before} {word}")
+        elif word and not pairs:
+            pairs.append(("text", word))
+    return [(name, _closed(value)) for name, value in pairs]
 
 
 def _closed(value: str) -> str:
@@ -134,40 +134,40 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
-def _add(found: Fields, name: str, value: Any) -> None:
-    """A name that is there already gets a list."""
-    if name not in found:
-        found[name] = value
-    elif isinstance(found[name], list):
-        found[name] = [*found[name], value]
+def _add(fields: Fields, name: str, value: Any) -> None:
+    """Add a value; a name that has one already gets a list."""
+    if name not in fields:
+        fields[name] = value
+    elif isinstance(fields[name], list):
+        fields[name] = [*fields[name], value]
     else:
-        found[name] = [found[name], value]
+        fields[name] = [fields[name], value]
 
 
-def _enrich(found: Fields, text: str) -> None:
+def _enrich(fields: Fields, text: str) -> None:
     """Add auditd's copies; the machine that recorded knows its system calls best."""
     for name, value in _pairs(_ENRICHED_ADDRESS.sub("", text)):
         if name == "ARCH":
-            found["arch"] = value
+            fields["arch"] = value
         elif name == "SYSCALL":
-            found["syscall"] = value if not value.startswith("unknown") else found.get("syscall", value)
+            fields["syscall"] = value if not value.startswith("unknown") else fields.get("syscall", value)
         elif name.isupper():
-            _add(found, name, untrusted(value))
+            _add(fields, name, untrusted(value))
 
 
 def arguments(text: str) -> Fields:
     """EXECVE: `argc`, then `a0`, `a1`, … with the pieces `aN[m]` of this record joined. `aN_len` is left out."""
-    found: Fields = {}
+    fields: Fields = {}
     if text[:5] == "argc=":
-        found["argc"] = text[5:].partition(" ")[0]
+        fields["argc"] = text[5:].partition(" ")[0]
     for at, value in sorted(argument_bytes([text]).items()):
-        found[f"a{at}"] = shown(value)
-    return found
+        fields[f"a{at}"] = shown(value)
+    return fields
 
 
 def argument_bytes(texts: list[str]) -> dict[int, bytes]:
     """The arguments out of all EXECVE records of one event, in their order: a long argument goes over several."""
-    found: dict[int, bytes] = {}
+    values: dict[int, bytes] = {}
     for text in texts:
         for word in text.split(" "):
             name, equals, value = word.partition("=")
@@ -175,14 +175,14 @@ def argument_bytes(texts: list[str]) -> dict[int, bytes]:
             if named is None:
                 continue
             at = int(named[1])
-            if at in found or len(found) < MAX_ARGUMENTS:
+            if at in values or len(values) < MAX_ARGUMENTS:
                 data = value[1:].partition('"')[0] if value[:1] == '"' else unhex(value) or value
-                found[at] = found.get(at, b"") + (data if isinstance(data, bytes) else data.encode())
-    return found
+                values[at] = values.get(at, b"") + (data if isinstance(data, bytes) else data.encode())
+    return values
 
 
 def yes(fields: Fields) -> str | None:
-    """What the record says of success: `success`, `failure`, or None when it says nothing."""
-    said = fields.get("success", fields.get("res", fields.get("result")))
-    said = said[-1] if isinstance(said, list) else said
-    return {"yes": "success", "success": "success", "no": "failure", "failed": "failure"}.get(verdict(str(said)))
+    """The outcome in the record: `success`, `failure`, or None where the record has none."""
+    result = fields.get("success", fields.get("res", fields.get("result")))
+    result = result[-1] if isinstance(result, list) else result
+    return {"yes": "success", "success": "success", "no": "failure", "failed": "failure"}.get(verdict(str(result)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.linux.contid import records
 from annotator.linux.records import syntax
-from annotator.linux.records.actor import Call, Front, Record, Tail, arguments, front_of, numbers, tail_of
+from annotator.linux.records.actor import Call, CallHead, CallTail, DecodedRecord, arguments, head_of, numbers, tail_of
 from annotator.linux.records.decode import shown
 from annotator.linux.records.ecs import Meaning, leads, meaning
 from annotator.linux.records.fields import fields_of, yes
@@ -46,13 +46,13 @@ class Interpreter:
     `known` are the records read, by their lines without the stamp.
     """
 
-    __slots__ = ("_fronts", "_meanings", "_names", "_tails", "known")
+    __slots__ = ("_call_heads", "_meanings", "_names", "_tails", "known")
 
     def __init__(self, names: Callable[[int], str | None] | None = None) -> None:
         self._names = names
-        self.known: dict[bytes, Record | None] = {}
-        self._fronts: dict[bytes, Front] = {}
-        self._tails: dict[bytes, Tail] = {}
+        self.known: dict[bytes, DecodedRecord | None] = {}
+        self._call_heads: dict[bytes, CallHead] = {}
+        self._tails: dict[bytes, CallTail] = {}
         self._meanings: dict[tuple[str, str, str | None], Meaning] = {}
 
     def interpret(self, event: Event) -> dict[str, Any]:
@@ -60,14 +60,14 @@ class Interpreter:
 
         The dicts inside `auditd.records` are shared with other events.
         """
-        found: list[Record] = []
+        decoded: list[DecodedRecord] = []
         call: Call | None = None
-        lead: Record | None = None
+        lead: DecodedRecord | None = None
         known = self.known
         for line in self._bare(event):
             if call is None and line[:13] == b"type=SYSCALL ":
                 call = self._call(line[13:])
-                found.append(call.record)
+                decoded.append(call.record)
                 continue
             record = known.get(line)
             if record is None:
@@ -79,12 +79,12 @@ class Interpreter:
             if call is None and record.type == "SYSCALL":  # with other text before it
                 call = self._call(line.partition(b"type=SYSCALL ")[2])
                 record = call.record
-            found.append(record)
+            decoded.append(record)
             if record.leads and lead is None:
                 lead = record
         if call is not None:
-            return self._of_call(call, lead, found, event)
-        return self._simple(lead, found, event)
+            return self._of_call(call, lead, decoded, event)
+        return self._simple(lead, decoded, event)
 
     @staticmethod
     def _bare(event: Event) -> list[bytes]:
@@ -103,17 +103,17 @@ class Interpreter:
         named = ((syntax.head(line)[0], line.partition(b"): ")[2]) for line in lines)
         return [b"type=" + name + b" " + body if name else b"" for name, body in named]
 
-    def record(self, line: bytes) -> Record | None:
+    def record(self, line: bytes) -> DecodedRecord | None:
         """Read a line without its stamp, and remember it. None for EOE, which says nothing, and for no record."""
         _, _, rest = line.partition(b"type=")
-        type_, blank, body = rest.partition(b" ")
-        record: Record | None = None
-        if blank and type_ != b"EOE":
-            name = shown(type_)
-            told = records.read(type_, body.partition(b"\x1d")[0].rstrip())
-            kind = name if told is None else _CONTID_TYPES.get(type(told).__name__, name)
+        type_name, blank, body = rest.partition(b" ")
+        record: DecodedRecord | None = None
+        if blank and type_name != b"EOE":
+            name = shown(type_name)
+            contid_record = records.read(type_name, body.partition(b"\x1d")[0].rstrip())
+            kind = name if contid_record is None else _CONTID_TYPES.get(type(contid_record).__name__, name)
             fields = fields_of(kind, body)
-            record = Record(kind, fields, leads=kind == name and leads(name))
+            record = DecodedRecord(kind, fields, leads=kind == name and leads(name))
         if len(line) <= MAX_BODY:
             if len(self.known) >= MAX_KNOWN:
                 self.known.clear()
@@ -127,31 +127,31 @@ class Interpreter:
         if middle is None:
             fields = fields_of("SYSCALL", body)
             process = numbers(fields.get("pid"), fields.get("ppid"))
-            return Call(front_of(fields), tail_of(fields), Record("SYSCALL", fields), process)
+            return Call(head_of(fields), tail_of(fields), DecodedRecord("SYSCALL", fields), process)
         begun, _, exit = body[:first].rpartition(b" exit=")
         counted = exit.isdigit() and b" exit=" not in begun  # no error: it means nothing but itself
-        front, tail = self.front(begun if counted else body[:first]), self.tail(body[last:])
+        call_head, tail = self.call_head(begun if counted else body[:first]), self.tail(body[last:])
         a0, a1, a2, a3, items, ppid, pid = map(bytes.decode, middle.groups())
         fields = {
-            **front.fields,
+            **call_head.fields,
             **({"exit": exit.decode()} if counted else {}),
             "a0": a0, "a1": a1, "a2": a2, "a3": a3, "items": items, "ppid": ppid, "pid": pid,
             **tail.fields,
         }  # fmt: skip
-        return Call(front, tail, Record("SYSCALL", fields), {"pid": int(pid), "parent": {"pid": int(ppid)}})
+        return Call(call_head, tail, DecodedRecord("SYSCALL", fields), {"pid": int(pid), "parent": {"pid": int(ppid)}})
 
-    def front(self, body: bytes) -> Front:
+    def call_head(self, body: bytes) -> CallHead:
         """The beginning of a SYSCALL record's body, up to a0=."""
-        front = self._fronts.get(body)
-        if front is None:
-            front = front_of(fields_of("SYSCALL", body))
-            if len(self._fronts) >= MAX_KNOWN:
-                self._fronts.clear()
+        call_head = self._call_heads.get(body)
+        if call_head is None:
+            call_head = head_of(fields_of("SYSCALL", body))
+            if len(self._call_heads) >= MAX_KNOWN:
+                self._call_heads.clear()
             if len(body) <= MAX_BODY:
-                self._fronts[body] = front
-        return front
+                self._call_heads[body] = call_head
+        return call_head
 
-    def tail(self, body: bytes) -> Tail:
+    def tail(self, body: bytes) -> CallTail:
         """The end of a SYSCALL record's body, from auid= on, with the blank before it."""
         tail = self._tails.get(body)
         if tail is None:
@@ -163,7 +163,7 @@ class Interpreter:
         return tail
 
     def meaning(self, lead: str, call: str, outcome: str | None) -> Meaning:
-        """What an event means, by its leading record, its call and how that went."""
+        """The meaning of an event, by its leading record, its call and the outcome."""
         known = self._meanings.get((lead, call, outcome))
         if known is None:
             if len(self._meanings) >= MAX_KNOWN:
@@ -171,42 +171,44 @@ class Interpreter:
             known = self._meanings[lead, call, outcome] = meaning(lead, call, outcome)
         return known
 
-    def _of_call(self, call: Call, lead: Record | None, found: list[Record], event: Event) -> dict[str, Any]:
+    def _of_call(
+        self, call: Call, lead: DecodedRecord | None, decoded: list[DecodedRecord], event: Event
+    ) -> dict[str, Any]:
         """An event with a SYSCALL record."""
-        front, tail, record, process = call
-        means = self.meaning(lead.type if lead else "", tail.call or front.call, front.outcome)
-        return self._parts(means, tail, process, lead if means.leads else record, found, event)
+        call_head, tail, record, process = call
+        means = self.meaning(lead.type if lead else "", tail.call or call_head.call, call_head.outcome)
+        return self._parts(means, tail, process, lead if means.leads else record, decoded, event)
 
-    def _simple(self, lead: Record | None, found: list[Record], event: Event) -> dict[str, Any]:
+    def _simple(self, lead: DecodedRecord | None, decoded: list[DecodedRecord], event: Event) -> dict[str, Any]:
         """An event without a SYSCALL record: the first record that says what it is, else the first with a pid."""
-        main = lead or next((each for each in found if "pid" in each.fields), found[0] if found else None)
+        main = lead or next((each for each in decoded if "pid" in each.fields), decoded[0] if decoded else None)
         if main is None:
             return {"event": {"module": "auditd", "kind": "event"}, "auditd": {"records": []}}
         fields = main.fields
         process = numbers(fields.get("pid"), fields.get("ppid"))
-        return self._parts(self.meaning(main.type, "", yes(fields)), tail_of(fields), process, main, found, event)
+        return self._parts(self.meaning(main.type, "", yes(fields)), tail_of(fields), process, main, decoded, event)
 
     def _parts(
         self,
         means: Meaning,
-        tail: Tail,
+        tail: CallTail,
         process: dict[str, Any],
-        main: Record | None,
-        found: list[Record],
+        main: DecodedRecord | None,
+        decoded: list[DecodedRecord],
         event: Event,
     ) -> dict[str, Any]:
         """Put together; `main` is the record that says what happened."""
         if tail.process:
             process.update(tail.process)
-        arguments(process, found, event)
+        arguments(process, decoded, event)
         parts: dict[str, Any] = {"event": means.event.copy()}
         if process:
             parts["process"] = process
         if tail.user:
             parts["user"] = tail.user if self._names is None else self._named(tail.user)
         auditd: dict[str, Any] = {"session": tail.session} if tail.session else {}
-        summary(parts["event"], auditd, means, main, tail, found)
-        auditd["records"] = [{"type": record.type, "fields": record.fields} for record in found]
+        summary(parts["event"], auditd, means, main, tail, decoded)
+        auditd["records"] = [{"type": record.type, "fields": record.fields} for record in decoded]
         parts["auditd"] = auditd
         return parts
 
@@ -220,7 +222,7 @@ class Interpreter:
 
 
 def interpreter_with_passwd() -> Interpreter:
-    """One that looks uids up in this machine's passwd: only for the machine's own log, and only when asked for."""
+    """An interpreter with this machine's user names: for the machine's own log, and only when asked for."""
     import pwd
     from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""What an execve record shows beside the process itself: the device of the program's file, and the label it runs under.
+"""Marks that an execve shows and that support an answer: the device of the program's file, and its security label.
 
 `dev=` of PATH item 0 is st_dev of the program, `MAJOR:MINOR` in hex; major 0 is a device without hardware, as each
 mounted overlay, btrfs subvolume, or tmpfs has one. `subj=` is the task's security context: of SELinux
@@ -24,20 +24,20 @@ PROFILES = re.compile(
 
 
 def device(path: bytes) -> bytes:
-    """The device of a PATH record's body, when it has no hardware; else b""."""
-    found = _DEVICE.search(path)
-    return found[1] if found else b""
+    """The device in the body of a PATH record, where it has no hardware; else b""."""
+    match = _DEVICE.search(path)
+    return match[1] if match else b""
 
 
 def marks(part: bytes, dev: bytes) -> tuple[Mark, ...]:
-    """Of the part of a SYSCALL record that has `subj=`, and a device (b"": none)."""
-    found = [Mark(Evidence.OVERLAY, dev)] if dev else []
-    said = _LABEL.search(part)
-    label = said[1].lstrip(b"=") if said else b""
+    """The marks in the part of a SYSCALL record that has `subj=`, and in a device (b"": none)."""
+    shown = [Mark(Evidence.OVERLAY, dev)] if dev else []
+    match = _LABEL.search(part)
+    label = match[1].lstrip(b"=") if match else b""
     pair = _PAIR.fullmatch(label)
     if pair is not None:
         if pair[2] != pair[3]:
-            found.append(Mark(Evidence.SELINUX, pair[1]))
+            shown.append(Mark(Evidence.SELINUX, pair[1]))
     elif PROFILES.fullmatch(label):
-        found.append(Mark(Evidence.APPARMOR, label))
-    return tuple(found)
+        shown.append(Mark(Evidence.APPARMOR, label))
+    return tuple(shown)

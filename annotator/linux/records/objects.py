@@ -1,4 +1,4 @@
-"""Who did what to which object, by the rules of the audit library's normaliser: the `auditd.summary` part.
+"""The `auditd.summary` part of the JSON form: actor, action and object, by the rules of the audit library's normaliser.
 
 Where the library finds no object because a record is not at the place it counts on (a failed execve has no EXECVE
 record), the first path of the event is taken.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from annotator.linux.records.actor import Record, Tail, first
+from annotator.linux.records.actor import CallTail, DecodedRecord, first
 
 if TYPE_CHECKING:
     from annotator.linux.records.ecs import Meaning
@@ -37,11 +37,11 @@ def summary(
     event: dict[str, Any],
     auditd: dict[str, Any],
     means: Meaning,
-    main: Record | None,
-    tail: Tail,
-    records: list[Record],
+    main: DecodedRecord | None,
+    tail: CallTail,
+    records: list[DecodedRecord],
 ) -> None:
-    """Add `auditd.summary`, and correct `event.action` where a field tells it.
+    """Add `auditd.summary`, and correct `event.action` where it depends on a field.
 
     `main` is the record that says what happened, `tail` what is known of who did it.
     """
@@ -52,20 +52,20 @@ def summary(
     what, primary, action = object_of(event.get("action"), means, kind, fields, records)
     if action:
         event["action"] = action
-    found: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     actor = tail.actor
     if means.subject != "auid" and means.subject in fields:
         actor = {**actor, "primary": first(fields[means.subject])}
     if actor:
-        found["actor"] = actor
+        parts["actor"] = actor
     if primary is not None and primary != "(null)":
-        found["object"] = {"type": what, "primary": primary} if what and what != "unknown" else {"primary": primary}
+        parts["object"] = {"type": what, "primary": primary} if what and what != "unknown" else {"primary": primary}
     elif what and what != "unknown":
-        found["object"] = {"type": what}
+        parts["object"] = {"type": what}
     if tail.how:
-        found["how"] = tail.how
-    if found:
-        auditd["summary"] = found
+        parts["how"] = tail.how
+    if parts:
+        auditd["summary"] = parts
 
 
 def _action(event: dict[str, Any], kind: str, fields: dict[str, Any], *, alone: bool) -> None:
@@ -88,7 +88,9 @@ Object = tuple[str, Any, str]
 """The kind of the object, what it is called (None: not known), and the action, where the object tells it (or "")."""
 
 
-def object_of(action: str | None, means: Meaning, kind: str, fields: dict[str, Any], records: list[Record]) -> Object:
+def object_of(
+    action: str | None, means: Meaning, kind: str, fields: dict[str, Any], records: list[DecodedRecord]
+) -> Object:
     """The object of an event whose main record is of that type and has those fields."""
     what, place = means.object, means.place
     if place[:1] == "@":
@@ -105,23 +107,23 @@ def object_of(action: str | None, means: Meaning, kind: str, fields: dict[str, A
     return what.lstrip("*"), first(fields.get(place)) if place else None, ""
 
 
-def _address(records: list[Record]) -> Any:
+def _address(records: list[DecodedRecord]) -> Any:
     for record in records:
         if record.type == "SOCKADDR":
             return record.fields.get("saddr")
     return None
 
 
-def _path(action: str | None, what: str, start: int, records: list[Record]) -> Object:
+def _path(action: str | None, what: str, start: int, records: list[DecodedRecord]) -> Object:
     """The first path from record `start` on that is no parent; else a parent; else the first path before."""
-    parent = found = None
+    parent = target = None
     for record in records[start:] + records[:start]:
         if record.path is not None:
             if record.path != "PARENT":
-                found = record.fields
+                target = record.fields
                 break
             parent = parent or record.fields
-    fields = found or parent
+    fields = target or parent
     kind = what.lstrip("*")
     if fields is None:
         return kind, None, ""

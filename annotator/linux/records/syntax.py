@@ -1,4 +1,4 @@
-"""One record's line: type, body, fields, and where text may be added. Bytes in, bytes out; nothing is decoded here.
+"""The grammar of one line: type, body, fields, and the place where text may be added. Nothing is decoded here.
 
 Line grammar (auditd's formatter): `[node=N ]type=T msg=audit(S.m:N): BODY[0x1D ENRICHED]`. What a user wrote stands in
 `msg='…'` and is never searched for the record's own fields.
@@ -15,19 +15,19 @@ SEPARATOR = b"\x1d"
 
 NUMBERS = {name.encode(): number for number, name in TYPES.items()}
 
-WHOLE = frozenset((1005, 1320, 1327, 2000))
-"""USER, EOE, PROCTITLE, KERNEL: after these an event is probably whole, as after all types of user space."""
+COMPLETING = frozenset((1005, 1320, 1327, 2000))
+"""USER, EOE, PROCTITLE, KERNEL: after these an event is probably complete, as after all types of user space."""
 
 
 class Completes(dict[bytes, bool]):
-    """Record type to "an event is probably whole after it". Unknown names do not complete an event."""
+    """Record type to "its event is probably complete". Unknown names do not complete an event."""
 
     def get(self, name: bytes, default: bool | None = None) -> bool:  # type: ignore[override]  # noqa: ARG002
         """Look up, and learn at most 4096 names."""
         known = super().get(name)
         if known is None:
             number = type_number(name)
-            known = number in WHOLE or 1100 <= number <= 1299 or 2100 <= number <= 2999
+            known = number in COMPLETING or 1100 <= number <= 1299 or 2100 <= number <= 2999
             if len(self) < 4096:
                 self[name] = known
         return known
@@ -52,7 +52,7 @@ def head(line: bytes) -> tuple[bytes, int]:
 
 
 def body_end(line: bytes, body: int) -> int:
-    """Where the body ends: at 0x1D, or at the end of the line (before the CR of a CRLF)."""
+    """The offset at which the body ends: that of 0x1D, or the end of the line (before the CR of a CRLF)."""
     stop = line.find(SEPARATOR, body)
     if stop < 0:
         stop = len(line)
@@ -79,8 +79,8 @@ _FIELD = {
 def field(body: bytes, name: bytes) -> bytes:
     """The first value of a field, as written; b"" when absent. Only of the record's own part, before `msg='`."""
     own = body.find(b"msg='")
-    found = _FIELD[name].search(body, 0, own if own >= 0 else len(body))
-    return found[1] if found else b""
+    match = _FIELD[name].search(body, 0, own if own >= 0 else len(body))
+    return match[1] if match else b""
 
 
 def number(value: bytes, unset: int) -> int:
@@ -118,10 +118,10 @@ def arguments(bodies: list[bytes], *, limit: int = 512) -> tuple[bytes, ...]:
             values = [word[len(name) :] for name, word in zip(_NAMES, words[1:], strict=False) if word.startswith(name)]
             if len(values) == len(words) - 1 and all(map(_VALUE.fullmatch, values)):
                 return tuple(map(text, values))
-    found: dict[int, dict[int, bytes]] = {}
+    pieces: dict[int, dict[int, bytes]] = {}
     for body in bodies:
         for at, piece, value in _ARGUMENT.findall(b" " + body):
             index = int(at)
             if index < limit:
-                found.setdefault(index, {}).setdefault(int(piece or 0), text(value))  # a record that is there twice
-    return tuple(b"".join(found.get(index, {}).values()) for index in range(max(found) + 1)) if found else ()
+                pieces.setdefault(index, {}).setdefault(int(piece or 0), text(value))  # a record that is there twice
+    return tuple(b"".join(pieces.get(index, {}).values()) for index in range(max(pieces) + 1)) if pieces else ()

@@ -1,4 +1,4 @@
-"""Records that are not system calls: which of an event's records takes the annotation, and who sent it.
+"""Records that are no system calls: their senders and facts, and which record of an event takes the annotation.
 
 A user-space record's `pid=` before `msg='` is the kernel's word; all inside the quotes is the sender's.
 """
@@ -69,7 +69,7 @@ def carries(records: list[tuple[bytes, bytes]]) -> int:
 
 
 def of_nobody(records: list[tuple[bytes, bytes]]) -> tuple[Fact, ...]:
-    """What an event says that names no process: that the kernel has started."""
+    """The facts of an event that names no process: the kernel has started."""
     for name, body in records:
         if name == b"KERNEL" and b"state=initialized" in body:
             return (Booted(),)
@@ -82,7 +82,7 @@ _TTY_SET = re.compile(
 
 
 def vouched(records: list[tuple[bytes, bytes]], actor: Actor) -> tuple[Fact, ...]:
-    """The kernel's record that a process set its own tty auditing as `usermsg.vouch` does.
+    """The kernel's record that a process set its own tty auditing as `netlink.user_messages.vouch` does.
 
     Only a registrar's rights allow it: AUDIT_TTY_SET needs CAP_AUDIT_CONTROL and the first user and pid namespaces
     (kernel/audit.c, audit_netlink_ok), and no user-space message can have the type CONFIG_CHANGE. Not every tty_set is
@@ -95,7 +95,7 @@ def vouched(records: list[tuple[bytes, bytes]], actor: Actor) -> tuple[Fact, ...
 
 
 def user_reading(name: bytes, body: bytes) -> tuple[Actor | None, tuple[Fact, ...]]:
-    """The sender of a record that is no system call, and what the record says has changed."""
+    """The sender of a record that is no system call, and the facts in it."""
     if type_number(name) == 1324:
         return None, ()
     actor = Actor(

@@ -1,4 +1,4 @@
-"""Which directories are whose: roots, layers and volumes of all containers, as paths of the host.
+"""The directories of all containers, as paths of the host: roots, layers and volumes.
 
 Three sources, by what they can prove: the engines' own files (a rootless user's only for what that user owns); overlays
 that the host itself has mounted, by the device of a container's root; and device and root of a container's mounts. The
@@ -19,7 +19,7 @@ from annotator.lookup.paths import below
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
     from annotator.linux.engines import EngineState
-    from annotator.lookup.linux.mounts import Mount
+    from annotator.lookup.linux.mounts import MountEntry
     from annotator.lookup.linux.view import LinuxView
 
 MANAGED = re.compile(r"/volumes/[^/]+/_data(?:/|\Z)|/kubelet/pods/[^/]+/volumes/")
@@ -38,22 +38,22 @@ class Claim(NamedTuple):
     inside: str
 
 
-def host_mounts(view: LinuxView) -> list[Mount]:
+def host_mounts(view: LinuxView) -> list[MountEntry]:
     """The mounts we see; of a recorded tree those of pid 1."""
     pid: int | str = "self" if view.live else 1
     return mounts.parse(view.host.proc.text(pid, "mountinfo", MAX_MOUNTS))
 
 
-def claims(view: LinuxView, host: list[Mount]) -> list[Claim]:
+def claims(view: LinuxView, host: list[MountEntry]) -> list[Claim]:
     """All directories of all containers."""
-    found: list[Claim] = []
+    claimed: list[Claim] = []
     for state in view.states:
-        found += _of_state(view, state)
-    rooted = {id(claim.container) for claim in found}
+        claimed += _of_state(view, state)
+    rooted = {id(claim.container) for claim in claimed}
     for container, process in _witnesses(view.processes):
         inner = mounts.parse(view.host.proc.text(process.pid, "mountinfo", MAX_MOUNTS))
-        found += _of_mounts(container, inner, host, rooted=id(container) in rooted)
-    return found
+        claimed += _of_mounts(container, inner, host, rooted=id(container) in rooted)
+    return claimed
 
 
 def _of_state(view: LinuxView, state: EngineState) -> list[Claim]:
@@ -63,10 +63,10 @@ def _of_state(view: LinuxView, state: EngineState) -> list[Claim]:
     if state.owner and not _owned(view, rootfs, state.owner):
         return []
     container = view.of_state(state)
-    found = [Claim(rootfs, How.ROOTFS, container, "/")]
+    claimed = [Claim(rootfs, How.ROOTFS, container, "/")]
     if rootfs.endswith("/merged"):  # docker and containers/storage: the upper layer is beside the overlay's mount point
-        found.append(Claim(rootfs.removesuffix("merged") + "diff", How.UPPER, container, "/"))
-    return found
+        claimed.append(Claim(rootfs.removesuffix("merged") + "diff", How.UPPER, container, "/"))
+    return claimed
 
 
 def _owned(view: LinuxView, rootfs: str, owner: int) -> bool:
@@ -84,47 +84,52 @@ def _owned(view: LinuxView, rootfs: str, owner: int) -> bool:
 
 def _witnesses(processes: list[HostProcess]) -> list[tuple[Container, HostProcess]]:
     """Of each container its eldest process that has its own mounts."""
-    found: dict[int, tuple[Container, HostProcess]] = {}
-    for one in processes:
-        container = one.container
-        if container is None or one.own is None or not one.own & Ns.MNT or one.place not in (None, container):
+    witnesses: dict[int, tuple[Container, HostProcess]] = {}
+    for process in processes:
+        container = process.container
+        if (
+            container is None
+            or process.own is None
+            or not process.own & Ns.MNT
+            or process.place not in (None, container)
+        ):
             continue
-        if id(container) not in found or one.ticks < found[id(container)][1].ticks:
-            found[id(container)] = (container, one)
-    return list(found.values())
+        if id(container) not in witnesses or process.ticks < witnesses[id(container)][1].ticks:
+            witnesses[id(container)] = (container, process)
+    return list(witnesses.values())
 
 
-def _of_mounts(container: Container, inner: list[Mount], host: list[Mount], *, rooted: bool) -> list[Claim]:
-    found: list[Claim] = []
-    root = next((one for one in reversed(inner) if one.point == "/"), None)
-    seen = [one for one in host if root is not None and one.device == root.device and one.kind == "overlay"]
-    for mount in seen:
-        found.append(Claim(mount.point, How.ROOTFS, container, "/"))
-        found += [Claim(path, How.UPPER, container, "/") for path in mounts.layers(mount, "upperdir")]
-        found += [Claim(path, How.IMAGE, container, "/") for path in mounts.layers(mount, "lowerdir")]
-    if root is not None and not seen and not rooted and root.kind not in VIRTUAL_ROOTS:
+def _of_mounts(container: Container, inner: list[MountEntry], host: list[MountEntry], *, rooted: bool) -> list[Claim]:
+    claimed: list[Claim] = []
+    root = next((mount for mount in reversed(inner) if mount.point == "/"), None)
+    overlays = [mount for mount in host if root is not None and mount.device == root.device and mount.kind == "overlay"]
+    for mount in overlays:
+        claimed.append(Claim(mount.point, How.ROOTFS, container, "/"))
+        claimed += [Claim(path, How.UPPER, container, "/") for path in mounts.layers(mount, "upperdir")]
+        claimed += [Claim(path, How.IMAGE, container, "/") for path in mounts.layers(mount, "lowerdir")]
+    if root is not None and not overlays and not rooted and root.kind not in VIRTUAL_ROOTS:
         path = mounts.on_host(root, host)
-        found += [Claim(path, How.MOUNTINFO, container, "/")] if path is not None and path != "/" else []
-    for one in inner:
-        if one is root or one.kind in mounts.VIRTUAL:
+        claimed += [Claim(path, How.MOUNTINFO, container, "/")] if path is not None and path != "/" else []
+    for mount in inner:
+        if mount is root or mount.kind in mounts.VIRTUAL:
             continue
-        path = mounts.on_host(one, host)
+        path = mounts.on_host(mount, host)
         if path is not None and path != "/":
             how = How.VOLUME if MANAGED.search(path) else How.BIND
-            found.append(Claim(path, how, container, one.point))
-    return found
+            claimed.append(Claim(path, how, container, mount.point))
+    return claimed
 
 
 VIRTUAL_ROOTS = frozenset(("proc", "sysfs", "cgroup", "cgroup2"))
 
 
-def best(found: list[Claim], path: str) -> list[Claim]:
+def best(claims: list[Claim], path: str) -> list[Claim]:
     """The claims that decide for a path: the longest, of equals the strongest kind. Several are several containers."""
-    holding = [one for one in found if one.how is not How.BIND and below(path, one.path)]
+    holding = [claim for claim in claims if claim.how is not How.BIND and below(path, claim.path)]
     if not holding:
         return []
-    longest = max(len(one.path) for one in holding)
-    nearest = [one for one in holding if len(one.path) == longest]
-    rank = min(RANKS.index(one.how) for one in nearest)
-    unique = {id(one.container): one for one in nearest if RANKS.index(one.how) == rank}
+    longest = max(len(claim.path) for claim in holding)
+    nearest = [claim for claim in holding if len(claim.path) == longest]
+    rank = min(RANKS.index(claim.how) for claim in nearest)
+    unique = {id(claim.container): claim for claim in nearest if RANKS.index(claim.how) == rank}
     return list(unique.values())

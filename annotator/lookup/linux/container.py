@@ -1,4 +1,4 @@
-"""A container of Linux by name, id, the beginning of an id, or contid: what its engine and its processes say of it."""
+"""Looks up a container of Linux by name, id, the beginning of an id, or contid: its engine's files, its processes."""
 
 from __future__ import annotations
 
@@ -24,49 +24,57 @@ MAX_NAMED = 16
 
 
 def collect(value: str, view: LinuxView) -> Answer:
-    """The one container that is meant. A whole id, name or contid goes before the beginning of an id."""
+    """The one container of that name. A full id, name or contid goes before the beginning of an id."""
     asked = parse_args.container(value)
     every = dict.fromkeys([*(view.of_state(state) for state in view.states), *view.known.values()])
-    found = [one for one in every if asked in (one.id, one.name, str(one.contid), one.uuid)]
-    if not found and len(asked) >= SHORTEST:
-        found = [one for one in every if one.id.startswith(asked)]
-    if len(found) > 1:
-        named = ", ".join(f"{one.engine}:{one.id or one.name}" for one in found[:MAX_NAMED])
-        raise Refused(Code.AMBIGUOUS, f"{len(found)} containers are called {asked!r}: {named}", "Give the whole id.")
-    if not found:
+    matching = [
+        container
+        for container in every
+        if asked in (container.id, container.name, str(container.contid), container.uuid)
+    ]
+    if not matching and len(asked) >= SHORTEST:
+        matching = [container for container in every if container.id.startswith(asked)]
+    if len(matching) > 1:
+        named = ", ".join(f"{container.engine}:{container.id or container.name}" for container in matching[:MAX_NAMED])
+        raise Refused(Code.AMBIGUOUS, f"{len(matching)} containers are called {asked!r}: {named}", "Give the whole id.")
+    if not matching:
         if not view.privileged:
             raise Refused(Code.DENIED, f"no container {asked!r} can be seen by this user", "Ask as root.")
         raise Refused(
             Code.GONE, f"no container is called {asked!r}", "Removed ones are in the log: annotator containers."
         )
-    return _answer(view, found[0])
+    return _answer(view, matching[0])
 
 
-def _answer(view: LinuxView, one: Container) -> Answer:
-    inside = [each for each in view.processes if each.container is not None and one in each.container.chain()]
-    state = next((each for each in view.states if view.of_state(each) is one), None)
-    evidence = [each.evidence.value for each in inside if each.evidence is not None]
+def _answer(view: LinuxView, container: Container) -> Answer:
+    inside = [
+        process
+        for process in view.processes
+        if process.container is not None and container in process.container.chain()
+    ]
+    state = next((state for state in view.states if view.of_state(state) is container), None)
+    evidence = [process.evidence.value for process in inside if process.evidence is not None]
     if state is not None:
         evidence.append(Evidence.INVENTORY.value)
-    netns = dict.fromkeys(each.netns for each in inside if each.netns is not None)
+    netns = dict.fromkeys(process.netns for process in inside if process.netns is not None)
     body = known(
         {
             "state": "running" if inside else "not-running",
-            "pids": [each.pid for each in inside[:MAX_PIDS]],
+            "pids": [process.pid for process in inside[:MAX_PIDS]],
             "processes": len(inside),
             "netns": [netns_name(each) for each in netns],
-            **_said(state),
+            **_from_engine(state),
         }
     )
     problems = []
     if not view.privileged:
         problems.append(Problem(Code.DENIED, "other users' processes may not be read", "Ask as root."))
-    where = Where(Status.CONTAINER, one, None, tuple(dict.fromkeys(evidence)))
+    where = Where(Status.CONTAINER, container, None, tuple(dict.fromkeys(evidence)))
     return Answer("container", None, where, also=body, problems=problems)
 
 
-def _said(state: EngineState | None) -> dict[str, Any]:
-    """What the engine's files say and nobody else."""
+def _from_engine(state: EngineState | None) -> dict[str, Any]:
+    """The properties that only the engine's files have."""
     if state is None:
         return {}
     return {

@@ -1,4 +1,4 @@
-"""A file of Linux: lstat and stat data, its mount, and whose file system it lies in."""
+"""Looks up a file of Linux: lstat and stat data, its mount, and the container whose file system it lies in."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ def collect(value: str, view: LinuxView) -> Answer:
     path = parse_args.path(value, live=view.live)
     host = host_mounts(view)
     known_claims = claims(view, host)
-    roots = [one.path for one in known_claims if one.how in (How.ROOTFS, How.UPPER, How.MOUNTINFO)]
+    roots = [claim.path for claim in known_claims if claim.how in (How.ROOTFS, How.UPPER, How.MOUNTINFO)]
 
     def base_of(place: str) -> str:
         process = PROCESS_ROOT.match(place) if view.live else None
         if process is not None:
             return process[0]
-        return max((one for one in roots if below(place, one)), key=len, default="/")
+        return max((root for root in roots if below(place, root)), key=len, default="/")
 
-    found = paths.walk(view.root, path, base_of, follow=False, live=view.live)
-    body = known({"path": text(found.path), "lstat": paths.shown(found.status)})
+    walked = paths.walk(view.root, path, base_of, follow=False, live=view.live)
+    body = known({"path": text(walked.path), "lstat": paths.shown(walked.status)})
     problems: list[Problem] = []
-    if stat.S_ISLNK(found.status.st_mode):
-        body["target"] = text(paths.link_text(view.root, found.path))
+    if stat.S_ISLNK(walked.status.st_mode):
+        body["target"] = text(paths.link_text(view.root, walked.path))
         try:
-            followed = paths.walk(view.root, found.path, base_of, follow=True, live=view.live)
+            followed = paths.walk(view.root, walked.path, base_of, follow=True, live=view.live)
             body |= {"resolved": text(followed.path), "stat": paths.shown(followed.status)}
         except Refused as refusal:
             problems.append(refusal.problem)
     else:
         body["stat"] = body["lstat"]
-    where = _through_process(view, found.path, body)
+    where = _through_process(view, walked.path, body)
     if where is None:
-        body["mount"] = _mount(host, found.path)
-        where = _where(view, found.path, known_claims, body)
+        body["mount"] = _mount(host, walked.path)
+        where = _where(view, walked.path, known_claims, body)
     if not view.privileged:
         problems.append(
             Problem(Code.DENIED, "other users' mounts may not be read: containers may be missed", "Ask as root.")
@@ -81,27 +81,27 @@ def _through_process(view: LinuxView, path: str, body: dict[str, Any]) -> Where 
     )
 
 
-def _mount(found: list[mounts.Mount], path: str) -> dict[str, Any] | None:
-    one = mounts.holder(found, path)
-    if one is None:
+def _mount(mounted: list[mounts.MountEntry], path: str) -> dict[str, Any] | None:
+    mount = mounts.holder(mounted, path)
+    if mount is None:
         return None
     return known(
         {
-            "point": text(one.point),
-            "type": text(one.kind),
-            "source": text(one.source),
-            "root": text(one.root),
-            "device": one.device,
-            "options": text(one.flags),
+            "point": text(mount.point),
+            "type": text(mount.kind),
+            "source": text(mount.source),
+            "root": text(mount.root),
+            "device": mount.device,
+            "options": text(mount.flags),
         }
     )
 
 
-def _where(view: LinuxView, path: str, found: list[Claim], body: dict[str, Any]) -> Where:
-    """Whose it is. Where it is mounted without deciding (a bind mount of the host's own) is listed too."""
-    decisive = best(found, path) or _kept(view, path)
-    binds = [one for one in found if one.how is How.BIND and below(path, one.path)]
-    body["holders"] = [_holder(one, path) for one in (*decisive, *binds)[:MAX_HOLDERS]]
+def _where(view: LinuxView, path: str, claims: list[Claim], body: dict[str, Any]) -> Where:
+    """The container of a file. Containers that only have it mounted (a bind mount of the host's own) are listed too."""
+    decisive = best(claims, path) or _kept(view, path)
+    binds = [claim for claim in claims if claim.how is How.BIND and below(path, claim.path)]
+    body["holders"] = [_holder(claim, path) for claim in (*decisive, *binds)[:MAX_HOLDERS]]
     if len(decisive) == 1:
         claim = decisive[0]
         body |= {"inside": body["holders"][0].get("path")} if claim.how is not How.FILES else {}
@@ -124,11 +124,11 @@ def _holder(claim: Claim, path: str) -> dict[str, Any]:
 
 def _kept(view: LinuxView, path: str) -> list[Claim]:
     """Engines keep a container's files in a directory of its id: logs, hostname, its configuration."""
-    for found in reversed(list(_ID.finditer(path))):
-        state = view.engines.lookup(found[1], owner=0) if is_full_id(found[1]) else None
+    for match in reversed(list(_ID.finditer(path))):
+        state = view.engines.lookup(match[1], owner=0) if is_full_id(match[1]) else None
         container: Container | None = view.of_state(state) if state is not None and not state.gone else None
         if container is not None:
-            return [Claim(path[: found.end()], How.FILES, container, "/")]
+            return [Claim(path[: match.end()], How.FILES, container, "/")]
     return []
 
 

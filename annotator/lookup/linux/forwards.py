@@ -1,4 +1,4 @@
-"""A port that docker-proxy holds on the host is a container's: its arguments say at which address, and that says whose.
+"""Ports that docker-proxy forwards to a container: its arguments have the address, and the address has an owner.
 
 dockerd (uid 0) starts one such process for each published port (-container-ip, -container-port: moby's docker-proxy;
 from its documentation, not recorded here). The addresses of a namespace are those of /proc/PID/net/fib_trie
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from annotator.core.contracts import HostProcess
     from annotator.core.model import Container
-    from annotator.lookup.linux.tables import Namespace
+    from annotator.lookup.linux.tables import NetworkNamespace
     from annotator.lookup.linux.view import LinuxView
 
 PROXY = b"docker-proxy"
@@ -30,7 +30,7 @@ _SIX = re.compile(rb"^([0-9a-f]{32}) ", re.MULTILINE)
 
 
 class Forward(NamedTuple):
-    """Where a port is handed on to, and the one container that has that address; None when none or several have it."""
+    """The destination of a forwarded port. `container` has the address; None where none or several have it."""
 
     address: str
     port: int
@@ -51,16 +51,19 @@ def target(process: HostProcess, arguments: Sequence[bytes]) -> tuple[str, int] 
         return None
 
 
-def forward(view: LinuxView, spaces: list[Namespace], address: str, port: int) -> Forward:
-    """Whose address it is: of exactly one namespace, in which exactly one container is."""
-    holders = [space for space in spaces if not space.host and address in _addresses(view, space)]
-    found = tables.containers(holders[0]) if len(holders) == 1 else []
-    return Forward(address, port, found[0] if len(found) == 1 else None)
+def forward(view: LinuxView, namespaces: list[NetworkNamespace], address: str, port: int) -> Forward:
+    """The destination with its owner: the only container in the only namespace that has the address."""
+    holders = [namespace for namespace in namespaces if not namespace.host and address in _addresses(view, namespace)]
+    containers = tables.containers(holders[0]) if len(holders) == 1 else []
+    return Forward(address, port, containers[0] if len(containers) == 1 else None)
 
 
-def _addresses(view: LinuxView, space: Namespace) -> set[str]:
-    for one in space.members[:8]:
-        four, six = tables.whole(view, one.pid, "net/fib_trie"), tables.whole(view, one.pid, "net/if_inet6")
+def _addresses(view: LinuxView, namespace: NetworkNamespace) -> set[str]:
+    for process in namespace.members[:8]:
+        four, six = (
+            tables.read_table(view, process.pid, "net/fib_trie"),
+            tables.read_table(view, process.pid, "net/if_inet6"),
+        )
         if four or six:
             return addresses(four, six)
     return set()
@@ -68,5 +71,5 @@ def _addresses(view: LinuxView, space: Namespace) -> set[str]:
 
 def addresses(fib_trie: bytes, if_inet6: bytes) -> set[str]:
     """The local addresses in both tables."""
-    found = {one.decode() for one in _LOCAL.findall(fib_trie)}
-    return found | {str(ipaddress.IPv6Address(int(one, 16))) for one in _SIX.findall(if_inet6)}
+    local = {address.decode() for address in _LOCAL.findall(fib_trie)}
+    return local | {str(ipaddress.IPv6Address(int(address, 16))) for address in _SIX.findall(if_inet6)}

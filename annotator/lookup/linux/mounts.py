@@ -1,4 +1,4 @@
-"""mountinfo (proc(5)) to values, and from a mount of a container to the same place on the host.
+"""Parses mountinfo (proc(5)), and finds the path on the host of what a container has mounted.
 
 Device and root of a mount are the kernel's word: a workload can mount much, but not make a mount show another device.
 """
@@ -22,7 +22,7 @@ VIRTUAL = frozenset(
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
-class Mount(NamedTuple):
+class MountEntry(NamedTuple):
     """One mount. `root` is the directory of its file system that is mounted at `point`; `options` the file system's."""
 
     device: str
@@ -34,17 +34,19 @@ class Mount(NamedTuple):
     flags: str
 
 
-def parse(data: bytes) -> list[Mount]:
+def parse(data: bytes) -> list[MountEntry]:
     """The mounts in the order in which they were made; lines that are none are left out."""
-    found = []
+    mounts = []
     for line in data.decode("utf-8", "surrogateescape").split("\n")[:MAX_MOUNTS]:
         fields, dash, rest = line.partition(" - ")
         left, right = fields.split(" "), rest.split(" ", 2)
         if not dash or len(left) < 6 or len(right) < 2 or not left[4].startswith("/"):
             continue
         options = right[2] if len(right) > 2 else ""
-        found.append(Mount(left[2], plain(left[3]), plain(left[4]), right[0], plain(right[1]), plain(options), left[5]))
-    return found
+        mounts.append(
+            MountEntry(left[2], plain(left[3]), plain(left[4]), right[0], plain(right[1]), plain(options), left[5])
+        )
+    return mounts
 
 
 def plain(text: str) -> str:
@@ -52,34 +54,34 @@ def plain(text: str) -> str:
     return _ESCAPE.sub(lambda found: chr(int(found[1], 8)) if int(found[1], 8) < 128 else found[0], text)
 
 
-def holder(mounts: list[Mount], path: str) -> Mount | None:
+def holder(mounts: list[MountEntry], path: str) -> MountEntry | None:
     """The mount a path lies in: the longest point above it, of equals the last, which covers the others."""
-    best: Mount | None = None
-    for one in mounts:
-        if below(path, one.point) and (best is None or len(one.point) >= len(best.point)):
-            best = one
+    best: MountEntry | None = None
+    for mount in mounts:
+        if below(path, mount.point) and (best is None or len(mount.point) >= len(best.point)):
+            best = mount
     return best
 
 
-def on_host(mount: Mount, host: list[Mount]) -> str | None:
+def on_host(mount: MountEntry, host: list[MountEntry]) -> str | None:
     """The path at which the host sees what is mounted here; None when the host does not see that file system there."""
     if mount.root.endswith("//deleted"):
         return None
-    best: Mount | None = None
-    for one in host:
+    best: MountEntry | None = None
+    for candidate in host:
         if (
-            one.device == mount.device
-            and below(mount.root, one.root)
-            and (best is None or len(one.root) > len(best.root))
+            candidate.device == mount.device
+            and below(mount.root, candidate.root)
+            and (best is None or len(candidate.root) > len(best.root))
         ):
-            best = one
+            best = candidate
     if best is None:
         return None
     rest = mount.root.removeprefix(best.root.rstrip("/")).strip("/")
     return f"{best.point.rstrip('/')}/{rest}".rstrip("/") or "/"
 
 
-def layers(mount: Mount, name: str) -> list[str]:
+def layers(mount: MountEntry, name: str) -> list[str]:
     """`upperdir` or `lowerdir` of an overlay: absolute paths, as who mounted it wrote them."""
     for option in re.split(r"(?<!\\),", mount.options):
         key, _, value = option.partition("=")

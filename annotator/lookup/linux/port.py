@@ -1,4 +1,4 @@
-"""A port of Linux: the sockets on it in every network namespace, who holds each, and in which container that is."""
+"""Looks up a port of Linux: its sockets in every network namespace, their holders, and the containers of those."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from annotator.lookup.render import container, known, text, user, where
 if TYPE_CHECKING:
     from annotator.core.contracts import HostProcess
     from annotator.linux.netlink.sockets import Connection
-    from annotator.lookup.linux.tables import Namespace
+    from annotator.lookup.linux.tables import NetworkNamespace
     from annotator.lookup.linux.view import LinuxView
 
 MAX_SOCKETS = 256
@@ -43,72 +43,72 @@ MAX_OWNERS = 64
 _SOCKET = re.compile(r"socket:\[([0-9]{1,20})\]")
 
 
-class Socket(NamedTuple):
+class LocalSocket(NamedTuple):
     """One socket in its namespace."""
 
-    space: Namespace
-    one: Connection
+    namespace: NetworkNamespace
+    connection: Connection
 
 
 class Holders(NamedTuple):
-    """The processes that hold sockets, by inode; `whole` false: not every process could be looked at."""
+    """The processes that hold sockets, by inode; `complete` false: not every process could be looked at."""
 
     pids: dict[int, list[int]]
-    whole: bool
+    complete: bool
 
 
 def collect(value: str, view: LinuxView) -> Answer:
     """All sockets on a local port; connections only where nothing waits for peers."""
     asked = parse_args.port(value)
-    found: list[Socket] = []
+    sockets: list[LocalSocket] = []
     problems: list[Problem] = []
-    spaces = tables.namespaces(view)
-    for space in spaces:
-        answer = tables.connections(view, space)
+    namespaces = tables.namespaces(view)
+    for namespace in namespaces:
+        answer = tables.connections(view, namespace)
         if isinstance(answer, Problem):
             problems.append(answer)
             continue
-        found += [Socket(space, one) for one in answer if _fits(one, asked)]
-    waiting = [one for one in found if not one.one.remote_port]
-    found = (waiting or found)[: MAX_SOCKETS + 1]
+        sockets += [LocalSocket(namespace, each) for each in answer if _fits(each, asked)]
+    waiting = [socket for socket in sockets if not socket.connection.remote_port]
+    sockets = (waiting or sockets)[: MAX_SOCKETS + 1]
     if not view.privileged:
         what = "other users' network namespaces may not be looked into: sockets may be missed"
         problems.append(Problem(Code.DENIED, what, "Ask as root."))
-    if not found:
+    if not sockets:
         if problems:
             raise Refused(*problems[0])
         advice = "A port that an engine forwards by packet rules alone has no socket on the host."
         raise Refused(Code.GONE, f"no socket has port {value}", advice)
-    held = holders(view, {one.one.inode for one in found if one.one.inode})
-    answers = [_where(view, one, held) for one in found]
-    body = [_body(one, answer, held) for one, answer in zip(found, answers, strict=True)]
-    if not held.whole:
+    by_inode = holders(view, {socket.connection.inode for socket in sockets if socket.connection.inode})
+    answers = [_where(view, socket, by_inode) for socket in sockets]
+    body = [_body(socket, answer, by_inode) for socket, answer in zip(sockets, answers, strict=True)]
+    if not by_inode.complete:
         problems.append(Problem(Code.DENIED, "not all processes may be looked at for sockets", "Ask as root."))
-    _hand_on(view, spaces, body)
-    notes = [f"only {MAX_SOCKETS} sockets are listed"] if len(found) > MAX_SOCKETS else []
+    _hand_on(view, namespaces, body)
+    notes = [f"only {MAX_SOCKETS} sockets are listed"] if len(sockets) > MAX_SOCKETS else []
     return Answer("ports", body[:MAX_SOCKETS], together(answers), problems=problems, notes=notes)
 
 
-def _hand_on(view: LinuxView, spaces: list[Namespace], sockets: list[dict[str, Any]]) -> None:
-    """Say of sockets that an engine's proxy holds where they lead. The socket itself stays the host's."""
-    by_pid = {one.pid: one for one in view.processes}
+def _hand_on(view: LinuxView, namespaces: list[NetworkNamespace], sockets: list[dict[str, Any]]) -> None:
+    """Add the destination to sockets that an engine's proxy holds. The socket itself stays the host's."""
+    by_pid = {process.pid: process for process in view.processes}
     for socket in sockets:
         for pid in socket.get("pids", [])[:1]:
-            found = forwards.target(by_pid[pid], details(view, pid).arguments) if pid in by_pid else None
-            if found is not None:
-                forward = forwards.forward(view, spaces, *found)
+            destination = forwards.target(by_pid[pid], details(view, pid).arguments) if pid in by_pid else None
+            if destination is not None:
+                forward = forwards.forward(view, namespaces, *destination)
                 inner = container(forward.container) if forward.container is not None else None
                 socket["forwards"] = {"address": forward.address, "port": forward.port, "container": inner}
 
 
-def _fits(one: Connection, asked: parse_args.Port) -> bool:
-    return one.port == asked.number and asked.protocol in ("", one.protocol)
+def _fits(connection: Connection, asked: parse_args.Port) -> bool:
+    return connection.port == asked.number and asked.protocol in ("", connection.protocol)
 
 
 def holders(view: LinuxView, inodes: set[int]) -> Holders:
-    """Who has these sockets open. A socket may be held by several: a server and its workers, or systemd and both."""
-    found: dict[int, list[int]] = {}
-    whole, seen = True, 0
+    """The processes that have these sockets open. One may have several: a server with its workers, and systemd."""
+    pids: dict[int, list[int]] = {}
+    complete, seen = True, 0
     for process in view.processes:
         directory = view.root / "proc" / str(process.pid) / "fd"
         try:
@@ -116,60 +116,60 @@ def holders(view: LinuxView, inodes: set[int]) -> Holders:
         except FileNotFoundError:
             continue  # gone meanwhile, or a recorded tree without descriptors
         except OSError:
-            whole = False
+            complete = False
             continue
         for name in names:
             seen += 1
             if seen > MAX_DESCRIPTORS:
-                return Holders(found, whole=False)
+                return Holders(pids, complete=False)
             try:
                 link = _SOCKET.fullmatch(os.readlink(directory / name))  # noqa: PTH115  (a text)
             except OSError:
                 continue
             inode = int(link[1]) if link is not None else 0
-            if inode in inodes and process.pid not in found.setdefault(inode, []):
-                found[inode].append(process.pid)
-    return Holders(found, whole)
+            if inode in inodes and process.pid not in pids.setdefault(inode, []):
+                pids[inode].append(process.pid)
+    return Holders(pids, complete)
 
 
-def _where(view: LinuxView, socket: Socket, held: Holders) -> Where:
-    """By who holds it; where nobody is seen to, by the namespace, if it is one container's alone."""
-    pids = held.pids.get(socket.one.inode, [])
+def _where(view: LinuxView, socket: LocalSocket, by_inode: Holders) -> Where:
+    """The container of its holders; where none is seen, that of its namespace if only one container is in it."""
+    pids = by_inode.pids.get(socket.connection.inode, [])
     by_pid: dict[int, HostProcess] = {one.pid: one for one in view.processes} if pids else {}
     owners = [where_of(by_pid[pid]) for pid in pids if pid in by_pid]
     if owners:
-        found = agreed(owners)
-        if found.status is Status.UNKNOWN:
-            return found
-        return found._replace(evidence=(How.OWNER.value, *found.evidence))
-    members = tables.containers(socket.space)
+        owner = agreed(owners)
+        if owner.status is Status.UNKNOWN:
+            return owner
+        return owner._replace(evidence=(How.OWNER.value, *owner.evidence))
+    members = tables.containers(socket.namespace)
     if len(members) == 1:
         return Where(Status.CONTAINER, members[0], None, (How.NETNS.value,))
     if members:
         return unknown(Reason.AMBIGUOUS)
-    return unknown(Reason.NOT_SEEN if held.whole else Reason.DENIED)
+    return unknown(Reason.NOT_SEEN if by_inode.complete else Reason.DENIED)
 
 
-def _body(socket: Socket, answer: Where, held: Holders) -> dict[str, Any]:
-    space, one = socket
-    waits = not one.remote_port
-    inside = [text(each.id) for each in tables.containers(space)]
+def _body(socket: LocalSocket, answer: Where, by_inode: Holders) -> dict[str, Any]:
+    namespace, connection = socket
+    waits = not connection.remote_port
+    inside = [text(each.id) for each in tables.containers(namespace)]
     return {
         **known(
             {
-                "protocol": one.protocol,
-                "local": one.local,
-                "port": one.port,
-                "remote": None if waits else one.remote,
-                "remote_port": None if waits else one.remote_port,
-                "state": ("listen" if one.protocol == "tcp" else "bound") if waits else "connected",
-                "uid": user(one.uid),
-                "inode": str(one.inode) if one.inode else None,
-                "pids": held.pids.get(one.inode, [])[:MAX_OWNERS],
+                "protocol": connection.protocol,
+                "local": connection.local,
+                "port": connection.port,
+                "remote": None if waits else connection.remote,
+                "remote_port": None if waits else connection.remote_port,
+                "state": ("listen" if connection.protocol == "tcp" else "bound") if waits else "connected",
+                "uid": user(connection.uid),
+                "inode": str(connection.inode) if connection.inode else None,
+                "pids": by_inode.pids.get(connection.inode, [])[:MAX_OWNERS],
                 "netns": {
-                    **netns_name(space.netns),
-                    **known({"name": text(space.name), "containers": inside}),
-                    "host": space.host,
+                    **netns_name(namespace.netns),
+                    **known({"name": text(namespace.name), "containers": inside}),
+                    "host": namespace.host,
                 },
             }
         ),

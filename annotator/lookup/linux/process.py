@@ -1,4 +1,4 @@
-"""A process of Linux: ids, parent, times, terminal, arguments, and its container. From /proc/PID (proc(5))."""
+"""Looks up a process of Linux: ids, parent, times, terminal, arguments, container. From /proc/PID (proc(5))."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STAT = ("state", "ppid", "pgid", "sid", "tty", "tpgid", "flags", "minflt", "cmi
 
 
 class Details(NamedTuple):
-    """What the host view does not read. `ticks` is the birth, to tell that it is the same process."""
+    """Properties that the host view does not read. `ticks` is the birth, to check that it is the same process."""
 
     stat: dict[str, int]
     uids: tuple[int, ...]
@@ -38,16 +38,16 @@ class Details(NamedTuple):
 def collect(value: str, view: LinuxView) -> Answer:
     """The process of a pid."""
     pid = parse_args.pid(value)
-    found = view.process(pid) if pid < PID_MAX else Reason.GONE
-    if isinstance(found, Reason):
-        raise refused_process(pid, found)
+    process = view.process(pid) if pid < PID_MAX else Reason.GONE
+    if isinstance(process, Reason):
+        raise refused_process(pid, process)
     more = details(view, pid)
-    if more.ticks != found.ticks:
+    if more.ticks != process.ticks:
         raise refused_process(pid, Reason.REUSED)
-    return Answer("process", body(view, found, more), where_of(found))
+    return Answer("process", body(view, process, more), where_of(process))
 
 
-def body(view: LinuxView, found: HostProcess, more: Details) -> dict[str, Any]:
+def body(view: LinuxView, process: HostProcess, more: Details) -> dict[str, Any]:
     """The document's part. `cpu_ms` is what it used itself, in user and kernel mode."""
     per_second = os.sysconf("SC_CLK_TCK") if view.live else 100
     used = more.stat.get("utime", 0) + more.stat.get("stime", 0)
@@ -56,30 +56,30 @@ def body(view: LinuxView, found: HostProcess, more: Details) -> dict[str, Any]:
     ids = dict(zip(names + groups, map(user, (*_four(more.uids), *_four(more.gids))), strict=True))
     return known(
         {
-            "pid": found.pid,
-            "ppid": found.ppid,
-            "vpid": found.vpid,
+            "pid": process.pid,
+            "ppid": process.ppid,
+            "vpid": process.vpid,
             "pgid": more.stat.get("pgid"),
             "sid": more.stat.get("sid"),
-            "uid": user(found.uid),
-            **{name: one for name, one in ids.items() if name in ("euid", "gid", "egid")},
-            "auid": user(found.auid),
-            "ses": user(found.ses),
-            "start": show_time(found.start_ms) if view.host.offset_ms else None,
+            "uid": user(process.uid),
+            **{name: value for name, value in ids.items() if name in ("euid", "gid", "egid")},
+            "auid": user(process.auid),
+            "ses": user(process.ses),
+            "start": show_time(process.start_ms) if view.host.offset_ms else None,
             "cpu_ms": used * 1000 // per_second,
             "threads": more.stat.get("threads"),
             "tty": tty(more.stat.get("tty", 0)),
-            "comm": text(found.comm),
-            "exe": text(found.exe),
-            "args": [text(one) for one in more.arguments],
-            "command_line": " ".join(text(one) for one in more.arguments),
-            "netns": netns_name(found.netns) if found.netns is not None else None,
+            "comm": text(process.comm),
+            "exe": text(process.exe),
+            "args": [text(value) for value in more.arguments],
+            "command_line": " ".join(text(value) for value in more.arguments),
+            "netns": netns_name(process.netns) if process.netns is not None else None,
         }
     )
 
 
 def details(view: LinuxView, pid: int) -> Details:
-    """What is read beside the host view; a file that cannot be read leaves its part empty."""
+    """Read the details; a file that cannot be read leaves its part empty."""
     words = view.host.proc.text(pid, "stat").rpartition(b")")[2].split()[: len(_STAT)]
     numbers = [int(word) if word.lstrip(b"-").isdigit() and len(word) <= 20 else 0 for word in words]
     stat = dict(zip(_STAT, numbers, strict=False))

@@ -36,7 +36,7 @@ _ROW = re.compile(
 )
 
 
-class Namespace(NamedTuple):
+class NetworkNamespace(NamedTuple):
     """One network namespace: the processes seen in it, and the name under which it is mounted."""
 
     netns: NetnsId
@@ -45,35 +45,39 @@ class Namespace(NamedTuple):
     host: bool
 
 
-def namespaces(view: LinuxView) -> list[Namespace]:
+def namespaces(view: LinuxView) -> list[NetworkNamespace]:
     """All network namespaces with a process, or with a name; the host's first."""
     names = read_names(view.root) if view.live else {}
     members: dict[NetnsId, list[HostProcess]] = {}
-    for one in view.processes:
-        if one.netns is not None:
-            members.setdefault(one.netns, []).append(one)
+    for process in view.processes:
+        if process.netns is not None:
+            members.setdefault(process.netns, []).append(process)
     first = parse_link(view.host.proc.first()[2])
     own = first[1] if first is not None else 0
     every = dict.fromkeys([*members, *names])
-    found = [
-        Namespace(netns, members.get(netns, []), names.get(netns, ""), netns.ino == own)
+    listed = [
+        NetworkNamespace(netns, members.get(netns, []), names.get(netns, ""), netns.ino == own)
         for netns in list(every)[:MAX_NAMESPACES]
         if netns in members or not any(netns[:2] == other[:2] for other in members)
     ]
-    return sorted(found, key=lambda one: not one.host)
+    return sorted(listed, key=lambda namespace: not namespace.host)
 
 
-def containers(space: Namespace) -> list[Container]:
+def containers(namespace: NetworkNamespace) -> list[Container]:
     """The containers whose processes are in a namespace that is not the host's."""
-    if space.host:
+    if namespace.host:
         return []
-    return list({id(one.container): one.container for one in space.members if one.container is not None}.values())
+    return list(
+        {
+            id(process.container): process.container for process in namespace.members if process.container is not None
+        }.values()
+    )
 
 
-def connections(view: LinuxView, space: Namespace) -> tuple[Connection, ...] | Problem:
-    """The TCP and UDP sockets of a namespace, or why they cannot be told."""
+def connections(view: LinuxView, namespace: NetworkNamespace) -> tuple[Connection, ...] | Problem:
+    """The TCP and UDP sockets of a namespace, or the problem that keeps them from being read."""
     if view.live:
-        fd = _open(view, space)
+        fd = _open(view, namespace)
         if fd >= 0:
             try:
                 return sockets.connections(fd)
@@ -81,42 +85,42 @@ def connections(view: LinuxView, space: Namespace) -> tuple[Connection, ...] | P
                 pass  # no right to enter it, or no netlink: the tables say it too
             finally:
                 os.close(fd)
-    for one in space.members[:8]:
-        found = _tables(view, one.pid)
-        if found is not None:
-            return found
-    what = f"the sockets of network namespace {space.name or space.netns.ino} may not be read"
+    for process in namespace.members[:8]:
+        table = _tables(view, process.pid)
+        if table is not None:
+            return table
+    what = f"the sockets of network namespace {namespace.name or namespace.netns.ino} may not be read"
     return Problem(Code.DENIED if view.live else Code.UNSUPPORTED, what, "Ask as root." if view.live else "")
 
 
-def _open(view: LinuxView, space: Namespace) -> int:
-    for one in space.members[:8]:
-        fd = open_netns(space.netns, one.pid, view.root)
+def _open(view: LinuxView, namespace: NetworkNamespace) -> int:
+    for process in namespace.members[:8]:
+        fd = open_netns(namespace.netns, process.pid, view.root)
         if fd >= 0:
             return fd
-    for directory in DIRECTORIES if space.name else ():
+    for directory in DIRECTORIES if namespace.name else ():
         try:
-            fd = os.open(view.root / directory / space.name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd = os.open(view.root / directory / namespace.name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             continue
         status = os.fstat(fd)
-        if (status.st_dev, status.st_ino) == space.netns[:2]:
+        if (status.st_dev, status.st_ino) == namespace.netns[:2]:
             return fd
         os.close(fd)
     return -1
 
 
 def _tables(view: LinuxView, pid: int) -> tuple[Connection, ...] | None:
-    found: list[Connection] = []
+    rows: list[Connection] = []
     read = False
     for name in ("tcp", "tcp6", "udp", "udp6"):
-        data = whole(view, pid, f"net/{name}")
+        data = read_table(view, pid, f"net/{name}")
         read = read or bool(data)
-        found += parse(data, name[:3])
-    return tuple(found) if read else None
+        rows += parse(data, name[:3])
+    return tuple(rows) if read else None
 
 
-def whole(view: LinuxView, pid: int, name: str) -> bytes:
+def read_table(view: LinuxView, pid: int, name: str) -> bytes:
     """A table in as many reads as it takes: the kernel hands out a page at a time."""
     path = view.root / "proc" / str(pid) / name
     try:
@@ -136,14 +140,14 @@ def whole(view: LinuxView, pid: int, name: str) -> bytes:
 
 def parse(data: bytes, protocol: str) -> list[Connection]:
     """The rows of one table; what is no row, as its title, is left out."""
-    found = []
+    rows = []
     for line in data.split(b"\n"):
         row = _ROW.match(line)
         if row is not None and len(row[1]) == len(row[3]):
             local, remote = address(row[1]), address(row[3])
             numbers = (int(row[2], 16), remote, int(row[4], 16), int(row[5]), int(row[6]))
-            found.append(Connection(protocol, local, *numbers))
-    return found
+            rows.append(Connection(protocol, local, *numbers))
+    return rows
 
 
 def address(text: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What the collectors of Linux may ask: one machine, live or recorded below a root, and its engines' files."""
+"""The view of the Linux collectors: one machine, live or recorded below a root, and its engines' files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_STAT = 2**20
 
 
 class LinuxView:
-    """One machine at one moment: what was asked once is not asked again. `live`: the kernel is behind `root`."""
+    """One machine at one moment: every answer is kept. `live`: `root` is this machine's own."""
 
     system = "linux"
 
@@ -55,18 +55,18 @@ class LinuxView:
     @cached_property
     def known(self) -> dict[tuple[str, str], Container]:
         """The containers that processes are in, and those around them, by (id, engine)."""
-        found: dict[tuple[str, str], Container] = {}
+        containers: dict[tuple[str, str], Container] = {}
         for one in self.processes:
             for inner in (one.container, one.place):
                 for each in inner.chain() if inner is not None else ():
-                    found.setdefault((each.id, each.engine), each)
-        return found
+                    containers.setdefault((each.id, each.engine), each)
+        return containers
 
     def of_state(self, state: EngineState) -> Container:
         """The container of an engine's file: the one processes are in, or (not running) one made of the file."""
-        found = self.known.get((state.id, state.engine))
-        if found is None:
-            found = Container(
+        container = self.known.get((state.id, state.engine))
+        if container is None:
+            container = Container(
                 derive_contid(state.id),
                 state.id,
                 name=state.name,
@@ -79,8 +79,8 @@ class LinuxView:
                 namespace=state.namespace,
                 labels=dict(state.labels),
             )
-            self.known[state.id, state.engine] = found
-        return found
+            self.known[state.id, state.engine] = container
+        return container
 
     def process(self, pid: int) -> HostProcess | Reason:
         """One process now."""
@@ -120,7 +120,7 @@ def _live(root: Path) -> LinuxView:
 
 
 def _recorded(root: Path, now: Callable[[], int]) -> LinuxView:
-    """A tree with a header as `host_recorded` writes it; without one the clock is ours, and the boot /proc/stat's."""
+    """A tree with a header as `host.recorded` writes it; without one the clock is ours, and the boot /proc/stat's."""
     engines = Engines(root, owners=False)
     if (root / HEADER).exists():
         host, _ = recorded(root, derive_contid, engines=engines)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import struct
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +18,6 @@ from annotator.linux.engines import Engines, EngineState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Put = Callable[..., Path]
 
@@ -110,6 +112,13 @@ def test_a_hostile_database_says_nothing(
     assert ask().name == "listed"
 
 
+@cache
+def undamaged_database() -> bytes:
+    """One database, made once: SQLite waits for the disk."""
+    with TemporaryDirectory() as folder:
+        return database(Path(folder) / "made.sql")
+
+
 @given(
     cut=st.integers(0, 40000),
     flips=st.lists(st.tuples(st.integers(16, 40000), st.integers(1, 255)), max_size=20),
@@ -119,7 +128,7 @@ def test_a_damaged_database_says_nothing_or_something(
 ) -> None:
     """A database cut short, or with wrong bytes anywhere, never raises."""
     root = tmp_path_factory.mktemp("damaged")
-    data = bytearray(database(root / "made.sql"))
+    data = bytearray(undamaged_database())
     for at, mask in flips:
         data[at % len(data)] ^= mask
     (root / STORE.lstrip("/")).mkdir(parents=True)
