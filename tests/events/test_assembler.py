@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.core.model import Stamp
+from annotator.core.model import Event, Stamp
 from annotator.core.stats import Stats
-from annotator.events import EventAssembler
+from annotator.events import EventAssembler, Missing
 from annotator.linux.backend import Linux
 from tests.streams import NOISE, WORLDS, World, lines_of, riffled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from annotator.core.model import Event
+    from annotator.events import Closed
 
 SECOND = 1_700_000_000
 
@@ -33,17 +33,21 @@ class Joined:
         self.grouper = EventAssembler(
             Linux().completes,
             self.stats,
-            on_gap=lambda node, lost: self.gaps.append((node, lost)),
             **options,  # type: ignore[arg-type]
         )
 
-    def _decide(self, events: Iterable[Event]) -> list[Event]:
-        decided = list(events)
-        for event in decided:
+    def _decide(self, closed: Iterable[Closed]) -> list[Event]:
+        decided: list[Event] = []
+        for event in closed:
+            if isinstance(event, Missing):
+                self.gaps.append((event.node, event.serials))
+                continue
             assert not event.closed
             event.closed = True
+            decided.append(event)
         self.closed += decided
-        self.left += self.grouper.drain()
+        for text in self.grouper.drain():
+            self.left += text.split(b"\n")
         return decided
 
     def feed(self, *lines: bytes) -> list[Event]:
