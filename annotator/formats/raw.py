@@ -129,7 +129,7 @@ class Raw:
         count = event.size
         status = answer.status
         wanted = status is Status.CONTAINER or answer.targets or answer.src or answer.dst or self.mark_unknown
-        if (wanted or b" cont" in event.line(event.at)) and self._annotate(event, answer):
+        if (wanted or b" cont" in event.text) and self._annotate(event, answer):
             count -= 1
         self.stats.passed += count
 

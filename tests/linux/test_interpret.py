@@ -66,7 +66,8 @@ def fields(parts: dict[str, Any], at: int = 0) -> dict[str, Any]:
 def rendered() -> list[bytes]:
     """The sample, as it must come out."""
     reader = Interpreter()
-    return [encode(document(each, UNKNOWN, reader.interpret(each), node=each.node)) for each in events_of(CASE / "input.log")]
+    events = events_of(CASE / "input.log")
+    return [encode(document(each, UNKNOWN, reader.interpret(each), node=each.node)) for each in events]
 
 
 def test_recorded_events_come_out_as_expected() -> None:

@@ -115,7 +115,7 @@ class Translator:
             reading = self._syscall(event, text, start)
             if reading is not None:
                 return reading
-        return _full(event)
+        return full_reading(event)
 
     def _syscall(self, event: Event, text: bytes, start: int) -> Translation | None:
         """An event that begins with its SYSCALL record; None where other records say more of it.
@@ -335,7 +335,7 @@ def hexadecimal(value: bytes) -> int:
         return 0
 
 
-def _full(event: Event) -> Translation:
+def full_reading(event: Event) -> Translation:
     """Any event: every record is looked at."""
     records = [split(line) for line in event.lines]
     names = [name for name, _ in records]
