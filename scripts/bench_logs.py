@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    Event = list[bytes]
+    Variant = Callable[[Iterator[Event]], Iterator[Event]]
+
 ROOT = Path(__file__).resolve().parent.parent
 DAY = 86_400
 OPEN = 28_000
 """Events that are open at once in the variant of that name."""
-
-Event = list[bytes]
-Variant = "Callable[[Iterator[Event]], Iterator[Event]]"
 
 _STAMP = re.compile(rb"msg=audit\((\d+)\.(\d+):(\d+)\)")
 _PID = re.compile(rb" o?p?pid=(\d+)")

@@ -58,48 +58,55 @@ class Event:
     dropped = False
     splits: tuple[int, ...] = ()
     late_for: Event | None = None
+    _pieces: list[bytes] | None = None
     _lines: list[bytes] | None = None
 
     def __init__(self, key: bytes, node: bytes, stamp: Stamp, text: bytes) -> None:
         self.key = key
         self.node = node
         self.stamp = stamp
-        self._pieces = [text]
+        self._text: bytes | None = text  # None where the lines are in `_pieces` or in `_lines`
         self._size = text.count(b"\n") + 1
 
     def add(self, text: bytes) -> None:
         """Append consecutive lines, without the last newline. Only before the event is decided."""
         if self._lines is not None:
             self._lines += text.split(b"\n")
+            return
+        self._size += text.count(b"\n") + 1
+        if self._pieces is None:
+            self._pieces, self._text = [self.text, text], None
         else:
             self._pieces.append(text)
-            self._size += text.count(b"\n") + 1
 
     @property
     def pieces(self) -> list[bytes]:
         """The lines in as few pieces as they are in: each is one or more lines, without the last newline."""
-        return self._pieces if self._lines is None else self._lines
+        return (
+            [self._text] if self._text is not None else self._lines if self._lines is not None else self._pieces or []
+        )
 
     @property
     def text(self) -> bytes:
         """All lines with a newline between them, none at the end."""
+        if self._text is not None:
+            return self._text
         if self._lines is not None:
             return b"\n".join(self._lines)
-        pieces = self._pieces
-        if len(pieces) > 1:
-            pieces[:] = (b"\n".join(pieces),)
-        return pieces[0]
+        self._text, self._pieces = b"\n".join(self._pieces or ()), None
+        return self._text
 
     @property
     def lines(self) -> list[bytes]:
         """The lines without their newline. The list may be edited: it is what leaves."""
         if self._lines is None:
             self._lines = self.text.split(b"\n")
+            self._text = None
         return self._lines
 
     @lines.setter
     def lines(self, lines: list[bytes]) -> None:
-        self._lines = lines
+        self._lines, self._text, self._pieces = lines, None, None
 
     @property
     def size(self) -> int:
@@ -116,7 +123,7 @@ class Event:
             self.lines[index] = line
         else:
             _, newline, rest = self.text.partition(b"\n")
-            self._pieces[:] = (line + newline + rest,)
+            self._text = line + newline + rest
 
     def in_order(self) -> list[bytes]:
         """The lines in the order the records were written."""

@@ -124,11 +124,11 @@ class EventAssembler:
             else:
                 end = run.end()
                 _, node, alone, stamp, ended = run.groups()
-                self._lines(text[at:end], node, stamp, ended=ended is not None or alone is not None)
+                self._lines(text[at:end], node, stamp, ended is not None or alone is not None)
             at = end + 1
         return self._take()
 
-    def _lines(self, text: bytes, node: bytes | None, stamp: bytes, *, ended: bool) -> None:
+    def _lines(self, text: bytes, node: bytes | None, stamp: bytes, ended: bool) -> None:
         """Neighbouring lines of one event, with well-formed heads."""
         key = stamp if node is None else node + b" " + stamp
         current = self._current
@@ -309,6 +309,8 @@ class EventAssembler:
         """Whether the last record is of a type after which an event is probably whole."""
         text = event.pieces[-1]
         last = text.rfind(b"\n") + 1
+        if text.startswith(b"type=PROCTITLE ", last):
+            return True
         start = last + 5 if text.startswith(b"type=", last) else text.find(b"type=", last) + 5
         return self.completes.get(text[start : text.find(b" ", start)], False)
 

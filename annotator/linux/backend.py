@@ -12,7 +12,7 @@ from annotator.linux.records.translate import Translator
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from annotator.core.model import Event, Translation
+    from annotator.core.model import Event
 
 _BEFORE = {b"TTY": b" data=", b"USER_TTY": b" data=", b"USER_AVC": b" msg='", b"USER_SELINUX_ERR": b" msg='"}
 """Where fields must not stand at the end: `aureport --tty` takes all after `data=`, and its other reports take what
@@ -26,15 +26,11 @@ class Linux:
 
     def __init__(self) -> None:
         self.completes: Mapping[bytes, bool] = Completes()
-        self._translator = Translator()
+        self.read = Translator().read
 
     def is_lost(self, line: bytes) -> bool:
         """Whether a line says that auditd could not write a record: it has no stamp, and the record is gone."""
         return link.is_lost(line)
-
-    def read(self, event: Event) -> Translation:
-        """See `Translator.read`."""
-        return self._translator.read(event)
 
     def place(self, event: Event) -> Place | None:
         """At the end of the body of the record that `read` chose, before 0x1D."""

@@ -238,7 +238,7 @@ SAVED: dict[type, set[str]] = {
     Attribution: {"status", "chains", "evidence", "reason", "flags", "session", "key"}
     | {"targets", "src", "dst", "netns", "vpid"},  # never of the last answer about a life
     Event: {"key", "node", "stamp", "at", "seen", "held", "closed", "reversed", "dropped", "splits"}
-    | {"_pieces", "_lines", "_size", "lines", "pieces", "text", "size"}  # saved as lines
+    | {"_text", "_pieces", "_lines", "_size", "lines", "pieces", "text", "size"}  # saved as lines
     | {"late_for"},  # such a record is saved as what leaves in any case
     Tables: {"processes", "registry", "membership", "attributor", "_observations"},
     ProcessTable: {"nodes", "max_lives", "keep_all", "evicted", "_work"},
