@@ -77,7 +77,7 @@ def renewed(log: bytes, rounds: int) -> bytes:
 
 def events(log: bytes) -> Iterator[Event]:
     """Neighbouring lines of one stamp."""
-    stamp, found = b"", []
+    stamp, found = b"", list[bytes]()
     for line in log.splitlines():
         match = _STAMP.search(line)
         if found and (match is None or match[0] != stamp):

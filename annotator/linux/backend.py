@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from annotator.core.contracts import Place
 from annotator.linux.contid import link
 from annotator.linux.records.syntax import Completes, body_end, head, type_number
-from annotator.linux.records.translate import Translator
+from annotator.linux.records.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,7 +17,8 @@ from annotator.engine.replay import Replay
 from annotator.events import EventAssembler
 from annotator.io.sources import Cutter
 from annotator.linux.backend import Linux
-from annotator.linux.records.translate import Translator, full_reading
+from annotator.linux.records.translate import full_reading
+from annotator.linux.records.translator import Translator
 from tests.streams import WORLDS, World, damaged, joined, lines_of, riffled
 
 if TYPE_CHECKING:
