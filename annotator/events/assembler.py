@@ -172,8 +172,8 @@ class EventAssembler:
         if is_typed:
             start = line.find(b"msg=audit(", 5) + 10
             end = line.find(b")", start)
-            stamp, kind = line[start:end], line[5:start]
-            is_record, ended = line[end : end + 2] == b"):", line[5:9] == b"EOE "
+            stamp, kind, ended = line[start:end], line[5 : start - 11], line[5:9] == b"EOE "
+            is_record = line[end : end + 2] == b"):" and (b" " not in kind or stamp not in self.recent)
         else:
             if current is not None and line.startswith(b"----"):
                 self._finish(current, whole=True)
