@@ -51,16 +51,20 @@ def ours(data: bytes) -> Assembler:
         return line
 
     reverse = recognise(data) is Form.AUSEARCH
-    grouper = EventAssembler(Linux().completes, Stats(), ordered=False, on_late=on_late, reversed_records=reverse)
+    grouper = EventAssembler(Linux().completes, Stats(), on_late=on_late, reversed_records=reverse)
     cutter = Cutter("log")
     blocks = [cutter.feed(data[at : at + READ]) for at in range(0, len(data), READ)]
-    closed = [event for block in (*blocks, cutter.end()) if block is not None for event in grouper.feed(block.lines)]
+    closed = [
+        event for block in (*blocks, cutter.end()) if block is not None for event in grouper.feed_text(block.text)
+    ]
     closed += grouper.flush()
     groups: Assembler = {}
     for event in closed:
         if isinstance(event, Missing):
             continue
-        groups.setdefault(Key(event.node, *event.stamp), []).append(len(event.lines))
+        groups.setdefault(Key(event.node, *event.stamp), []).append(event.size)
+        event.closed = True
+    grouper.drain()
     for key, count in late.items():
         groups[key][-1] += count
     return groups

@@ -23,7 +23,7 @@ from annotator.core.contracts import Place, known_as
 from annotator.core.model import NO_PID, Container, EngineCommand, Evidence, Reason, RecordedPlace, Role, Translation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from annotator.aix.facts import RecordTranslation, StatedWpar, WparCommand
     from annotator.aix.grouping import OwnTail
@@ -139,9 +139,21 @@ class Aix:
         end = head_end(event)
         return None if end is None else Place(0, end)
 
-    def interpret(self, event: Event) -> dict[str, Any]:
-        """See `interpret.interpret`."""
-        return interpret(event)
+    def targets(self, event: Event) -> list[Place]:  # noqa: ARG002  (the contract's signature)
+        """No record is about another process than its own."""
+        return []
+
+    def is_linked(self, event: Event) -> bool:  # noqa: ARG002
+        """No record is."""
+        return False
+
+    def is_lost(self, line: bytes) -> bool:  # noqa: ARG002
+        """No line of a trail tells of a lost one."""
+        return False
+
+    def interpreter(self, *, resolve_users: bool) -> Callable[[Event], dict[str, Any]]:  # noqa: ARG002
+        """See `interpret.interpret`. The trail itself has the users' names."""
+        return interpret
 
     # --- where --------------------------------------------------------------------------------------------------
 

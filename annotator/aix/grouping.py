@@ -117,6 +117,10 @@ class TrailGrouper:
         self.stats.closed += len(found)
         return self._take(found)
 
+    def feed_text(self, text: bytes) -> list[Event]:
+        """The same for lines of a text trail that are still one text, without the last newline."""
+        return self.feed(text.split(b"\n"))
+
     def idle(self, *, quiet_ms: int = 0) -> list[Event]:  # noqa: ARG002  (a pause of any length ends a record's tail)
         """The trail pauses: what is open in a text trail is whole. A binary record says itself how long it is."""
         found = self._events(self._text.flush()) if self._text is not None else []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from annotator.core.model import Container, Event, Evidence, NetnsId, Ns, Reason, Translation
 
@@ -29,51 +29,6 @@ class Place(NamedTuple):
     offset: int
 
 
-class Encoder(Protocol):
-    """A form with objects, for those who write parts of one ahead: each piece is made once and put together often.
-
-    An item is a name with its value. In a map the first item stands alone, and `comma` before each other one; so it is
-    in a list with its elements. `end` closes a map, `end_list` a list.
-    """
-
-    comma: bytes
-    end: bytes
-    end_list: bytes
-
-    def value(self, value: Any) -> bytes:
-        """Any plain value."""
-        ...
-
-    def name(self, name: str) -> bytes:
-        """A name, before its value."""
-        ...
-
-    def item(self, name: str, value: Any) -> bytes:
-        """A name and any plain value."""
-        ...
-
-    def items(self, values: dict[str, Any]) -> bytes:
-        """All items of a map."""
-        ...
-
-    def opening(self, name: str, *, of_list: bool = False) -> tuple[bytes, ...]:
-        """The name and the beginning of a map, or a list, by the number of what is in it. "" for a map without one."""
-        ...
-
-    def words(self, text: bytes) -> bytes:
-        """Items out of `name=value name=value`, all ASCII without anything to escape."""
-        ...
-
-    def number(self, value: int) -> bytes:
-        """A value that is a number."""
-        ...
-
-
-Written = tuple[int, int, int, bytes, tuple[bytes, ...], tuple[bytes, ...]]
-"""A usual event as an `Encoder` has it written: how many items `event` and `process` have, and how many come after
-them; then these items. Those of `event` and `process` may be followed by others."""
-
-
 class Backend(Protocol):
     """One operating system's audit trail."""
 
@@ -83,6 +38,10 @@ class Backend(Protocol):
     completes: Mapping[bytes, bool]
     """Record types after which an event is probably whole; empty where each record is an event."""
 
+    def is_lost(self, line: bytes) -> bool:
+        """Whether a line that is no record says that the trail lost one."""
+        ...
+
     def read(self, event: Event) -> Translation:
         """Translate: who acted, on whom, what the trail states, what changed. Never raises for bad bytes."""
         ...
@@ -91,8 +50,19 @@ class Backend(Protocol):
         """Where the one annotated record of this event takes its fields; None when no record may grow."""
         ...
 
-    def interpret(self, event: Event) -> dict[str, Any]:
-        """The `event`, `process`, `user` and `auditd` (or `aix_audit`) parts of the JSON form."""
+    def targets(self, event: Event) -> list[Place]:
+        """Where the records about targets take fields, in the order of `Attribution.targets`."""
+        ...
+
+    def is_linked(self, event: Event) -> bool:
+        """Whether the annotated record is one that a patched kernel links to its contid record by ` record=N`."""
+        ...
+
+    def interpreter(self, *, resolve_users: bool) -> Callable[[Event], dict[str, Any]]:
+        """What gives the `event`, `process`, `user` and `auditd` (or `aix_audit`) parts of the JSON form.
+
+        `resolve_users`: with this machine's names for user ids, where the backend has such.
+        """
         ...
 
 

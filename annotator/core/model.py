@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntFlag, StrEnum
-from typing import Any, NamedTuple, NewType
+from typing import NamedTuple, NewType
 
 ContId = NewType("ContId", int)
 """Audit container identifier: u64, set once, inherited. `CONTID_UNSET` is no identifier; 0 is a valid one."""
@@ -41,13 +41,13 @@ class Stamp(NamedTuple):
 
 
 class Event:
-    """All records of one (node, stamp), as the lines they came in, without their newline.
+    """All records of one (node, stamp): their text as it came, which is cut into lines when somebody asks for them.
 
     `node` is b"" where the lines name none. `at` is the index of the record that carries annotations, -1 until the
     backend has chosen one. `closed` is set once the event was decided: its lines may leave. `reversed`: the lines came
-    last record first (plain ausearch output). `dropped`: a filter left it out.
-    `seen`, `held` and `splits` are the grouper's. Mutable, with class-level defaults,
-    because one is made per event on the hot path.
+    last record first (plain ausearch output). `dropped`: a filter left it out. `late_for` is set where this is a single
+    record that came after its event had closed. `seen`, `held` and `splits` are the assembler's.
+    Mutable, with class-level defaults, because one is made per event on the hot path.
     """
 
     at = -1
@@ -57,12 +57,73 @@ class Event:
     reversed = False
     dropped = False
     splits: tuple[int, ...] = ()
+    late_for: Event | None = None
+    _pieces: list[bytes] | None = None
+    _lines: list[bytes] | None = None
 
-    def __init__(self, key: bytes, node: bytes, stamp: Stamp, line: bytes) -> None:
+    def __init__(self, key: bytes, node: bytes, stamp: Stamp, text: bytes) -> None:
         self.key = key
         self.node = node
         self.stamp = stamp
-        self.lines = [line]
+        self._text: bytes | None = text  # None where the lines are in `_pieces` or in `_lines`
+        self._size = text.count(b"\n") + 1
+
+    def add(self, text: bytes) -> None:
+        """Append consecutive lines, without the last newline. Only before the event is decided."""
+        if self._lines is not None:
+            self._lines += text.split(b"\n")
+            return
+        self._size += text.count(b"\n") + 1
+        if self._pieces is None:
+            self._pieces, self._text = [self.text, text], None
+        else:
+            self._pieces.append(text)
+
+    @property
+    def pieces(self) -> list[bytes]:
+        """The lines in as few pieces as they are in: each is one or more lines, without the last newline."""
+        return (
+            [self._text] if self._text is not None else self._lines if self._lines is not None else self._pieces or []
+        )
+
+    @property
+    def text(self) -> bytes:
+        """All lines with a newline between them, none at the end."""
+        if self._text is not None:
+            return self._text
+        if self._lines is not None:
+            return b"\n".join(self._lines)
+        self._text, self._pieces = b"\n".join(self._pieces or ()), None
+        return self._text
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines without their newline. The list may be edited: it is what leaves."""
+        if self._lines is None:
+            self._lines = self.text.split(b"\n")
+            self._text = None
+        return self._lines
+
+    @lines.setter
+    def lines(self, lines: list[bytes]) -> None:
+        self._lines, self._text, self._pieces = lines, None, None
+
+    @property
+    def size(self) -> int:
+        """How many lines there are."""
+        return self._size if self._lines is None else len(self._lines)
+
+    def line(self, index: int) -> bytes:
+        """One line. The first is had without cutting the others."""
+        return self.lines[index] if index or self._lines is not None else self.text.partition(b"\n")[0]
+
+    def put(self, index: int, line: bytes) -> None:
+        """Set one line. The first is set without cutting the others."""
+        if index or self._lines is not None:
+            self.lines[index] = line
+        else:
+            _, newline, rest = self.text.partition(b"\n")
+            self._text = line + newline + rest
 
     def in_order(self) -> list[bytes]:
         """The lines in the order the records were written."""
@@ -338,32 +399,6 @@ class Translation(NamedTuple):
     """The answer itself, where the record has it."""
     network: bool = False
     """The event makes or uses a socket: in which network namespace its process was, is wanted."""
-
-
-class NoLifetime:
-    """The life of a signature that was not asked for yet: no signature has its token."""
-
-    token = object()
-
-
-class Signature:
-    """What every record of one process repeats, once: all of them share this object, and what was found out with it.
-
-    `facts` are the backend's: by kind of event those that say no more than the signature does; and `written` is what
-    its writer made of the actor. The others are the quick road's: the life these records were last seen to be of, its
-    token, and the last answer with its suffix.
-    """
-
-    __slots__ = ("actor", "answer", "facts", "life", "suffix", "token", "written")
-
-    def __init__(self, actor: Actor) -> None:
-        self.actor = actor
-        self.facts: dict[str, tuple[Fact, ...]] = {}
-        self.written = b""
-        self.life: Any = NoLifetime
-        self.token: object = self
-        self.answer: Attribution | None = None
-        self.suffix = b""
 
 
 # --- facts: one change of the world each ----------------------------------------------------------------------------

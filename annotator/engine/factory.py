@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from annotator.core.errors import FormError, UsageError
 from annotator.core.model import Attribution, Chain, Event, Status
 from annotator.core.stats import Stats
-from annotator.formats import encoders, json, msgpack
+from annotator.formats import json, msgpack
 from annotator.formats.documents import Documents, Nothing
-from annotator.formats.frame import Frame
 from annotator.formats.raw import Raw, tail_start
 from annotator.formats.record import Record
 from annotator.linux.backend import Linux
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from annotator.aix.backend import Aix
     from annotator.aix.grouping import RecordEvent
     from annotator.aix.listing import Listing
+    from annotator.core.contracts import Backend
     from annotator.engine.pipeline import Form
 
 FORMATS = ("raw", "record", "json", "msgpack")
@@ -69,7 +69,7 @@ class Matches(Protocol):
         ...
 
 
-def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
+def form_of(options: Options, backend: Backend, stats: Stats) -> Form:
     """The output form that was asked for."""
     if options.format == "raw":
         return Raw(
@@ -81,27 +81,16 @@ def form_of(options: Options, backend: Linux | Aix, stats: Stats) -> Form:
         )
     if options.format == "none":
         return Nothing()
-    if not isinstance(backend, Linux):
-        if options.format == "record":
+    if options.format == "record":
+        if backend.name == "aix":
             raise UsageError("--format record is for Linux: AIX has no CONTAINER_ID records", "Use raw or json.")
-        parts: Callable[[Event], dict[str, Any]] = backend.interpret
-    elif options.format == "record":
         return Record(backend, stats)
-    else:
-        parts = backend.interpreter(resolve_users=options.resolve_users)
-    is_json = options.format == "json"
-    frame = None
-    if isinstance(backend, Linux) and not options.original and options.fields is None and not options.resolve_users:
-        encoder = encoders.Json() if is_json else encoders.Msgpack()
-        reader, writer = backend.usual(detailed=True), backend.writer(encoder)
-        frame = Frame(encoder, reader, writer, node=options.node, after=b"\n" if is_json else b"")
     return Documents(
-        json.render if is_json else msgpack.render,
-        parts,
+        json.encode if options.format == "json" else msgpack.encode,
+        backend.interpreter(resolve_users=options.resolve_users),
         node=options.node,
         original=options.original,
         fields=options.fields,
-        frame=frame,
     )
 
 
@@ -123,10 +112,15 @@ def aix_of(options: Options, listings: Iterable[Listing] = (), node: str = "") -
 _linux = Linux()
 
 
+@lru_cache(maxsize=1)
+def _linux_parts() -> Callable[[Event], dict[str, Any]]:
+    return _linux.interpreter(resolve_users=False)
+
+
 def interpret(event: Event) -> dict[str, Any]:
     """The event's parts of the JSON form, whichever system it is of."""
     if _aix_record(event) is None:
-        return _linux.interpret(event)
+        return _linux_parts()(event)
     from annotator.aix.interpret import interpret as aix_parts
 
     return aix_parts(event)

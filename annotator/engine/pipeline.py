@@ -2,9 +2,6 @@
 
 The parent acted in a fork, the process was still inside at its exit, the engine acted in a registration: so an event is
 answered with the tables as they stood before it.
-
-An event takes one of two roads, to the same end. Usual ones come as a `Stretch` and take the quick one (see `quick`).
-All others come as an `Event`, and so do all when events are filtered or watched.
 """
 
 from __future__ import annotations
@@ -15,17 +12,15 @@ from typing import TYPE_CHECKING, Protocol
 from annotator.core.attribution import Attributor
 from annotator.core.lifetimes import ProcessLifetime, ProcessTable
 from annotator.core.membership import Membership
-from annotator.core.model import Attribution, Event, Reason, Status, Translation
+from annotator.core.model import Attribution, Event, Reason, Status
 from annotator.core.registry import Registry
-from annotator.engine.quick import Quick, QuickRoad
-from annotator.events import EventAssembler, Missing, Stretch
-from annotator.formats.documents import Documents
-from annotator.formats.raw import Raw
+from annotator.events import EventAssembler, Missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from annotator.core.contracts import Backend
+    from annotator.core.model import Translation
     from annotator.core.stats import Stats
     from annotator.history import Observations
 
@@ -49,6 +44,10 @@ class Assembler(Protocol):
         """Take lines; the events that closed."""
         ...
 
+    def feed_text(self, text: bytes) -> Sequence[Event | Missing]:
+        """Take consecutive lines as one text, without the last newline; the events that closed."""
+        ...
+
     def idle(self, *, quiet_ms: int = 0) -> Sequence[Event | Missing]:
         """Nothing came for a while; the events that closed by it."""
         ...
@@ -58,7 +57,7 @@ class Assembler(Protocol):
         ...
 
     def drain(self) -> list[bytes]:
-        """The lines that may leave now, in input order."""
+        """What may leave now, in input order: each element is one or more lines, without the last newline."""
         ...
 
 
@@ -93,9 +92,9 @@ class Tables:
 
 
 class Pipeline:
-    """Feed blocks of lines, take bytes. `keep` decides whether an event leaves at all (filters).
+    """Feed lines, take bytes. `keep` decides whether an event leaves at all (filters).
 
-    `grouper` is a backend's own, where its records are not joined by stamp.
+    `grouper` is a backend's own assembler, where its records are not joined by stamp.
     """
 
     def __init__(
@@ -117,58 +116,23 @@ class Pipeline:
         self.keep = keep
         self.watch = watch
         self._pieces: list[bytes] = []
-        self._lates: dict[int, tuple[Event, bytes]] = {}
         self._answered: Counter[Status | Reason] = Counter()
-        self._quick = self._road() if keep is None and watch is None and grouper is None else None
         self.grouper = grouper or EventAssembler(
             backend.completes,
             stats,
             ordered=form.ordered,
             reversed_records=reversed_records,
-            usual=self._quick.reader.shape if self._quick is not None else None,
-            is_lost=getattr(backend, "is_lost", None),
+            is_lost=backend.is_lost,
             on_late=self._late,
-        )
-
-    def _road(self) -> QuickRoad | None:
-        """The quick road, where the backend has one."""
-        form, attributor = self.form, self.tables.attributor
-        if not isinstance(self.backend, Quick):
-            return None
-        direct = form.frame.write if isinstance(form, Documents) and form.frame is not None else None
-        networks = not form.ordered and attributor.observations is not None
-        return QuickRoad(
-            self.backend.usual(detailed=direct is not None, networks=networks),
-            attributor,
-            self.stats,
-            self._answered,
-            self._slow,
-            pieces=self._pieces,
-            ordered=form.ordered,
-            suffix=form.suffix if isinstance(form, Raw) and not form.mark_unknown else None,
-            direct=direct,
         )
 
     def feed(self, lines: list[bytes]) -> bytes:
         """Take lines without their newline; returns what may leave now."""
-        if self._quick is not None and lines:
-            return self.feed_text(b"\n".join(lines))
         return self._leave(self.grouper.feed(lines))
 
     def feed_text(self, text: bytes) -> bytes:
         """Take consecutive lines as one text, without the last newline; returns what may leave now."""
-        quick = self._quick
-        if quick is None or not isinstance(self.grouper, EventAssembler):
-            return self._leave(self.grouper.feed(text.split(b"\n")))
-        closed = self.grouper.cut(text)
-        for event in closed:
-            if isinstance(event, Stretch):
-                quick.decide(event)
-            elif isinstance(event, Missing):
-                self._gap(event.node, event.serials)
-            else:
-                self._decide(event)
-        return self._left(counted=bool(closed))
+        return self._leave(self.grouper.feed_text(text))
 
     def idle(self, quiet_ms: int = 0) -> bytes:
         """Nothing came for `quiet_ms` of wall clock."""
@@ -190,17 +154,14 @@ class Pipeline:
         if counted:
             self._count()
         if not self.form.ordered:
-            self._lates.clear()
             out = b"".join(self._pieces)
             self._pieces.clear()
             return out
-        lines = self.grouper.drain()
-        if self._lates:
-            lines = [line for line in map(self._shared, lines) if line is not None]
-        if not lines:
+        left = self.grouper.drain()
+        if not left:
             return b""
-        lines.append(b"")
-        return b"\n".join(lines)
+        left.append(b"")
+        return b"\n".join(left)
 
     def _decide(self, event: Event) -> None:
         """One closed event: answer it, write it, and only then apply what it says has changed."""
@@ -213,7 +174,7 @@ class Pipeline:
         answer = tables.attributor.attribute(reading, life, node, stamp)
         event.closed = True
         if self.keep is not None and not self.keep(event, answer):
-            self.stats.filtered += len(event.lines)
+            self.stats.filtered += event.size
             event.lines = []
             event.dropped = True
         else:
@@ -227,18 +188,11 @@ class Pipeline:
         if self.watch is not None:
             self.watch(event, reading, life, answer)
 
-    def _slow(self, event: Event, answer: Attribution | None) -> None:
-        """An event from the quick road that needs its lines."""
-        if answer is None:
-            self._decide(event)
-        else:
-            self._write(event, answer)
-
     def _write(self, event: Event, answer: Attribution) -> None:
         piece = self.form.write(event, answer)
         if piece is not None:
             self._pieces.append(piece)
-            self.stats.passed += len(event.lines)
+            self.stats.passed += event.size
 
     def _count(self) -> None:
         """Bring the answers of one block into the counters."""
@@ -255,17 +209,7 @@ class Pipeline:
         answered.clear()
 
     def _late(self, event: Event, line: bytes) -> bytes | None:
-        """A record of an event that closed before: what becomes of it is known once the event is decided."""
-        self.stats.passed += 1
-        self._lates[id(line)] = (event, line)
-        return line
-
-    def _shared(self, line: bytes) -> bytes | None:
-        """A late record shares its event's decision, which may be to leave nothing."""
-        event, own = self._lates.get(id(line), (None, line))
-        if event is None or own is not line:
-            return line
-        del self._lates[id(line)]
+        """A late record shares the decision on its event, which may be to leave nothing."""
         if event.dropped:
             self.stats.passed -= 1
             self.stats.filtered += 1

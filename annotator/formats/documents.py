@@ -2,65 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+from annotator.formats.json import document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annotator.core.model import Attribution, Event
-    from annotator.formats.frame import Frame
-
-
-class Render(Protocol):
-    """One event as bytes: `json.render` or `msgpack.render`."""
-
-    def __call__(
-        self,
-        event: Event,
-        attribution: Attribution,
-        parts: dict[str, Any],
-        /,
-        *,
-        original: bool = False,
-        fields: frozenset[str] | None = None,
-    ) -> bytes:
-        """The bytes."""
-        ...
 
 
 class Documents:
-    """One object an event. `node` names the host where the records do not.
+    """One object an event, by its `encode` (`json.encode` or `msgpack.encode`) as bytes.
 
-    `frame` makes objects of usual events without a detour; it knows nothing of `original` and `fields`.
+    `interpret` is the backend's, `node` names the host where the records do not. For `original` and `fields` see
+    `json.document`.
     """
 
     ordered = False
 
     def __init__(
         self,
-        render: Render,
+        encode: Callable[[dict[str, Any]], bytes],
         interpret: Callable[[Event], dict[str, Any]],
         *,
         node: str = "",
         original: bool = False,
         fields: frozenset[str] | None = None,
-        frame: Frame | None = None,
     ) -> None:
-        self.render = render
+        self.encode = encode
         self.interpret = interpret
         self.node = node.encode()
         self.original = original
         self.fields = fields
-        self.frame = frame
 
     def write(self, event: Event, answer: Attribution) -> bytes:
         """One object."""
-        written = self.frame.whole(event, answer) if self.frame is not None else None
-        if written is not None:
-            return written
-        if self.node and not event.node:
-            event.node = self.node
-        return self.render(event, answer, self.interpret(event), original=self.original, fields=self.fields)
+        node = event.node or self.node
+        parts = self.interpret(event)
+        return self.encode(document(event, answer, parts, node=node, original=self.original, fields=self.fields))
 
 
 class Nothing:

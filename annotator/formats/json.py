@@ -43,13 +43,14 @@ def document(
     attribution: Attribution,
     parts: dict[str, Any],
     *,
+    node: bytes = b"",
     original: bool = False,
     fields: frozenset[str] | None = None,
 ) -> dict[str, Any]:
     """The object, as plain data. Parts of it are shared with other events: never change it.
 
-    `parts` are what the backend's `interpret` gave. `fields`, when given, are the only ones that are kept: dotted
-    names of leaves or of whole parts (`process.pid`, `container`). Of lists all elements are kept.
+    `parts` are what the backend's `interpret` gave; `node` names the host. `fields`, when given, are the only ones that
+    are kept: dotted names of leaves or of whole parts (`process.pid`, `container`). Of lists all elements are kept.
     """
     answer = _answers.of(attribution)
     found: dict[str, Any] = {}
@@ -57,8 +58,8 @@ def document(
     if when is not None:
         found["@timestamp"] = when
     found["ecs"] = ECS
-    if event.node:
-        found["host"] = {"name": event.node.decode("utf-8", "backslashreplace")}
+    if node:
+        found["host"] = {"name": node.decode("utf-8", "backslashreplace")}
     found.update(parts)
     found["event"] = {**parts.get("event", {}), "sequence": event.stamp.serial}
     if original:
@@ -77,20 +78,12 @@ def document(
     return found if fields is None else _pick(found, _tree(fields))
 
 
-def render(
-    event: Event,
-    attribution: Attribution,
-    parts: dict[str, Any],
-    *,
-    original: bool = False,
-    fields: frozenset[str] | None = None,
-) -> bytes:
+def encode(document: dict[str, Any]) -> bytes:
     """One line of JSON, with its newline."""
-    found = document(event, attribution, parts, original=original, fields=fields)
     try:
-        return orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:  # half a surrogate in a name out of a state file, a number beyond 64 bits
-        return orjson.dumps(writable(found), option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(writable(document), option=orjson.OPT_APPEND_NEWLINE)
 
 
 _Tree = dict[str, Any]

@@ -104,7 +104,7 @@ def _elsewhere(answer: Attribution) -> bool:
 
 
 class Raw:
-    """Appends to `Event.lines` in place. `place` is the backend's: which record takes the fields, and where."""
+    """Appends to one line of the event in place. `place` is the backend's: which record takes the fields, and where."""
 
     ordered = True
 
@@ -122,15 +122,14 @@ class Raw:
         self.mark_unknown = mark_unknown
         self.reannotate = reannotate
         self.only = None if fields is None else frozenset(b" " + name.encode() for name in fields)
-        self._cache: dict[int, tuple[Attribution, int, list[bytes], int, bytes]] = {}
+        self._cache: dict[int, tuple[Attribution, int, list[bytes], int]] = {}
 
     def write(self, event: Event, answer: Attribution) -> None:
         """Annotate one decided event."""
-        lines = event.lines
-        count = len(lines)
+        count = event.size
         status = answer.status
         wanted = status is Status.CONTAINER or answer.targets or answer.src or answer.dst or self.mark_unknown
-        if (wanted or b" cont" in lines[event.at]) and self._annotate(event, answer):
+        if (wanted or b" cont" in event.text) and self._annotate(event, answer):
             count -= 1
         self.stats.passed += count
 
@@ -140,7 +139,7 @@ class Raw:
         if place is None:
             return False
         fields, size = self._fields(answer)
-        line = event.lines[place.record]
+        line = event.line(place.record)
         if line.find(b" cont", max(0, place.offset - MAX_LINE), place.offset) >= 0:
             start = tail_start(line[: place.offset])
             if start >= 0:
@@ -149,7 +148,7 @@ class Raw:
                     return True
                 line = line[:start] + line[place.offset :]
                 place = Place(place.record, start)
-                event.lines[place.record] = line
+                event.put(place.record, line)
         if not fields:
             return False
         room = MAX_LINE - 1 - len(line)
@@ -159,17 +158,9 @@ class Raw:
             self.stats.left_out_fields += 1
         if not fields:
             return False
-        event.lines[place.record] = line[: place.offset] + b"".join(fields) + line[place.offset :]
+        event.put(place.record, line[: place.offset] + b"".join(fields) + line[place.offset :])
         self.stats.annotated += 1
         return True
-
-    def suffix(self, answer: Attribution) -> bytes:
-        """All fields of an answer, b"" for none."""
-        known = self._cache.get(id(answer))
-        if known is None or known[0] is not answer or not answer.container or known[1] != answer.container.version:
-            fields, _ = self._fields(answer)
-            return b"".join(fields)
-        return known[4]
 
     def _fields(self, answer: Attribution) -> tuple[list[bytes], int]:
         """The fields and their size; the same answer object is rendered once per version of its container's names."""
@@ -184,5 +175,5 @@ class Raw:
         size = sum(map(len, fields))
         if len(self._cache) >= 16_384:
             self._cache.clear()
-        self._cache[id(answer)] = (answer, version, fields, size, b"".join(fields))
+        self._cache[id(answer)] = (answer, version, fields, size)
         return fields, size

@@ -9,34 +9,18 @@ logs of a kernel with the v11 patches.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from annotator.core.model import Attribution, Chain, Event, Status
 from annotator.formats.raw import MAX_LINE, ends_of, tail_start
 from annotator.formats.values import kernel_list
 
 if TYPE_CHECKING:
-    from annotator.core.contracts import Place
+    from annotator.core.contracts import Backend, Place
     from annotator.core.stats import Stats
 
 _CONTID = re.compile(rb"\): (?:record=\d{1,9} )?(?:contid=|op=[a-z]+ opid=\d+ (?:old-)?contid=)")
 """A CONTAINER_ID or CONTAINER_OP, by its body: an audit system without the patches has other names for them."""
-
-
-class Linked(Protocol):
-    """What this form asks of a backend."""
-
-    def place(self, event: Event) -> Place | None:
-        """Where the body of the event's chief record ends."""
-        ...
-
-    def targets(self, event: Event) -> list[Place]:
-        """Where the bodies of the records about targets end, in the order of `Attribution.targets`."""
-        ...
-
-    def is_linked(self, event: Event) -> bool:
-        """Whether the chief record is one that the kernel links by ` record=N`."""
-        ...
 
 
 class Record:
@@ -44,19 +28,23 @@ class Record:
 
     ordered = True
 
-    def __init__(self, backend: Linked, stats: Stats) -> None:
+    def __init__(self, backend: Backend, stats: Stats) -> None:
         self.backend = backend
         self.stats = stats
 
     def write(self, event: Event, answer: Attribution) -> None:
         """Give one decided event its records; one that came with contid records is left as it is."""
+        inside = answer.status is Status.CONTAINER
+        if not (inside or answer.src or answer.dst or answer.targets or b"contid=" in event.text):
+            self.stats.passed += event.size
+            return
         already = sum(_CONTID.search(line, 0, 1024) is not None for line in event.lines)
         if already:
             self.stats.already += already
-            self.stats.passed += len(event.lines) - already
+            self.stats.passed += event.size - already
             return
         edits = _Edits(event)
-        if answer.status is Status.CONTAINER:
+        if inside:
             place = self.backend.place(event)
             if place is not None:
                 edits.add(place, answer.chains, linked=self.backend.is_linked(event))
@@ -70,7 +58,7 @@ class Record:
         self.stats.annotated += edits.number + edits.ended
         self.stats.already += edits.already
         self.stats.left_out_fields += edits.left_out
-        self.stats.passed += len(event.lines) - edits.number - edits.ended - edits.already
+        self.stats.passed += event.size - edits.number - edits.ended - edits.already
 
 
 class _Edits:

@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.core.contracts import Place
 from annotator.linux.contid import link
-from annotator.linux.records import translate
 from annotator.linux.records.syntax import Completes, body_end, head, type_number
-from annotator.linux.usual import Usual
+from annotator.linux.records.translator import Translator
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable, Mapping
 
-    from annotator.core.contracts import Encoder, Written
-    from annotator.core.model import Event, Signature, Translation
+    from annotator.core.model import Event
 
 _BEFORE = {b"TTY": b" data=", b"USER_TTY": b" data=", b"USER_AVC": b" msg='", b"USER_SELINUX_ERR": b" msg='"}
 """Where fields must not stand at the end: `aureport --tty` takes all after `data=`, and its other reports take what
@@ -29,17 +26,11 @@ class Linux:
 
     def __init__(self) -> None:
         self.completes: Mapping[bytes, bool] = Completes()
+        self.read = Translator().read
 
-    is_lost = staticmethod(link.is_lost)
-    """Whether a line says that auditd could not write a record: it has no stamp, and the record is gone."""
-
-    def read(self, event: Event) -> Translation:
-        """See `facts.read`."""
-        return translate.read(event)
-
-    def usual(self, *, detailed: bool = False, networks: bool = False) -> Usual:
-        """What reads usual events, for one run."""
-        return Usual(detailed=detailed, networks=networks)
+    def is_lost(self, line: bytes) -> bool:
+        """Whether a line says that auditd could not write a record: it has no stamp, and the record is gone."""
+        return link.is_lost(line)
 
     def place(self, event: Event) -> Place | None:
         """At the end of the body of the record that `read` chose, before 0x1D."""
@@ -55,29 +46,20 @@ class Linux:
 
     def is_linked(self, event: Event) -> bool:
         """Whether the annotated record is the kernel's: only those carry the ` record=N` link."""
-        return type_number(head(event.lines[event.at])[0]) in (1300, 1324)
-
-    def interpret(self, event: Event) -> dict[str, Any]:
-        """See `interpret.interpret`; imported when first asked for, since the raw form never does."""
-        from annotator.linux.records.interpret import interpret
-
-        return interpret(event)
+        return type_number(head(event.line(event.at))[0]) in (1300, 1324)
 
     def interpreter(self, *, resolve_users: bool) -> Callable[[Event], dict[str, Any]]:
-        """`interpret`, or with this machine's names for users: only ever when that was asked for."""
-        from annotator.linux.records.interpret import interpret, interpreter_with_passwd
+        """See `interpret`; imported when first asked for, since the raw form never does.
 
-        return interpreter_with_passwd().interpret if resolve_users else interpret
+        This machine's names for users are looked up only when that was asked for.
+        """
+        from annotator.linux.records.interpret import Interpreter, interpreter_with_passwd
 
-    def writer(self, encoder: Encoder) -> Callable[[re.Match[bytes], Signature], Written | None]:
-        """What writes usual events' parts without a detour through objects."""
-        from annotator.linux.written import Writer
-
-        return Writer(encoder).write
+        return (interpreter_with_passwd() if resolve_users else Interpreter()).interpret
 
     @staticmethod
     def _end(event: Event, at: int) -> Place:
-        line = event.lines[at]
+        line = event.line(at)
         end = body_end(line, 0)
         if line[:10] != b"type=SYSCA":
             before = _BEFORE.get(head(line)[0])

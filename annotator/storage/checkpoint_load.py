@@ -13,7 +13,7 @@ from annotator.core.lifetimes import ForkHint, Node, ProcessLifetime
 from annotator.core.membership import Occupants, PendingOperation, Residence
 from annotator.core.model import OWN_SESSION, Attribution, Container, ContId, Event, Mark, Session, Status
 from annotator.core.registry import Containers
-from annotator.events import NO_KEY, EventAssembler, Run, Serials
+from annotator.events import EventAssembler, Run, Serials
 from annotator.storage.checkpoint_rows import (
     AS_IT_IS,
     NOUNS,
@@ -74,7 +74,7 @@ class Whole:
     serials: dict[bytes, Serials]
     events: list[Event]
     open: dict[bytes, Event]
-    recent: dict[bytes, Event | None]
+    recent: dict[bytes, Event]
     runs: deque[Run]
 
     def reboot(self, names: set[bytes], boot: str) -> None:
@@ -114,10 +114,7 @@ class Whole:
         grouper.reversed_records = head.reversed_records
         grouper.open, grouper.recent, grouper.runs, grouper.serials = self.open, self.recent, self.runs, self.serials
         grouper._held = sum(event.held for event in self.open.values())
-        current = grouper._current = _maybe(self.events, head.current)
-        grouper._key = NO_KEY if current is None else current.key
-        if current is not None:
-            grouper._append = current.lines.append
+        grouper._current = _maybe(self.events, head.current)
         grouper.stats.lines += held_lines(grouper)
 
 
@@ -157,8 +154,8 @@ class Rows:
         for event in chain(open_events.values(), () if current is None else (current,)):
             if event.closed or not event.lines or (event.key in open_events) != (0 < event.held <= len(event.lines)):
                 raise FormatError("an open event has no lines to wait for")
-        recent: dict[bytes, Event | None] = {**self._by_key("recent")}
-        if not all(event is not None and event.closed for event in recent.values()):
+        recent = self._by_key("recent")
+        if not all(event.closed for event in recent.values()):
             raise FormatError("an event is both open and closed")
         return Whole(
             heads[0], self.lives, self._nodes(), self._containers(), self._inside(), self._unsure(), self._marks(),

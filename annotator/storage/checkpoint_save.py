@@ -7,8 +7,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from annotator.core.errors import FormatError, StoreError
-from annotator.core.model import Event, Stamp
-from annotator.events import Stretch
 from annotator.storage.checkpoint_rows import (
     AS_IT_IS,
     CHUNK,
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
 
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.membership import PendingOperation, Residence
-    from annotator.core.model import Attribution, Container, Session
+    from annotator.core.model import Attribution, Container, Event, Session
     from annotator.events import EventAssembler
     from annotator.io.sources import Position
     from annotator.storage.format import Header
@@ -74,7 +72,7 @@ def held_lines(grouper: EventAssembler) -> int:
     current = grouper._current
     if current is not None:
         waiting[id(current)] = current
-    return sum(len(event.lines) for event in waiting.values())
+    return sum(event.size for event in waiting.values())
 
 
 def _entry(row: object) -> Entry:
@@ -210,12 +208,10 @@ class _Run:
             yield Counted(name, serials.highest)
             yield from _numbers("gaps", at, *serials._gaps)
         yield from _numbers("open", 0, *map(number, grouper.open.values()))
-        runs = [_alone(run.lines()) if isinstance(run, Stretch) else run for run in grouper.runs]
-        parts = ((run[0], run[1] + 1) if isinstance(run, tuple) else (run, 0) for run in runs)
+        parts = ((run[0], run[1] + 1) if isinstance(run, tuple) else (run, 0) for run in grouper.runs)
         yield from _numbers("runs", 0, *chain.from_iterable((number(event), part) for event, part in parts))
         waiting = len(self.events.found)
-        recent = [_gone(key) if event is None else event for key, event in grouper.recent.items()]
-        yield from _numbers("recent", 0, *map(number, recent))
+        yield from _numbers("recent", 0, *map(number, grouper.recent.values()))
         for at, event in enumerate(self.events.found):
             yield Grouped(
                 event.key, event.node, event.stamp, event.at, event.seen, event.held, event.closed, event.reversed,
@@ -224,21 +220,6 @@ class _Run:
             if at < waiting:
                 yield from _numbers("splits", at, *event.splits)
                 yield from _lines(at, event.lines)
-
-
-def _alone(text: bytes) -> Event:
-    """Decided lines that wait for their turn to leave."""
-    event = Event(b"", b"", Stamp(0, 0), text)
-    event.closed = True
-    return event
-
-
-def _gone(key: bytes) -> Event:
-    """An event that has left, and of which only its key is remembered."""
-    event = Event(key, b"", Stamp(0, 0), b"")
-    event.lines = []
-    event.closed = True
-    return event
 
 
 def _numbers(what: str, of: int, *numbers: int) -> Iterator[Numbers]:

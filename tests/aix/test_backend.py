@@ -351,7 +351,7 @@ def test_an_event_that_is_no_record() -> None:
     event = Event(b"", b"", Stamp(0, 0), b"\xff")
     assert backend.read(event) == Translation(None)
     assert backend.place(event) is None
-    assert backend.interpret(event)["event"]["module"] == "aix_audit"
+    assert backend.interpreter(resolve_users=False)(event)["event"]["module"] == "aix_audit"
 
 
 @pytest.mark.parametrize("text", ["wpar", "wpar:", "wpar:Global", "wpar:a b", "x", "global:web", "wpar:" + "x" * 26])

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.core.model import Stamp
+from annotator.core.model import Event, Stamp
 from annotator.core.stats import Stats
-from annotator.events import EventAssembler
+from annotator.events import EventAssembler, Missing
 from annotator.linux.backend import Linux
 from tests.streams import NOISE, WORLDS, World, lines_of, riffled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from annotator.core.model import Event
+    from annotator.events import Closed
 
 SECOND = 1_700_000_000
 
@@ -33,17 +33,21 @@ class Joined:
         self.grouper = EventAssembler(
             Linux().completes,
             self.stats,
-            on_gap=lambda node, lost: self.gaps.append((node, lost)),
             **options,  # type: ignore[arg-type]
         )
 
-    def _decide(self, events: Iterable[Event]) -> list[Event]:
-        decided = list(events)
-        for event in decided:
+    def _decide(self, closed: Iterable[Closed]) -> list[Event]:
+        decided: list[Event] = []
+        for event in closed:
+            if isinstance(event, Missing):
+                self.gaps.append((event.node, event.serials))
+                continue
             assert not event.closed
             event.closed = True
+            decided.append(event)
         self.closed += decided
-        self.left += self.grouper.drain()
+        for text in self.grouper.drain():
+            self.left += text.split(b"\n")
         return decided
 
     def feed(self, *lines: bytes) -> list[Event]:
@@ -340,14 +344,17 @@ def test_a_late_record_shares_the_decision_of_its_event() -> None:
 
     stats = Stats()
     grouper = EventAssembler(Linux().completes, stats, on_late=late)
-    closed = grouper.feed([record("SYSCALL", 1), record("PROCTITLE", 1), record("USER_AUTH", 2)])
-    closed += grouper.feed([record("PATH", 1), record("CWD", 1)]) + grouper.flush()
+    found = grouper.feed([record("SYSCALL", 1), record("PROCTITLE", 1), record("USER_AUTH", 2)])
+    found += grouper.feed([record("PATH", 1), record("CWD", 1)]) + grouper.flush()
+    closed = [event for event in found if isinstance(event, Event)]
     for event in closed:
         event.closed = True
     assert [event.stamp.serial for event in closed] == [1, 2]
-    assert [(event, line) for event, line in told] == [(closed[0], record("PATH", 1)), (closed[0], record("CWD", 1))]
+    assert told == []
+    lines = [*closed[0].lines, *closed[1].lines, record("PATH", 1) + b"!"]
+    assert b"\n".join(grouper.drain()) == b"\n".join(lines)
+    assert told == [(closed[0], record("PATH", 1)), (closed[0], record("CWD", 1))]
     assert stats.late == 2
-    assert grouper.drain() == [*closed[0].lines, *closed[1].lines, record("PATH", 1) + b"!"]
 
 
 def test_a_late_record_without_anyone_to_ask_passes() -> None:

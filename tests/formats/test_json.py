@@ -50,13 +50,23 @@ def event(node: bytes = b"web1", ms: int = 1700000000007, serial: int = 42) -> E
     return Event(b"k", node, Stamp(ms, serial), b'type=CWD msg=audit(1700000000.007:42): cwd="\xff"')
 
 
+def render(one: Event, answer: Attribution, parts: dict[str, Any], **options: Any) -> bytes:
+    """The line of JSON for an event."""
+    return json_form.encode(json_form.document(one, answer, parts, node=one.node, **options))
+
+
+def packed(one: Event, answer: Attribution, parts: dict[str, Any], **options: Any) -> Any:
+    """What msgpack has for an event."""
+    return codec.unpack(msgpack_form.encode(json_form.document(one, answer, parts, node=one.node, **options)))
+
+
 def made(attribution: Attribution, parts: dict[str, Any] = PARTS, **options: Any) -> dict[str, Any]:
     """The object as JSON has it; it follows the schema, and msgpack has the same."""
-    line = json_form.render(event(), attribution, parts, **options)
+    line = render(event(), attribution, parts, **options)
     found: dict[str, Any] = json.loads(line)
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
-    assert codec.unpack(msgpack_form.render(event(), attribution, parts, **options)) == found
+    assert packed(event(), attribution, parts, **options) == found
     if "fields" not in options:
         VALID.validate(found)
     return found
@@ -92,7 +102,7 @@ def test_a_host_event_in_full() -> None:
         "auditd": PARTS["auditd"],
         "provenance": {"status": "host", "evidence": ["lineage"]},
     }
-    assert "host" not in json.loads(json_form.render(event(node=b""), HOST, PARTS))
+    assert "host" not in json.loads(render(event(node=b""), HOST, PARTS))
 
 
 def test_a_container_event_in_full() -> None:
@@ -254,7 +264,7 @@ def test_image_references(reference: str, meant: dict[str, Any]) -> None:
 def test_timestamps(ms: int, meant: str | None) -> None:
     """RFC 3339 has four digits for the year; a stamp beyond has no timestamp, and the event still leaves."""
     assert json_form.timestamp(ms) == meant
-    line = json_form.render(event(ms=ms), HOST, PARTS)
+    line = render(event(ms=ms), HOST, PARTS)
     assert json.loads(line).get("@timestamp") == meant
     VALID.validate(json.loads(line))
 
@@ -264,11 +274,11 @@ def test_what_json_cannot_hold_is_written_all_the_same() -> None:
     odd = Container(ContId(1), id="a", name="x\udc80y")
     given = Attribution(Status.CONTAINER, ((odd,),))
     one = event(serial=10**30)
-    found = json.loads(json_form.render(one, given, PARTS))
+    found = json.loads(render(one, given, PARTS))
     assert found["container"]["name"] == "x\\udc80y"
     assert found["event"]["sequence"] == str(10**30)
     VALID.validate(found)
-    assert codec.unpack(msgpack_form.render(one, given, PARTS)) == found
+    assert packed(one, given, PARTS) == found
 
 
 TEXT = st.text(st.characters(), max_size=20)
@@ -278,7 +288,7 @@ TEXT = st.text(st.characters(), max_size=20)
 def test_any_name_can_be_written(name: str, image: str, pod: str, labels: dict[str, str], node: bytes) -> None:
     """Names come from state files and from other machines: whatever they hold, one line follows the schema."""
     container = Container(ContId(0), id=name, name=name, image=image, pod_name=pod, labels=labels)
-    line = json_form.render(event(node), Attribution(Status.CONTAINER, ((container,),)), PARTS)
+    line = render(event(node), Attribution(Status.CONTAINER, ((container,),)), PARTS)
     VALID.validate(json.loads(line))
 
 

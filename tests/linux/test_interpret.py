@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.model import Attribution, Event, Reason, Stamp, Status
-from annotator.formats.json import render
+from annotator.formats.json import document, encode
 from annotator.linux.records.ecs import meaning
 from annotator.linux.records.fields import fields_of
 from annotator.linux.records.interpret import MAX_KNOWN, Interpreter, interpret, interpreter_with_passwd
@@ -66,7 +66,8 @@ def fields(parts: dict[str, Any], at: int = 0) -> dict[str, Any]:
 def rendered() -> list[bytes]:
     """The sample, as it must come out."""
     reader = Interpreter()
-    return [render(each, UNKNOWN, reader.interpret(each)) for each in events_of(CASE / "input.log")]
+    events = events_of(CASE / "input.log")
+    return [encode(document(each, UNKNOWN, reader.interpret(each), node=each.node)) for each in events]
 
 
 def test_recorded_events_come_out_as_expected() -> None:
@@ -276,7 +277,7 @@ def test_any_bytes_have_an_answer(records: list[tuple[str, bytes]], rubbish: lis
     """Interpreting never fails, and its answer can always be written as JSON."""
     made = event(*(name.encode() + b" " + body.replace(b"\n", b" ") for name, body in records))
     made.lines += [line.replace(b"\n", b" ") for line in rubbish]
-    out = render(made, UNKNOWN, Interpreter().interpret(made), original=True)
+    out = encode(document(made, UNKNOWN, Interpreter().interpret(made), original=True))
     assert out.count(b"\n") == 1
     json.loads(out)
 

@@ -54,11 +54,11 @@ class Json:
     ordered = False
 
     def __init__(self, backend: Linux) -> None:
-        self.backend = backend
+        self.interpret = backend.interpreter(resolve_users=False)
 
     def write(self, event: Event, answer: Attribution) -> bytes:
         """One line."""
-        return json.render(event, answer, self.backend.interpret(event), original=True)
+        return json.encode(json.document(event, answer, self.interpret(event), node=event.node, original=True))
 
 
 FORMS: dict[str, Callable[[Linux, Stats], Any]] = {
@@ -237,7 +237,9 @@ SAVED: dict[type, set[str]] = {
     Serials: {"highest", "_gaps"},
     Attribution: {"status", "chains", "evidence", "reason", "flags", "session", "key"}
     | {"targets", "src", "dst", "netns", "vpid"},  # never of the last answer about a life
-    Event: {"key", "node", "stamp", "lines", "at", "seen", "held", "closed", "reversed", "dropped", "splits"},
+    Event: {"key", "node", "stamp", "at", "seen", "held", "closed", "reversed", "dropped", "splits"}
+    | {"_text", "_pieces", "_lines", "_size", "lines", "pieces", "text", "size"}  # saved as lines
+    | {"late_for"},  # such a record is saved as what leaves in any case
     Tables: {"processes", "registry", "membership", "attributor", "_observations"},
     ProcessTable: {"nodes", "max_lives", "keep_all", "evicted", "_work"},
     Registry: {"nodes", "max_containers", "version"},
@@ -245,10 +247,10 @@ SAVED: dict[type, set[str]] = {
     Corroboration: {"known"},
     Shown: {"inside", "elsewhere"},
     EventAssembler: {"clock", "open", "runs", "recent", "serials", "_current", "_checked_ms", "_second", "_ms", "_next"}
-    | {"_key", "_append", "_held"}  # follow from others
+    | {"_held"}  # follows from others
     | {"_closed"}  # empty between two calls
     | {"completes", "stats", "timeout_ms", "max_open", "max_records", "max_lines"}
-    | {"ordered", "reversed_records", "is_lost", "on_gap", "on_late", "usual"},
+    | {"ordered", "reversed_records", "is_lost", "on_late"},
 }
 """What has been thought of, by the classes that hold state."""
 

@@ -89,17 +89,18 @@ class Interpreter:
     @staticmethod
     def _bare(event: Event) -> list[bytes]:
         """The lines as `type=TYPE BODY`, so that what repeats is the same, but for EOE."""
-        lines = event.in_order()
-        if lines[-1:] and lines[-1][:9] == b"type=EOE ":  # it ends without a blank behind the stamp
-            lines = lines[:-1]
+        text = b"\n".join(event.in_order()) if event.reversed else event.text
+        last = text.rfind(b"\n") + 1
+        if text.startswith(b"type=EOE ", last):  # it ends without a blank behind the stamp
+            text = text[: max(last - 1, 0)]
         if event.node:
             node = b"node=" + event.node + b" "
-            lines = [line.removeprefix(node) for line in lines]
+            text = text.removeprefix(node).replace(b"\n" + node, b"\n")
         stamp = b" msg=audit(" + event.key[event.key.rfind(b" ") + 1 :] + b"): "
-        text = b"\n".join(lines)
         bare = text.replace(stamp, b" ")
-        if len(text) - len(bare) == len(lines) * (len(stamp) - 1):
+        if len(text) - len(bare) == (text.count(b"\n") + 1) * (len(stamp) - 1):
             return bare.split(b"\n")
+        lines = text.split(b"\n")
         named = ((syntax.head(line)[0], line.partition(b"): ")[2]) for line in lines)
         return [b"type=" + name + b" " + body if name else b"" for name, body in named]
 

@@ -1,9 +1,7 @@
-"""Linux events to subjects and facts. The hot path: most events are one SYSCALL that changes nothing.
+"""Linux events to subjects and facts.
 
-Which argument holds clone's flags, and what a number means, depends on `arch=`; both are resolved once per process
-life of this program, in `_CALLS`. Nothing is opened here, and no record is believed about another process than its own.
-
-Budget: what a call changes is told in one place, for both roads of the pipeline.
+Which argument holds clone's flags, and what a number means, depends on `arch=`; both are resolved once, in `_CALLS`.
+Nothing is opened here, and no record is believed about another process than its own.
 """
 
 from __future__ import annotations
@@ -70,102 +68,22 @@ _ACTOR = re.compile(
     rb"comm=(\S+) exe=(\S+)"
 )
 
-LIMIT = 16_384
-"""Entries of each cache below; a full one is emptied. All are pure: what the same bytes say is always the same."""
-
-MAX_PART = 1024
-"""Bytes of what is remembered: most of it may be the path of a program, which a user chooses."""
-
-calls: dict[bytes, tuple[str, bool]] = {}
-"""A SYSCALL record up to `a0=` to the kind of call (``""``: changes nothing) and whether it succeeded."""
-
-_actors: dict[bytes, Actor] = {}
-"""The part of a SYSCALL record that one process repeats, from `ppid=` to `key=`, to what it says."""
-
-_readings: dict[tuple[str, bytes], Translation] = {}
-"""Readings that depend on the kind of call and that part alone."""
-
-
-def read(event: Event) -> Translation:
-    """Translate one event. Sets `event.at` to the record that takes the annotation (-1: none)."""
-    lines = event.lines
-    first = lines[0]
-    if first[:13] == b"type=SYSCALL " and not event.reversed:
-        last = lines[-1]
-        if last[:9] == b"type=EOE " and len(lines) > 1:
-            last = lines[-2]
-        if last[:15] == b"type=PROCTITLE " or last is first:
-            return _plain(event, first)
-    return _full(event)
-
-
-def _plain(event: Event, line: bytes) -> Translation:
-    """A SYSCALL event of the usual shape: no CONTAINER_ID can be in it but behind an OBJ_PID."""
-    start = 26 + len(event.key)
-    call = line[start : line.find(b" a0=", start)]
-    known = calls.get(call) or call_of(call)
-    kind = known[0]
-    start = line.find(b" ppid=", start)
-    stop = line.find(b" key=", start)
-    part = line[start : stop if stop > 0 else body_end(line, 0)]
-    event.at = 0
-    if not known[1] and kind not in ("target", "socket"):
-        kind = ""
-    reading = _readings.get((kind, part))
-    if reading is not None:
-        return reading
-    actor = _actors.get(part) or actor_of(part)
-    if actor is None:
-        return _full(event)
-    if kind == "target":
-        return _targeted(event, actor)
-    facts = _facts(kind, event, part, line, actor) if kind else _NOTHING
-    reading = Translation(actor, facts, network=kind == "socket")
-    if kind in ("", "socket", "exit", "root"):
-        if len(_readings) >= LIMIT:
-            _readings.clear()
-        if len(part) <= MAX_PART:
-            _readings[kind, part] = reading
-    return reading
-
 
 def call_of(call: bytes) -> tuple[str, bool]:
     """The kind of a call ("": changes nothing) and whether it succeeded, by a record up to its `exit=` or `a0=`."""
     words = call.split(b" ", 2)
     kind = _CALLS.get(b" ".join(words[:2]), "")
-    known = (kind, kind == "exit" or (len(words) > 2 and words[2][:12] == b"success=yes "))
-    if len(calls) >= LIMIT:
-        calls.clear()
-    if len(call) <= MAX_PART:
-        calls[call] = known
-    return known
+    return kind, kind == "exit" or (len(words) > 2 and words[2][:12] == b"success=yes ")
 
 
 def actor_of(part: bytes) -> Actor | None:
     """Who a SYSCALL record says it was, by the part from `ppid=` on; None for another shape."""
-    found = _ACTOR.match(part)
-    if found is None:
+    match = _ACTOR.match(part)
+    if match is None:
         return None
-    ppid, pid, auid, uid, tty, ses, comm, exe = found.groups()
+    ppid, pid, auid, uid, tty, ses, comm, exe = match.groups()
     tty = b"" if tty == b"(none)" else tty
-    actor = Actor(int(pid), int(ppid), int(auid), int(uid), int(ses), text(comm), text(exe), tty)
-    if len(_actors) >= LIMIT:
-        _actors.clear()
-    if len(part) <= MAX_PART:
-        _actors[part] = actor
-    return actor
-
-
-def _targeted(event: Event, actor: Actor) -> Translation:
-    """A signal or trace: the usual shape is SYSCALL, one OBJ_PID, PROCTITLE."""
-    lines = event.lines
-    if len(lines) == 3 and lines[1][:13] == b"type=OBJ_PID ":
-        body = lines[1]
-        start = body.find(b" opid=", 0, 128) + 6
-        pid = number(body[start : body.find(b" ", start)], NO_PID)
-        if start > 6 and pid > 0:
-            return Translation(actor, _NOTHING, (pid,))
-    return _full(event) if len(lines) > 2 else Translation(actor)
+    return Actor(int(pid), int(ppid), int(auid), int(uid), int(ses), text(comm), text(exe), tty)
 
 
 _NOTHING: tuple[Fact, ...] = ()
@@ -174,11 +92,6 @@ _NOTHING: tuple[Fact, ...] = ()
 def is_engine(exe: bytes) -> bool:
     """Whether a program is a container engine's, or may be one in disguise."""
     return commands.is_engine(exe) or commands.is_disguise(exe)
-
-
-def _facts(kind: str, event: Event, part: bytes, line: bytes, actor: Actor) -> tuple[Fact, ...]:
-    """What a successful system call changed."""
-    return _executed(event, part, actor) if kind == "exec" else changed(kind, line, actor)
 
 
 def changed(kind: str, line: bytes, actor: Actor) -> tuple[Fact, ...]:
@@ -234,14 +147,6 @@ def cloned(parent: int, child: int, flags: int) -> tuple[Fact, ...]:
     return (Forked(parent, child, bool(flags & CLONE_PARENT), _ns(flags)),)
 
 
-def _executed(event: Event, part: bytes, actor: Actor) -> tuple[Fact, ...]:
-    """An exec with the marks that its program shows."""
-    records = [split(line) for line in event.in_order()]
-    dev = next((device(body) for name, body in records if name == b"PATH" and body[:7] == b"item=0 "), b"")
-    done = Executed(actor.pid, actor.exe, marks=marks(part, dev))
-    return commanded([body for name, body in records if name == b"EXECVE"], actor, done)
-
-
 def commanded(bodies: list[bytes], actor: Actor, done: Executed) -> tuple[Fact, ...]:
     """An exec; and if it is an engine's, what its command line says, by the bodies of the EXECVE records."""
     said = commands.read(actor.pid, actor.uid, actor.exe, arguments(bodies)) if is_engine(actor.exe) else None
@@ -256,7 +161,7 @@ def hexadecimal(value: bytes) -> int:
         return 0
 
 
-def _full(event: Event) -> Translation:
+def full_reading(event: Event) -> Translation:
     """Any event: every record is looked at."""
     records = [split(line) for line in event.lines]
     names = [name for name, _ in records]
@@ -282,7 +187,8 @@ def _full(event: Event) -> Translation:
         )
         start = head(line)[1]
         kind, succeeded = call_of(line[start : line.find(b" a0=", start)])
-        facts = _facts(kind, event, part, line, actor) if kind and kind != "target" and succeeded else _NOTHING
+        ordered = records[::-1] if event.reversed else records
+        facts = _facts(kind, line, part, ordered, actor) if kind and kind != "target" and succeeded else _NOTHING
     else:
         kind = ""
         actor, facts = user_reading(name, body)
@@ -295,6 +201,15 @@ def _full(event: Event) -> Translation:
     links = link.link(records, reversed_order=event.reversed)
     network = b"SOCKADDR" in names or kind == "socket"
     return _reading(actor, facts, records, names, links, network=network)
+
+
+def _facts(kind: str, line: bytes, part: bytes, records: list[tuple[bytes, bytes]], actor: Actor) -> tuple[Fact, ...]:
+    """What a successful system call changed, by all records of its event."""
+    if kind != "exec":
+        return changed(kind, line, actor)
+    dev = next((device(body) for name, body in records if name == b"PATH" and body[:7] == b"item=0 "), b"")
+    done = Executed(actor.pid, actor.exe, marks=marks(part, dev))
+    return commanded([body for name, body in records if name == b"EXECVE"], actor, done)
 
 
 _CONTID = frozenset((b"op=", b"rec", b"con", b"ref", b"opi"))

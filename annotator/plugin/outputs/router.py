@@ -64,13 +64,6 @@ def channel(output: config.Output, node: str, backend: Linux | Aix, stats: Stats
     return Channel(options, filter_of(options, expression_of(options)), form, marked, stats, taker, [])
 
 
-class Late(NamedTuple):
-    """A record of an event that had closed. It stands in the order as a line; where it goes is known when it leaves."""
-
-    event: Event
-    line: bytes
-
-
 class Fan:
     """The form of all outputs together. Ordered, so that what is saved of a run fits whatever is configured next."""
 
@@ -80,16 +73,15 @@ class Fan:
         self.channels = channels
         self.lined = [one for one in channels if one.form.ordered]
         self.documents = [one for one in channels if not one.form.ordered]
-        self.waiting = 0  # late records that have not left
         self._alone = self.lined[0] if len(self.lined) == 1 and self.lined[0].keep is None else None
 
     def write(self, event: Event, answer: Attribution) -> None:
         """One decided event. The objects are made before the lines are changed."""
         for one in self.documents:
             if one.keep is not None and not one.keep(event, answer):
-                one.stats.filtered += len(event.lines)
+                one.stats.filtered += event.size
                 continue
-            one.stats.passed += len(event.lines)
+            one.stats.passed += event.size
             one.pieces.append(one.form.write(event, answer) or b"")
         overload = answer is OVERLOADED
         if self._alone is not None:
@@ -114,10 +106,8 @@ class Fan:
         many: list[Any] = list(zip(*versions, strict=True))
         event.lines = many
 
-    def _late(self, late: Late) -> Any:
+    def late(self, event: Event, line: bytes) -> Any:
         """A record of an event that has left: it goes where the event went."""
-        event, line = late
-        self.waiting -= 1
         for one in self.documents:
             one.stats.passed += 1
         first: Any = event.lines[0] if event.lines else b""
@@ -140,8 +130,6 @@ class Fan:
                 one.pieces.clear()
         if not lines:
             return
-        if self.waiting:
-            lines = [self._late(line) if isinstance(line, Late) else line for line in lines]
         for at, one in enumerate(self.lined):
             if self._alone is not None:
                 mine = lines
@@ -149,7 +137,8 @@ class Fan:
                 found = (line if isinstance(line, bytes) else line[at] for line in lines)
                 mine = [line for line in found if line is not None]
             if mine:
-                one.taker.put(b"\n".join([*mine, b""]), len(mine))
+                data = b"\n".join([*mine, b""])
+                one.taker.put(data, data.count(b"\n"))
 
 
 class Fanned(Pipeline):
@@ -191,7 +180,6 @@ class Fanout(Fanned):
         super()._decide(event)
 
     def _late(self, event: Event, line: bytes) -> bytes | None:
-        late: Any = Late(event, line)  # the event may have closed in this very block, and not be decided yet
-        self.form.waiting += 1
-        stands: bytes = late
-        return stands
+        self.stats.passed -= 1  # each output counts it
+        left: bytes | None = self.form.late(event, line)
+        return left
