@@ -44,7 +44,9 @@ class World:
         stamp = Stamp(self.ms if ms is None else ms, self.serial)
         actor = Actor(pid, ppid, 1000, uid, ses, exe=exe)
         life = self.tables.processes.see(node, actor, stamp)
-        answer = self.tables.attributor.attribute(reading or Translation(actor, facts), life, node, stamp)
+        reading = reading or Translation(actor, facts)
+        self.tables.recorder.record(reading, life, node, stamp)
+        answer = self.tables.attributor.attribute(reading, life, node, stamp)
         for fact in facts:
             self.tables.membership.apply(fact, life, actor, node, stamp)
         return answer
@@ -59,7 +61,7 @@ class World:
         """An engine's program with its command line."""
         exe = b"/usr/bin/runc"
         command = EngineCommand(pid, role, "runc", id, name, uid=uid, how="runc", target=target)
-        return self.event(pid, ppid, Executed(pid, exe), command, uid=uid, exe=exe)
+        return self.event(pid, ppid, Executed(pid, exe, engine=True), command, uid=uid, exe=exe)
 
     def container(self, pid: int, id: str, ppid: int = 1, uid: int = 0) -> None:
         """`pid` becomes the engine, `pid + 1` the container's init."""

@@ -10,7 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
-from annotator.core.model import CONTID_UNSET, Chain, Container, ContId, Named, Stamp
+from annotator.core.model import CONTID_UNSET, NOT_SAVED, Chain, Container, ContId, Named, Stamp
 
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 
@@ -39,9 +39,9 @@ class Containers:
     """
 
     boot: str = ""
-    by_contid: dict[ContId, Container] = field(default_factory=dict)
-    by_id: dict[str, list[Container]] = field(default_factory=dict)
-    remembered: list[Container] = field(default_factory=list)
+    by_contid: dict[ContId, Container] = field(default_factory=dict, metadata=NOT_SAVED)
+    by_id: dict[str, list[Container]] = field(default_factory=dict, metadata=NOT_SAVED)
+    remembered: list[Container] = field(default_factory=list, metadata=NOT_SAVED)
 
 
 class Registry:
@@ -61,6 +61,10 @@ class Registry:
                 self.nodes.pop(next(iter(self.nodes)))
             found = self.nodes[name] = Containers()
         return found
+
+    def _peek(self, name: bytes) -> Containers:
+        """The same, for questions: of a node that is not known an empty one, which is not kept."""
+        return self.nodes.get(name) or Containers()
 
     # --- by contid (a kernel with contid records) ---------------------------------------------------------------
 
@@ -84,6 +88,17 @@ class Registry:
             parent = found
         return parent.chain() if parent is not None else ()
 
+    def numbered_chain(self, name: bytes, contids: tuple[ContId, ...]) -> Chain:
+        """The same, and nothing is entered: numbers that are not known are in entries outside the registry."""
+        known = self._peek(name).by_contid
+        parent: Container | None = None
+        for contid in reversed(contids[:16]):
+            container = known.get(contid)
+            if container is None or (parent is not None and container.parent is not parent):
+                container = Container(contid, node=name, parent=parent)
+            parent = container
+        return parent.chain() if parent is not None else ()
+
     def dropped(self, name: bytes, contid: ContId, stamp: Stamp) -> None:
         """The last process of the container is gone: the number is free."""
         found = self.numbered(name, contid)
@@ -92,7 +107,7 @@ class Registry:
 
     def numbered(self, name: bytes, contid: ContId) -> Container | None:
         """The live container of this number."""
-        return self.node(name).by_contid.get(contid)
+        return self._peek(name).by_contid.get(contid)
 
     # --- by engine id (a stock kernel) --------------------------------------------------------------------------
 
@@ -105,7 +120,7 @@ class Registry:
         """
         near = [
             one
-            for one in self.node(name).by_id.get(engine_id, ())
+            for one in self._peek(name).by_id.get(engine_id, ())
             if (one.parent is None if inside is None else one is not inside and inside in one.chain())
         ]
         own = [one for one in near if one.owner == owner]
@@ -115,7 +130,14 @@ class Registry:
 
     def is_anothers(self, name: bytes, engine_id: str, uid: int) -> bool:
         """Whether the id is in use, but not by `uid`, which is not root either."""
-        return uid != 0 and any(one.owner != uid for one in self.node(name).by_id.get(engine_id, ()))
+        return uid != 0 and any(one.owner != uid for one in self._peek(name).by_id.get(engine_id, ()))
+
+    def same(self, name: bytes, engine_id: str, *, owner: int = 0, parent: Container | None = None) -> Container | None:
+        """The live container of exactly this id, owner and parent."""
+        for one in self._peek(name).by_id.get(engine_id, ()):
+            if one.parent is parent and one.owner == owner:
+                return one
+        return None
 
     def engine(
         self,
@@ -128,10 +150,10 @@ class Registry:
         contid: ContId | None = None,
     ) -> Container:
         """The live container of this id, owner and parent; or a new entry, with the contid given or the derived one."""
+        known = self.same(name, engine_id, owner=owner, parent=parent)
+        if known is not None:
+            return known
         node = self.node(name)
-        for one in node.by_id.get(engine_id, ()):
-            if one.parent is parent and one.owner == owner:
-                return one
         contid = derive_contid(engine_id) if contid is None else contid
         found = Container(contid, engine_id, engine=engine, owner=owner, parent=parent, node=name)
         other = node.by_contid.get(contid)
@@ -202,6 +224,10 @@ class Registry:
                 if stamp is not None and found.start_ms is not None and stamp.ms > found.start_ms:
                     found.late_name = found.late_name or attribute == "name"
         self.version += 1
+
+    def load(self, version: int, nodes: dict[bytes, Containers]) -> None:
+        """Become what a checkpoint has saved."""
+        self.version, self.nodes = version, nodes
 
     def ended(self, container: Container, stamp: Stamp) -> None:
         """The container is gone. Its entry stays for what was inside it."""

@@ -16,6 +16,7 @@ from annotator.core.attribution import Attributor
 from annotator.core.lifetimes import ProcessLifetime, ProcessTable
 from annotator.core.membership import Membership
 from annotator.core.model import Attribution, Event, Reason, Status, Translation
+from annotator.core.recording import Recorder
 from annotator.core.registry import Registry
 from annotator.engine.quick import Quick, QuickRoad
 from annotator.events import EventAssembler, Missing, Stretch
@@ -80,6 +81,7 @@ class Tables:
         self.registry = Registry()
         self.membership = Membership(self.processes, self.registry)
         self.attributor = Attributor(self.membership)
+        self.recorder = Recorder(self.attributor)
         self._observations: Observations | None = None
 
     @property
@@ -132,14 +134,14 @@ class Pipeline:
 
     def _road(self) -> QuickRoad | None:
         """The quick road, where the backend has one."""
-        form, attributor = self.form, self.tables.attributor
+        form, recorder = self.form, self.tables.recorder
         if not isinstance(self.backend, Quick):
             return None
         direct = form.frame.write if isinstance(form, Documents) and form.frame is not None else None
-        networks = not form.ordered and attributor.observations is not None
+        networks = not form.ordered and recorder.attributor.observations is not None
         return QuickRoad(
             self.backend.usual(detailed=direct is not None, networks=networks),
-            attributor,
+            recorder,
             self.stats,
             self._answered,
             self._slow,
@@ -203,13 +205,14 @@ class Pipeline:
         return b"\n".join(lines)
 
     def _decide(self, event: Event) -> None:
-        """One closed event: answer it, write it, and only then apply what it says has changed."""
+        """One closed event: note where its processes are, answer it, write it, then apply what it says has changed."""
         tables = self.tables
         reading = self.backend.read(event)
         actor = reading.actor
         node = event.node
         stamp = event.stamp
         life = tables.processes.see(node, actor, stamp) if actor is not None else None
+        tables.recorder.record(reading, life, node, stamp)
         answer = tables.attributor.attribute(reading, life, node, stamp)
         event.closed = True
         if self.keep is not None and not self.keep(event, answer):

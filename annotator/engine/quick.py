@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
-    from annotator.core.attribution import Attributor
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.model import Attribution, Event, Fact, Reason, Signature, Stamp
+    from annotator.core.recording import Recorder
     from annotator.core.stats import Stats
     from annotator.events import Stretch
     from annotator.events.stretch import Usual
@@ -79,7 +79,7 @@ class QuickRoad:
     def __init__(
         self,
         reader: Reader,
-        attributor: Attributor,
+        recorder: Recorder,
         stats: Stats,
         answered: Counter[Status | Reason],
         slow: Slow,
@@ -90,7 +90,7 @@ class QuickRoad:
         direct: Direct | None = None,
     ) -> None:
         self.reader = reader
-        self._attributor = attributor
+        self._recorder = recorder
         self._stats = stats
         self._answered = answered
         self._slow = slow
@@ -106,9 +106,10 @@ class QuickRoad:
         ask first; as soon as the answer is no, they are asked.
         """
         text, parts, at = stretch.text, stretch.parts, stretch.start
-        attributor, read, direct = self._attributor, self.reader.read, self._direct
+        recorder, read, direct = self._recorder, self.reader.read, self._direct
+        attributor = recorder.attributor
         membership = attributor.membership
-        see, of, begun, apply = membership.processes.see, attributor.of, attributor.begun, membership.apply
+        see, settle, begun, apply = membership.processes.see, recorder.settle, recorder.begun, membership.apply
         node = membership.processes.node(b"")
         container, looks = Status.CONTAINER, attributor.observations is not None
         suffix_of = self._suffix
@@ -129,11 +130,9 @@ class QuickRoad:
                 signature.token = life.token or signature
             elif stamp > life.seen:
                 life.seen = stamp
-            answer = life.answer
-            if facts and type(facts[0]) is Executed and (looks or facts[0].marks or life.support):
-                answer = begun(life, facts[0].marks, stamp)
-            elif answer is None or life.answer_version != life.answer_by.version or stamp < life.answer_since:
-                answer = of(life, stamp)
+            if facts and type(facts[0]) is Executed and (looks or facts[0].marks or life.membership.support):
+                begun(life, facts[0].marks, stamp)
+            answer = life.cache.get(stamp) or settle(life, stamp)
             if target:
                 answer = self._aimed(signature, life, stamp, answer, target)
             suffix = b""
@@ -167,10 +166,13 @@ class QuickRoad:
         self, signature: Signature, life: ProcessLifetime, stamp: Stamp, sender: Attribution, target: int
     ) -> Attribution:
         """The answer for a signal or a trace, by that of its sender."""
+        attributor = self._recorder.attributor
         if target != life.pid:
-            return self._attributor.attribute(Translation(signature.actor, (), (target,)), life, b"", stamp)
-        known = life.self_answer
-        return known[1] if known is not None and known[0] is sender else self._attributor.itself(life, stamp)
+            reading = Translation(signature.actor, (), (target,))
+            self._recorder.record(reading, life, b"", stamp)
+            return attributor.attribute(reading, life, b"", stamp)
+        known = life.cache.at_itself
+        return known[1] if known is not None and known[0] is sender else attributor.itself(life, stamp)
 
     def _take_out(self, stretch: Stretch, usual: Usual, at: int, answer: Attribution | None = None) -> int:
         """Write one event that needs its lines; without an answer, decide it too. Returns where the rest goes on."""

@@ -23,7 +23,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.core.model import Event, Stamp
-from annotator.events.clock import Serials, StreamClock
+from annotator.events.clock import ClockState, Serials, StreamClock
 from annotator.events.stretch import Stretch, Usual
 
 if TYPE_CHECKING:
@@ -69,6 +69,18 @@ Closed = Event | Stretch | Missing
 
 Run = Event | Stretch | tuple[Event, int]
 """Lines that stand together in the input: an event's first, or with n those from its n-th resumption on."""
+
+
+class AssemblerState(NamedTuple):
+    """What a checkpoint keeps of the assembler, beside its events and serials."""
+
+    clock: ClockState
+    checked_ms: int
+    second: bytes
+    ms: int
+    next: int
+    ordered: bool
+    reversed_records: bool
 
 
 class EventAssembler:
@@ -509,3 +521,51 @@ class EventAssembler:
                 out += event.lines[event.splits[part] : stops[part]]
             runs.popleft()
         return out
+
+    # --- checkpoints ----------------------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> Event | None:
+        """The event that took the last line, while it is open."""
+        return self._current
+
+    @property
+    def held_lines(self) -> int:
+        """Lines that have come and are not decided: what `Stats.check` calls held."""
+        waiting = {id(event): event for event in self.open.values()}
+        if self._current is not None:
+            waiting[id(self._current)] = self._current
+        return sum(len(event.lines) for event in waiting.values())
+
+    def state(self) -> AssemblerState:
+        """For a checkpoint: all but the events and the serials."""
+        return AssemblerState(
+            self.clock.state(),
+            self._checked_ms,
+            self._second,
+            self._ms,
+            self._next,
+            self.ordered,
+            self.reversed_records,
+        )
+
+    def load(
+        self,
+        state: AssemblerState,
+        current: Event | None,
+        open_events: dict[bytes, Event],
+        recent: dict[bytes, Event | None],
+        runs: deque[Run],
+        serials: dict[bytes, Serials],
+    ) -> None:
+        """Become what was saved; the lines that are held count as read."""
+        self.clock.load(state.clock)
+        self._checked_ms, self._second, self._ms, self._next = state[1:5]
+        self.reversed_records = state.reversed_records
+        self.open, self.recent, self.runs, self.serials = open_events, recent, runs, serials
+        self._held = sum(event.held for event in open_events.values())
+        self._current = current
+        self._key = NO_KEY if current is None else current.key
+        if current is not None:
+            self._append = current.lines.append
+        self.stats.lines += self.held_lines

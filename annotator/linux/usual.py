@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from annotator.core.model import Executed, Signature
+from annotator.linux.engines.programs import carries_announcement
 from annotator.linux.records.labels import device, marks
 from annotator.linux.records.syntax import body_end, split
 from annotator.linux.records.translate import (
@@ -139,7 +140,7 @@ class Usual:
         if known is not None:
             return signature, known, 0
         actor = signature.actor
-        done = Executed(actor.pid, actor.exe, marks=marks(part, dev))
+        done = Executed(actor.pid, actor.exe, marks=marks(part, dev), engine=carries_announcement(actor.exe))
         if not is_engine(actor.exe):
             facts = signature.facts[key] = (done,)
             return signature, facts, 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from annotator.core.model import CONTID_UNSET, Container, Evidence, Ns, Reason
 from annotator.linux.cgroup.identify import CgroupIdentity, identify
 from annotator.linux.contid.ptags import CgroupTags, parse_ptags, pidfd_tag
+from annotator.linux.engines.programs import MANAGERS, MONITORS, RUNTIMES, is_sealed_copy, name_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,16 +17,8 @@ if TYPE_CHECKING:
     from annotator.linux.host.containers import Containers
     from annotator.linux.host.procfs import Look, Proc
 
-HELPERS: Final = frozenset(
-    b"runc crun youki conmon conmonrs lxc-start lxc-attach lxc-execute lxc-monitord lxd incusd systemd-nspawn "
-    b"libvirt_lxc buildah podman dockerd containerd containerd-shim-runc-v2".split()
-)
+HELPERS: Final = RUNTIMES | MANAGERS | MONITORS
 """Programs that stand with one foot in a container while they make or watch it."""
-
-MAKERS: Final = frozenset(
-    b"runc crun youki conmon conmonrs lxc-start lxc-attach lxc-execute systemd-nspawn libvirt_lxc".split()
-)
-"""Those of them that become a container's first process, or have been put into its cgroup before its namespaces are."""
 
 MAX_TEXTS: Final = 4096
 """Cgroup texts whose reading is remembered: all processes of a container, or of a service, have the same one."""
@@ -153,15 +146,15 @@ def _nobody(one: CgroupContainer) -> bool:
 
 def is_stage(look: Look) -> bool:
     """One of runc's own stages, by the names it gives them, run from its sealed copy."""
-    sealed = look.exe == b"/" or look.exe.startswith(b"/memfd:") or look.exe.endswith(b"/runc")
+    sealed = is_sealed_copy(look.exe) or look.exe.endswith(b"/runc")
     return sealed and look.stat.comm.startswith(b"runc:[")
 
 
 def is_maker(look: Look) -> bool:
     """An engine's program that may be in one container's cgroup and in the namespaces of the one around it."""
-    return look.exe.rpartition(b"/")[2] in MAKERS or look.exe == b"/" or look.exe.startswith(b"/memfd:")
+    return name_of(look.exe) in RUNTIMES or is_sealed_copy(look.exe)
 
 
 def is_helper(look: Look) -> bool:
     """An engine's program, by its file: runc and crun run from a copy in memory, or sealed as `/`."""
-    return look.exe.rpartition(b"/")[2] in HELPERS or look.exe == b"/" or look.exe.startswith(b"/memfd:")
+    return name_of(look.exe) in HELPERS or is_sealed_copy(look.exe)
