@@ -16,12 +16,16 @@ from annotator.core.model import (
     Ns,
     Role,
     Stamp,
+    Status,
     Translation,
 )
 from annotator.engine.pipeline import Tables
 
 if TYPE_CHECKING:
-    from annotator.core.model import Attribution
+    from collections.abc import Iterable
+
+    from annotator.core.model import Attribution, Flag, Reason
+    from annotator.core.stats import Stats
 
 START = 1_700_000_000_000
 
@@ -80,3 +84,16 @@ def where(answer: Attribution) -> str:
     if answer.chains:
         return ",".join("^".join(one.id or str(one.contid) for one in chain) for chain in answer.chains)
     return str(answer.status)
+
+
+def decided(stats: Stats, status: Status, reason: Reason | None = None, flags: Iterable[Flag] = ()) -> None:
+    """Count one event as answered, as the pipeline does."""
+    stats.events += 1
+    if status is Status.UNKNOWN:
+        stats.unknown += 1
+        if reason is not None:
+            stats.reasons[reason] += 1
+    else:
+        setattr(stats, status.value, getattr(stats, status.value) + 1)
+    for flag in flags:
+        stats.flags[flag] += 1

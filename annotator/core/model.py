@@ -1,10 +1,10 @@
-"""The nouns: what the core, the backends and the output forms say to each other.
+"""Domain types: what the core, the backends and the output forms say to each other.
 
 Nothing here opens, reads, parses or waits, and no field name of one operating system appears.
 Times are integers: milliseconds of the Unix epoch (UTC) in a stamp, nanoseconds where a name ends in `_ns`.
 Identifiers of users and groups are integers inside; `UNSET_ID` (2**32-1) is the kernel's "not set".
 
-Budget: all nouns stand on one page, to be read from top to bottom before anything else.
+Budget: all types stand on one page, to be read from top to bottom before anything else.
 """
 
 from __future__ import annotations
@@ -220,12 +220,12 @@ class Container:
 
     def chain(self) -> Chain:
         """This container and those around it, nearest first (at most 16: deeper is cut, never looped)."""
-        found: list[Container] = []
+        chain: list[Container] = []
         at: Container | None = self
-        while at is not None and len(found) < 16:
-            found.append(at)
+        while at is not None and len(chain) < 16:
+            chain.append(at)
             at = at.parent
-        return tuple(found)
+        return tuple(chain)
 
 
 Chain = tuple[Container, ...]

@@ -81,7 +81,7 @@ def test_the_same_numbers_are_the_same_container() -> None:
     """Of a process that is known to be in 3 inside 2, the record says nothing new."""
     world = World()
     one = world.event(20, 10, reading=stated(20, 10, 3, 2)).chains[0]
-    world.tables.registry.dropped(b"", ContId(3), Stamp(world.ms, 1))
+    world.tables.registry.ended(world.tables.registry.nodes[b""].by_contid[ContId(3)], Stamp(world.ms, 1))
     assert world.event(20, 10, reading=stated(20, 10, 3, 2)).chains[0] == one
 
 
