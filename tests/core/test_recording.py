@@ -94,7 +94,7 @@ def test_an_answer_is_worked_out_again_when_what_it_rests_on_changes(world: Worl
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("case", ["constructed-runc", "contid-forms"])
+@pytest.mark.parametrize("case", ["constructed-runc", "contid-g11-v11"])
 def test_a_report_about_a_process_changes_nothing(case: str) -> None:
     """Who was a process is read from what the log has left; asked again it is the same."""
     (path,) = (SAMPLES / case).glob("input*")
