@@ -16,12 +16,16 @@ from annotator.core.model import (
     Ns,
     Role,
     Stamp,
+    Status,
     Translation,
 )
 from annotator.engine.pipeline import Tables
 
 if TYPE_CHECKING:
-    from annotator.core.model import Attribution
+    from collections.abc import Iterable
+
+    from annotator.core.model import Attribution, Flag, Reason
+    from annotator.core.stats import Stats
 
 START = 1_700_000_000_000
 
@@ -44,7 +48,9 @@ class World:
         stamp = Stamp(self.ms if ms is None else ms, self.serial)
         actor = Actor(pid, ppid, 1000, uid, ses, exe=exe)
         life = self.tables.processes.see(node, actor, stamp)
-        answer = self.tables.attributor.attribute(reading or Translation(actor, facts), life, node, stamp)
+        reading = reading or Translation(actor, facts)
+        self.tables.recorder.record(reading, life, node, stamp)
+        answer = self.tables.attributor.attribute(reading, life, node, stamp)
         for fact in facts:
             self.tables.membership.apply(fact, life, actor, node, stamp)
         return answer
@@ -59,7 +65,7 @@ class World:
         """An engine's program with its command line."""
         exe = b"/usr/bin/runc"
         command = EngineCommand(pid, role, "runc", id, name, uid=uid, how="runc", target=target)
-        return self.event(pid, ppid, Executed(pid, exe), command, uid=uid, exe=exe)
+        return self.event(pid, ppid, Executed(pid, exe, engine=True), command, uid=uid, exe=exe)
 
     def container(self, pid: int, id: str, ppid: int = 1, uid: int = 0) -> None:
         """`pid` becomes the engine, `pid + 1` the container's init."""
@@ -78,3 +84,16 @@ def where(answer: Attribution) -> str:
     if answer.chains:
         return ",".join("^".join(one.id or str(one.contid) for one in chain) for chain in answer.chains)
     return str(answer.status)
+
+
+def decided(stats: Stats, status: Status, reason: Reason | None = None, flags: Iterable[Flag] = ()) -> None:
+    """Count one event as answered, as the pipeline does."""
+    stats.events += 1
+    if status is Status.UNKNOWN:
+        stats.unknown += 1
+        if reason is not None:
+            stats.reasons[reason] += 1
+    else:
+        setattr(stats, status.value, getattr(stats, status.value) + 1)
+    for flag in flags:
+        stats.flags[flag] += 1

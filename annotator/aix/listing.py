@@ -46,7 +46,7 @@ class Listing(NamedTuple):
         for seen in own:
             if known.uuid and seen.uuid and seen.uuid != known.uuid:
                 return False
-            if seen.ckey is not None and known.aix.get("ckey", str(seen.ckey)) != str(seen.ckey):
+            if seen.ckey is not None and known.identifiers.get("ckey", str(seen.ckey)) != str(seen.ckey):
                 return False
         first = min((seen for seen in own if seen.cid is not None), key=lambda seen: rank(seen.source), default=None)
         if first is None:

@@ -243,7 +243,7 @@ class Inventory:
         if found:
             return found[0]
         self.stale = True
-        return Container(ContId(cid), engine="wpar", node=self.node, boot=self.boot, aix={"cid": str(cid)})
+        return Container(ContId(cid), engine="wpar", node=self.node, boot=self.boot, identifiers={"cid": str(cid)})
 
     def _stands(self, life: Life, at_ms: int) -> bool:
         """Whether this life's CID was the WPAR's at that time, as far as can be shown."""

@@ -89,8 +89,8 @@ class Wpar:
         for container in (self.named, self.late, *(life.container for life in self.lives)):
             cid = {} if container.contid is None else {"cid": str(container.contid)}
             aix = cid | {key: self.get(key) for key in ("ckey", "uuid", "type") if self.get(key)}
-            if (container.id, container.name, container.aix) != (identity, self.name, aix):
-                container.id, container.name, container.uuid, container.aix = identity, self.name, uuid, aix
+            if (container.id, container.name, container.identifiers) != (identity, self.name, aix):
+                container.id, container.name, container.uuid, container.identifiers = identity, self.name, uuid, aix
                 container.engine, container.node, container.boot = "wpar", node, boot
                 container.version += 1
 

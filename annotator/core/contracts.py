@@ -18,6 +18,22 @@ if TYPE_CHECKING:
 SLACK_MS = 20
 """How far a stamp may lie before what it is the stamp of: two ticks of the coarse clock at 100 Hz."""
 
+
+class ProgramKinds(NamedTuple):
+    """What a system's programs are known to do, by the path that a record or the host shows of them.
+
+    `moves`: it puts processes, itself perhaps, elsewhere (an engine, nsenter). `changes_network`: it, or a thread of
+    it, goes from one network namespace to another. `is_nameless`: its path does not tell which program it is.
+    """
+
+    moves: Callable[[bytes], bool]
+    changes_network: Callable[[bytes], bool]
+    is_nameless: Callable[[bytes], bool]
+
+
+NO_PROGRAMS = ProgramKinds(lambda _: False, lambda _: False, lambda _: False)
+"""Of no program anything is known: for systems whose trail says where each process is."""
+
 NO_ENGINE = "namespaces"
 """The `engine` of a sandbox that is known by its namespaces alone."""
 

@@ -84,12 +84,12 @@ class Corroboration:
             del self.known[key]
 
     def _shown(self, node: bytes, mark: Mark) -> Shown:
-        found = self.known.get((node, mark))
-        if found is None:
+        shown = self.known.get((node, mark))
+        if shown is None:
             if len(self.known) >= LIMIT:
                 self.known.pop(next(iter(self.known)))
-            found = self.known[node, mark] = Shown()
-        return found
+            shown = self.known[node, mark] = Shown()
+        return shown
 
 
 def _same(one: Container, other: Container) -> bool:

@@ -1,10 +1,10 @@
-"""The nouns: what the core, the backends and the output forms say to each other.
+"""Domain types: what the core, the backends and the output forms say to each other.
 
 Nothing here opens, reads, parses or waits, and no field name of one operating system appears.
 Times are integers: milliseconds of the Unix epoch (UTC) in a stamp, nanoseconds where a name ends in `_ns`.
 Identifiers of users and groups are integers inside; `UNSET_ID` (2**32-1) is the kernel's "not set".
 
-Budget: all nouns stand on one page, to be read from top to bottom before anything else.
+Budget: all types stand on one page, to be read from top to bottom before anything else.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ CONTID_UNSET = ContId(2**64 - 1)
 
 UNSET_ID = 2**32 - 1
 """(u32)-1: `auid`, `ses`, `uid` not set (audit.h: AUDIT_UID_UNSET, AUDIT_SID_UNSET)."""
+
+NOT_SAVED = {"saved": False}
+"""Metadata of a dataclass's field that a checkpoint leaves out: it is worked out anew, or saved in rows of its own."""
 
 NO_PID = -1
 """The event names no process (NETFILTER_PKT, some CONFIG_CHANGE)."""
@@ -272,17 +275,18 @@ class Container:
     late_name: bool = False
     version: int = 0
     """Counts changes, so that what was rendered of it can be cached."""
-    aix: dict[str, str] = field(default_factory=dict)
-    """AIX only: cid, ckey, uuid, type."""
+    identifiers: dict[str, str] = field(default_factory=dict)
+    """What else its system knows it by, as that system's words name it; {} where there is nothing of the kind. They are
+    shown, and accepted where a container is named by hand; no rule reads them."""
 
     def chain(self) -> Chain:
         """This container and those around it, nearest first (at most 16: deeper is cut, never looped)."""
-        found: list[Container] = []
+        chain: list[Container] = []
         at: Container | None = self
-        while at is not None and len(found) < 16:
-            found.append(at)
+        while at is not None and len(chain) < 16:
+            chain.append(at)
             at = at.parent
-        return tuple(found)
+        return tuple(chain)
 
 
 Chain = tuple[Container, ...]
@@ -422,12 +426,16 @@ class Mark(NamedTuple):
 
 
 class Executed(NamedTuple):
-    """The process runs another program. `args` is () where the trail does not have them."""
+    """The process runs another program. `args` is () where the trail does not have them.
+
+    `engine`: it is one of an engine's own programs, which carries on what another of them announced.
+    """
 
     pid: int
     exe: bytes
     args: tuple[bytes, ...] = ()
     marks: tuple[Mark, ...] = ()
+    engine: bool = False
 
 
 class Exited(NamedTuple):

@@ -10,7 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
-from annotator.core.model import CONTID_UNSET, Chain, Container, ContId, Named, Stamp
+from annotator.core.model import CONTID_UNSET, NOT_SAVED, Chain, Container, ContId, Named, Stamp
 
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 
@@ -39,9 +39,9 @@ class Containers:
     """
 
     boot: str = ""
-    by_contid: dict[ContId, Container] = field(default_factory=dict)
-    by_id: dict[str, list[Container]] = field(default_factory=dict)
-    remembered: list[Container] = field(default_factory=list)
+    by_contid: dict[ContId, Container] = field(default_factory=dict, metadata=NOT_SAVED)
+    by_id: dict[str, list[Container]] = field(default_factory=dict, metadata=NOT_SAVED)
+    remembered: list[Container] = field(default_factory=list, metadata=NOT_SAVED)
 
 
 class Registry:
@@ -55,22 +55,26 @@ class Registry:
 
     def node(self, name: bytes) -> Containers:
         """The node's containers; at most 4096 nodes."""
-        found = self.nodes.get(name)
-        if found is None:
+        node = self.nodes.get(name)
+        if node is None:
             if len(self.nodes) >= 4096:
                 self.nodes.pop(next(iter(self.nodes)))
-            found = self.nodes[name] = Containers()
-        return found
+            node = self.nodes[name] = Containers()
+        return node
+
+    def _peek(self, name: bytes) -> Containers:
+        """The same, for questions: of a node that is not known an empty one, which is not kept."""
+        return self.nodes.get(name) or Containers()
 
     # --- by contid (a kernel with contid records) ---------------------------------------------------------------
 
     def registered(self, name: bytes, contid: ContId, outer: tuple[ContId, ...], stamp: Stamp) -> Container:
         """The live container of this number; a new entry when there is none, or when it stands elsewhere now."""
         node = self.node(name)
-        found = node.by_contid.get(contid)
+        container = node.by_contid.get(contid)
         parent = self.chain(name, outer, stamp)[0] if outer else None
-        if found is not None and (found.parent is parent or not outer):
-            return found
+        if container is not None and (container.parent is parent or not outer):
+            return container
         return self._add(node, Container(contid, node=name, parent=parent, start_ms=stamp.ms))
 
     def chain(self, name: bytes, contids: tuple[ContId, ...], stamp: Stamp) -> Chain:
@@ -78,21 +82,26 @@ class Registry:
         node = self.node(name)
         parent: Container | None = None
         for contid in reversed(contids[:16]):
-            found = node.by_contid.get(contid)
-            if found is None or (parent is not None and found.parent is not parent):
-                found = self._add(node, Container(contid, node=name, parent=parent, start_ms=stamp.ms))
-            parent = found
+            container = node.by_contid.get(contid)
+            if container is None or (parent is not None and container.parent is not parent):
+                container = self._add(node, Container(contid, node=name, parent=parent, start_ms=stamp.ms))
+            parent = container
         return parent.chain() if parent is not None else ()
 
-    def dropped(self, name: bytes, contid: ContId, stamp: Stamp) -> None:
-        """The last process of the container is gone: the number is free."""
-        found = self.numbered(name, contid)
-        if found is not None:
-            self.ended(found, stamp)
+    def numbered_chain(self, name: bytes, contids: tuple[ContId, ...]) -> Chain:
+        """The same, and nothing is entered: numbers that are not known are in entries outside the registry."""
+        known = self._peek(name).by_contid
+        parent: Container | None = None
+        for contid in reversed(contids[:16]):
+            container = known.get(contid)
+            if container is None or (parent is not None and container.parent is not parent):
+                container = Container(contid, node=name, parent=parent)
+            parent = container
+        return parent.chain() if parent is not None else ()
 
     def numbered(self, name: bytes, contid: ContId) -> Container | None:
         """The live container of this number."""
-        return self.node(name).by_contid.get(contid)
+        return self._peek(name).by_contid.get(contid)
 
     # --- by engine id (a stock kernel) --------------------------------------------------------------------------
 
@@ -105,7 +114,7 @@ class Registry:
         """
         near = [
             one
-            for one in self.node(name).by_id.get(engine_id, ())
+            for one in self._peek(name).by_id.get(engine_id, ())
             if (one.parent is None if inside is None else one is not inside and inside in one.chain())
         ]
         own = [one for one in near if one.owner == owner]
@@ -115,7 +124,14 @@ class Registry:
 
     def is_anothers(self, name: bytes, engine_id: str, uid: int) -> bool:
         """Whether the id is in use, but not by `uid`, which is not root either."""
-        return uid != 0 and any(one.owner != uid for one in self.node(name).by_id.get(engine_id, ()))
+        return uid != 0 and any(one.owner != uid for one in self._peek(name).by_id.get(engine_id, ()))
+
+    def same(self, name: bytes, engine_id: str, *, owner: int = 0, parent: Container | None = None) -> Container | None:
+        """The live container of exactly this id, owner and parent."""
+        for one in self._peek(name).by_id.get(engine_id, ()):
+            if one.parent is parent and one.owner == owner:
+                return one
+        return None
 
     def engine(
         self,
@@ -128,17 +144,17 @@ class Registry:
         contid: ContId | None = None,
     ) -> Container:
         """The live container of this id, owner and parent; or a new entry, with the contid given or the derived one."""
+        known = self.same(name, engine_id, owner=owner, parent=parent)
+        if known is not None:
+            return known
         node = self.node(name)
-        for one in node.by_id.get(engine_id, ()):
-            if one.parent is parent and one.owner == owner:
-                return one
         contid = derive_contid(engine_id) if contid is None else contid
-        found = Container(contid, engine_id, engine=engine, owner=owner, parent=parent, node=name)
+        container = Container(contid, engine_id, engine=engine, owner=owner, parent=parent, node=name)
         other = node.by_contid.get(contid)
         if other is not None:
-            found.shared = other.shared = True
+            container.shared = other.shared = True
             other.version += 1
-        return self._add(node, found)
+        return self._add(node, container)
 
     def shown(self, name: bytes, seen: Container, parent: Container | None) -> Container:
         """The entry of a container that the host shows: by its number where kernel or site gave it one, else by its id.
@@ -149,14 +165,16 @@ class Registry:
             return self.engine(name, seen.id, seen.engine, owner=seen.owner, parent=parent)
         node = self.node(name)
         same = [one for one in node.by_id.get(seen.id, ()) if one.contid == seen.contid]
-        for found in (node.by_contid.get(seen.contid), *reversed(same)):
-            if found is None or found.id not in ("", seen.id) or (parent is not None and found.parent is not parent):
+        for container in (node.by_contid.get(seen.contid), *reversed(same)):
+            if container is None or container.id not in ("", seen.id):
                 continue
-            if seen.id and not found.id:
-                found.id, found.engine, found.owner = seen.id, seen.engine, seen.owner
-                found.version += 1
-                node.by_id.setdefault(seen.id, []).append(found)
-            return found
+            if parent is not None and container.parent is not parent:
+                continue
+            if seen.id and not container.id:
+                container.id, container.engine, container.owner = seen.id, seen.engine, seen.owner
+                container.version += 1
+                node.by_id.setdefault(seen.id, []).append(container)
+            return container
         made = Container(seen.contid, seen.id, engine=seen.engine, owner=seen.owner, parent=parent, node=name)
         return self._add(node, made)
 
@@ -168,13 +186,13 @@ class Registry:
         holder = self.numbered(name, contid)
         if holder is not None and holder.id != engine_id and contid != derive_contid(engine_id):
             return None
-        found = self.engine(name, engine_id, engine, contid=contid)
-        if found.contid != contid:
+        container = self.engine(name, engine_id, engine, contid=contid)
+        if container.contid != contid:
             return None
-        if engine and not found.engine:
-            found.engine = engine
-            found.version += 1
-        return found
+        if engine and not container.engine:
+            container.engine = engine
+            container.version += 1
+        return container
 
     def renew(self, container: Container, stamp: Stamp) -> Container:
         """The same engine id is started anew: the earlier run ends, a new entry with the same names begins."""
@@ -185,23 +203,27 @@ class Registry:
         fresh.name, fresh.image, fresh.labels = container.name, container.image, container.labels
         return fresh
 
-    def named(self, name: bytes, said: Named, stamp: Stamp | None = None, *, owner: int | None = None) -> None:
+    def named(self, name: bytes, named: Named, stamp: Stamp | None = None, *, owner: int | None = None) -> None:
         """Names for a container, whenever they come; empty values say nothing, known ones are not overwritten."""
-        found = self.known(name, said.id, owner=owner)
-        if found is not None:
-            self.describe(found, said, stamp)
+        container = self.known(name, named.id, owner=owner)
+        if container is not None:
+            self.describe(container, named, stamp)
 
-    def describe(self, found: Container, said: Named, stamp: Stamp | None = None) -> None:
+    def describe(self, container: Container, named: Named, stamp: Stamp | None = None) -> None:
         """The same for a container that is at hand."""
         for attribute, value in (
-            ("name", said.name), ("image", said.image), ("pod_name", said.pod), ("namespace", said.namespace)
+            ("name", named.name), ("image", named.image), ("pod_name", named.pod), ("namespace", named.namespace)
         ):  # fmt: skip
-            if value and not getattr(found, attribute):
-                setattr(found, attribute, value)
-                found.version += 1
-                if stamp is not None and found.start_ms is not None and stamp.ms > found.start_ms:
-                    found.late_name = found.late_name or attribute == "name"
+            if value and not getattr(container, attribute):
+                setattr(container, attribute, value)
+                container.version += 1
+                if stamp is not None and container.start_ms is not None and stamp.ms > container.start_ms:
+                    container.late_name = container.late_name or attribute == "name"
         self.version += 1
+
+    def load(self, version: int, nodes: dict[bytes, Containers]) -> None:
+        """Become what a checkpoint has saved."""
+        self.version, self.nodes = version, nodes
 
     def ended(self, container: Container, stamp: Stamp) -> None:
         """The container is gone. Its entry stays for what was inside it."""

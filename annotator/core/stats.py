@@ -7,12 +7,8 @@ so that the hot path adds to it and nothing more. A new counter is one line here
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
 
-from annotator.core.model import Flag, Reason, Status
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from annotator.core.model import Flag, Reason
 
 MAX_NODES = 256
 """Nodes whose possible loss is kept apart; that of others is in the total alone (a node name is anyone's text)."""
@@ -62,22 +58,6 @@ class Stats:
     nodes: dict[bytes, int] = field(default_factory=dict)
     """Possible loss by node, of the first MAX_NODES nodes that had any."""
 
-    def decided(self, status: Status, reason: Reason | None = None, flags: Iterable[Flag] = ()) -> None:
-        """One event has its answer."""
-        self.events += 1
-        if status is Status.CONTAINER:
-            self.container += 1
-        elif status is Status.HOST:
-            self.host += 1
-        elif status is Status.NONE:
-            self.none += 1
-        else:
-            self.unknown += 1
-            if reason is not None:
-                self.reasons[reason] += 1
-        for flag in flags:
-            self.flags[flag] += 1
-
     def missed(self, node: bytes, serials: int) -> None:
         """So many serials of `node` were not seen; keeps them by node (the total is `possible_loss`)."""
         if node in self.nodes or len(self.nodes) < MAX_NODES:
@@ -108,14 +88,10 @@ class Stats:
 
     def as_dict(self) -> dict[str, int]:
         """Every count by its name, reasons as `unknown_REASON` and flags as `flag_FLAG`; nodes are not in it."""
-        found = {one.name: getattr(self, one.name) for one in fields(self) if "meaning" in one.metadata}
-        found |= {f"unknown_{_name(reason)}": count for reason, count in self.reasons.items()}
-        found |= {f"flag_{_name(flag)}": count for flag, count in self.flags.items()}
-        return found
-
-    def as_text(self) -> str:
-        """All counts as one line of `key=value`, sorted by key."""
-        return " ".join(f"{name}={value}" for name, value in sorted(self.as_dict().items()))
+        counts = {one.name: getattr(self, one.name) for one in fields(self) if "meaning" in one.metadata}
+        counts |= {f"unknown_{_name(reason)}": count for reason, count in self.reasons.items()}
+        counts |= {f"flag_{_name(flag)}": count for flag, count in self.flags.items()}
+        return counts
 
     def summary(self) -> str:
         """What a person wants at the end of a run: the main counts always, the others when they are not 0."""

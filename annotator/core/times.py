@@ -12,9 +12,9 @@ _EPOCH = re.compile(r"(\d{1,11})(?:\.(\d{1,9}))?(?::\d+)?")
 
 def parse_time(text: str) -> int:
     """Milliseconds of the epoch. Accepts a stamp as audit prints it; raises UsageError for a time without a zone."""
-    found = _EPOCH.fullmatch(text.strip())
-    if found:
-        return int(found[1]) * 1000 + int((found[2] or "").ljust(3, "0")[:3])
+    epoch = _EPOCH.fullmatch(text.strip())
+    if epoch:
+        return int(epoch[1]) * 1000 + int((epoch[2] or "").ljust(3, "0")[:3])
     try:
         when = datetime.fromisoformat(text.strip())
     except ValueError as err:

@@ -17,6 +17,7 @@ from annotator.core.stats import Stats
 from annotator.engine.observation_log import Loaded
 from annotator.history import Observations
 from annotator.linux.engines import Engines
+from annotator.linux.engines.programs import KINDS
 from annotator.linux.host.recorded import recorded
 from annotator.linux.host.view import LinuxHost
 from annotator.storage.format import Header
@@ -92,7 +93,7 @@ def load_context(
     """
     if host == "none" and not journals:
         return None
-    observations = Observations(registry, processes=processes)
+    observations = Observations(registry, processes=processes, programs=KINDS)
     loaded = Loaded(observations, stats or Stats())
     for path in journals:
         loaded.load(path, node.encode())

@@ -151,11 +151,9 @@ class Log:
         links: list[ProcessSummary] = []
         while life is not None and len(links) < MAX_ANCESTORS:
             links.append(_link(tables, life, stamp))
-            above = life.parent if life.bound else tables.processes.at(life.node, life.ppid, life.born)
-            if above is life:
-                break
+            above = tables.processes.parent_of(life, life.born)
             if above is not None and life.bound:
-                stamp = life.hinted or life.born
+                stamp = life.birth
             life = above
         return tuple(links)
 
@@ -269,8 +267,7 @@ class _SessionNotes:
 
 def _link(tables: Tables, life: ProcessLifetime, stamp: Stamp) -> ProcessSummary:
     answer = tables.attributor.of(life, stamp)
-    residence = tables.membership.where(life, stamp)
-    session = residence.session if residence is not None else None
+    session = answer.session
     inside = answer.status is Status.CONTAINER and answer.container is not None
     return ProcessSummary(
         pid=life.pid,

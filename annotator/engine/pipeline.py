@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from annotator.core.attribution import Attributor
 from annotator.core.lifetimes import ProcessLifetime, ProcessTable
 from annotator.core.membership import Membership
-from annotator.core.model import Attribution, Event, Reason, Status
+from annotator.core.model import Attribution, Event, Reason, Status, Translation
+from annotator.core.recording import Recorder
 from annotator.core.registry import Registry
 from annotator.events import EventAssembler, Missing
 
@@ -79,6 +80,7 @@ class Tables:
         self.registry = Registry()
         self.membership = Membership(self.processes, self.registry)
         self.attributor = Attributor(self.membership)
+        self.recorder = Recorder(self.attributor)
         self._observations: Observations | None = None
 
     @property
@@ -164,13 +166,14 @@ class Pipeline:
         return b"\n".join(left)
 
     def _decide(self, event: Event) -> None:
-        """One closed event: answer it, write it, and only then apply what it says has changed."""
+        """One closed event: note where its processes are, answer it, write it, then apply what it says has changed."""
         tables = self.tables
         reading = self.backend.read(event)
         actor = reading.actor
         node = event.node
         stamp = event.stamp
         life = tables.processes.see(node, actor, stamp) if actor is not None else None
+        tables.recorder.record(reading, life, node, stamp)
         answer = tables.attributor.attribute(reading, life, node, stamp)
         event.closed = True
         if self.keep is not None and not self.keep(event, answer):

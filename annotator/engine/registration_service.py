@@ -12,16 +12,16 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from annotator.core.membership import Residence
 from annotator.core.model import CONTID_UNSET, OWN_SESSION, ContId, Evidence, Named, Registered, Stamp, Status
 from annotator.core.registry import derive_contid
+from annotator.core.residence import Residence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annotator.core.attribution import Attributor
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.model import Container
+    from annotator.core.recording import Recorder
     from annotator.io.control import Peer
 
 MAX_TEXT = 512
@@ -61,12 +61,12 @@ class RegistrationService:
 
     def __init__(
         self,
-        attributor: Attributor,
+        recorder: Recorder,
         life_of: Callable[[int], ProcessLifetime | None],
         started: Callable[[Peer], int | None],
         told: Callable[[Registered, str], None] = lambda *_: None,
     ) -> None:
-        self.attributor = attributor
+        self.recorder = recorder
         self.life_of = life_of
         self.started = started
         self.told = told
@@ -96,14 +96,14 @@ class RegistrationService:
             raise Refusal(errno.EPERM, "the asker has no CAP_AUDIT_CONTROL in the first user namespace")
         asker = self.life_of(peer.pid)
         same = self.started(peer) == before  # what was looked at was the asker
-        if asker is None or not same or self.attributor.of(asker, stamp).status is not Status.HOST:
+        if asker is None or not same or self.recorder.settle(asker, stamp).status is not Status.HOST:
             raise Refusal(errno.EPERM, "the asker is not proven to be on the host")
         target = self.life_of(fact.pid)
         if target is None:
             raise Refusal(errno.ESRCH, f"there is no process {fact.pid}")
         if target is asker:
             raise Refusal(errno.EXDEV, "a process cannot register itself")
-        held = self.attributor.of(target, stamp).container
+        held = self.recorder.settle(target, stamp).container
         if held is not None and held.id != fact.id:
             raise Refusal(errno.EEXIST, f"process {target.pid} is in container {held.id or held.contid} already")
         return self._set(target, fact, uuid, request, stamp)
@@ -111,7 +111,7 @@ class RegistrationService:
     def _set(
         self, target: ProcessLifetime, fact: Registered, uuid: str, request: dict[str, Any], stamp: Stamp
     ) -> Container:
-        membership, registry = self.attributor.membership, self.attributor.membership.registry
+        membership, registry = self.recorder.membership, self.recorder.membership.registry
         known = registry.known(target.node, fact.id)
         if known is not None and known.contid != fact.contid:
             raise Refusal(errno.EEXIST, f"container {fact.id} has contid {known.contid} already")
@@ -125,7 +125,7 @@ class RegistrationService:
             container.version += 1
         if container.start_ms is None:
             container.start_ms = stamp.ms
-        stay = membership.where(target, stamp)
+        stay = membership.settle(target, stamp)
         session = stay.session if stay is not None and stay.container is container else None
         membership.accept(target, Residence(stamp, container, Evidence.REGISTERED, session or OWN_SESSION))
         return container

@@ -74,7 +74,10 @@ class Snapshots:
         known = self._containers.get(id(container))
         if known is None or known.container is not container or known.state != state:
             inner = replace(
-                container, parent=above.inner if above else None, labels={**container.labels}, aix={**container.aix}
+                container,
+                parent=above.inner if above else None,
+                labels={**container.labels},
+                identifiers={**container.identifiers},
             )
             known = self._containers[id(container)] = _Copy(container, state, _container(container), inner)
         return known
@@ -127,7 +130,7 @@ def _container(container: model.Container) -> Container:
         labels=tuple(container.labels.items()),
         start_ms=container.start_ms,
         end_ms=container.end_ms,
-        wpar=tuple(container.aix.items()),
+        wpar=tuple(container.identifiers.items()),
     )
 
 

@@ -21,7 +21,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.core.model import Event, Stamp
-from annotator.events.clock import Serials, StreamClock
+from annotator.events.clock import ClockState, Serials, StreamClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,6 +58,18 @@ Closed = Event | Missing
 
 Run = Event | tuple[Event, int]
 """Lines that stand together in the input: an event's first, or with n those from its n-th resumption on."""
+
+
+class AssemblerState(NamedTuple):
+    """What a checkpoint keeps of the assembler, beside its events and serials."""
+
+    clock: ClockState
+    checked_ms: int
+    second: bytes
+    ms: int
+    next: int
+    ordered: bool
+    reversed_records: bool
 
 
 class EventAssembler:
@@ -403,3 +415,48 @@ class EventAssembler:
             else:
                 out += event.pieces
         return out
+
+    # --- checkpoints ----------------------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> Event | None:
+        """The event that took the last line, while it is open."""
+        return self._current
+
+    @property
+    def held_lines(self) -> int:
+        """Lines that have come and are not decided: what `Stats.check` calls held."""
+        waiting = {id(event): event for event in self.open.values()}
+        if self._current is not None:
+            waiting[id(self._current)] = self._current
+        return sum(event.size for event in waiting.values())
+
+    def state(self) -> AssemblerState:
+        """For a checkpoint: all but the events and the serials."""
+        return AssemblerState(
+            self.clock.state(),
+            self._checked_ms,
+            self._second,
+            self._ms,
+            self._next,
+            self.ordered,
+            self.reversed_records,
+        )
+
+    def load(
+        self,
+        state: AssemblerState,
+        current: Event | None,
+        open_events: dict[bytes, Event],
+        recent: dict[bytes, Event],
+        runs: deque[Run],
+        serials: dict[bytes, Serials],
+    ) -> None:
+        """Become what was saved; the lines that are held count as read."""
+        self.clock.load(state.clock)
+        self._checked_ms, self._second, self._ms, self._next = state[1:5]
+        self.reversed_records = state.reversed_records
+        self.open, self.recent, self.runs, self.serials = open_events, recent, runs, serials
+        self._held = sum(event.held for event in open_events.values())
+        self._current = current
+        self.stats.lines += self.held_lines

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 JUMP_MS = 10_000
 """A stamp further ahead of the stream than this is believed only when a second event confirms it."""
+
+
+class ClockState(NamedTuple):
+    """What a checkpoint keeps of the clock."""
+
+    now: int
+    doubt: int
+    doubts: int
 
 
 class StreamClock:
@@ -21,6 +33,14 @@ class StreamClock:
         self.now = 0
         self._doubt = 0
         self._doubts = 0
+
+    def state(self) -> ClockState:
+        """For a checkpoint."""
+        return ClockState(self.now, self._doubt, self._doubts)
+
+    def load(self, state: ClockState) -> None:
+        """Become what was saved."""
+        self.now, self._doubt, self._doubts = state
 
     def observe(self, ms: int) -> None:
         """Take note of one event's stamp."""
@@ -50,9 +70,9 @@ class Serials:
     PATIENCE = 256
     __slots__ = ("_gaps", "highest")
 
-    def __init__(self) -> None:
-        self.highest = -1
-        self._gaps: OrderedDict[int, None] = OrderedDict()
+    def __init__(self, highest: int = -1, gaps: Iterable[int] = ()) -> None:
+        self.highest = highest
+        self._gaps: OrderedDict[int, None] = OrderedDict.fromkeys(gaps)
 
     def observe(self, serial: int) -> int:
         """Take note of one serial; returns how many are now given up as missing."""
@@ -78,6 +98,11 @@ class Serials:
                 oldest += 1
                 lost += 1
         return lost
+
+    @property
+    def gaps(self) -> Iterable[int]:
+        """The serials that may still come, oldest first."""
+        return self._gaps
 
     @property
     def waiting(self) -> bool:

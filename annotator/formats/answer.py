@@ -64,9 +64,9 @@ def _answer(given: Attribution) -> Answer:
     nearest = given.container if given.status is Status.CONTAINER else None
     if nearest is None:
         return Answer(attributor, None, None, given.session)
-    if nearest.aix:
+    if nearest.identifiers:
         attributor["aix"] = {
-            name: nearest.aix[name] for name in ("cid", "ckey", "uuid", "type") if nearest.aix.get(name)
+            name: nearest.identifiers[name] for name in ("cid", "ckey", "uuid", "type") if nearest.identifiers.get(name)
         }
     return Answer(attributor, container_part(nearest) or None, _orchestrator(nearest) or None, given.session)
 

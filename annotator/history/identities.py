@@ -13,8 +13,8 @@ from annotator.core.model import OWN_SESSION, Container, Evidence, Named, Ns
 
 if TYPE_CHECKING:
     from annotator.core.lifetimes import ProcessLifetime
-    from annotator.core.membership import Residence
     from annotator.core.registry import Registry
+    from annotator.core.residence import Residence
 
 
 class Identities:
@@ -73,7 +73,11 @@ def _is_made(life: ProcessLifetime, container: Container) -> bool:
     """Whether an engine made this container for the process, or for one that bore it; and none of them moved since."""
     at: ProcessLifetime | None = life
     for _ in range(4):
-        stay = next((one for one in at.stays if one.container is container), None) if at is not None else None
+        stay = (
+            next((one for one in at.membership.residences if one.container is container), None)
+            if at is not None
+            else None
+        )
         if at is None or stay is None or (at.moved is not None and at.moved > stay.since):
             return False
         if stay.evidence is Evidence.COMMAND:

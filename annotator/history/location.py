@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.core.contracts import SLACK_MS
 from annotator.core.model import Evidence, Reason, Stamp
-from annotator.history.process_history import DEPTH, Known, Look, agree, moves, program_seen
+from annotator.history.process_history import DEPTH, Known, Look, agree, program_seen
 
 if TYPE_CHECKING:
-    from annotator.core.contracts import HostProcess
+    from annotator.core.contracts import HostProcess, ProgramKinds
     from annotator.core.lifetimes import ProcessLifetime, ProcessTable
 
 
@@ -30,13 +30,13 @@ class Answer(NamedTuple):
 NOTHING = Answer(None)
 
 
-def begun(known: Known, program: int, ms: float) -> Answer | None:
+def begun(known: Known, program: int, ms: float, programs: ProgramKinds) -> Answer | None:
     """What a look at the program that an execve began says of the execve: nobody moves within that call.
 
     Nothing when that program is one that moves by itself: it may have done so before the look.
     """
     look = next((one for one in known.looks if one.program == program + 1), None)
-    if look is None or not look.inside or moves(look.seen.exe):
+    if look is None or not look.inside or programs.moves(look.seen.exe):
         return None
     return Answer(look.seen, ms)
 
@@ -47,6 +47,7 @@ def answer(
     ms: float,
     life: ProcessLifetime | None,
     processes: ProcessTable | None,
+    programs: ProgramKinds,
     depth: int = 0,
     *,
     exe: bytes = b"",
@@ -62,11 +63,11 @@ def answer(
     if sure is None:
         own_space = life is not None and life.bound and bool(life.ns) and program == 0
         settled = moved is None and not own_space
-        return _handed_down(known, program, ms, processes, depth, exe=exe, settled=settled)
+        return _handed_down(known, program, ms, processes, programs, depth, exe=exe, settled=settled)
     if before is not None and after is not None and not before.inside and not agree(before.seen, after.seen):
         return Answer(None, reason=Reason.LATE)
     if before is None and program == 0 and sure.inside and known.above is not None:
-        above = _parents(known, processes, depth)  # put there since its birth: when, nobody saw
+        above = _parents(known, processes, programs, depth)  # put there since its birth: when, nobody saw
         if above.seen is not None and not Look(above.seen, 0).inside:
             return Answer(None, reason=Reason.LATE)
     if sure.seen.reason is not None and not sure.inside:
@@ -84,7 +85,15 @@ def _since(known: Known, program: int, ms: float, sure: Look, moved: Stamp | Non
 
 
 def _handed_down(
-    known: Known, program: int, ms: float, processes: ProcessTable | None, depth: int, *, exe: bytes, settled: bool
+    known: Known,
+    program: int,
+    ms: float,
+    processes: ProcessTable | None,
+    programs: ProgramKinds,
+    depth: int,
+    *,
+    exe: bytes,
+    settled: bool,
 ) -> Answer:
     """Nobody looked at this program: what is known of those before and after it, and of the parent.
 
@@ -94,7 +103,7 @@ def _handed_down(
     last = next((one for one in reversed(known.looks) if one.program < program), None)
     if last is not None and last.inside:
         return Answer(last.seen, ms)
-    above = Answer(last.seen, ms) if last is not None else _parents(known, processes, depth)
+    above = Answer(last.seen, ms) if last is not None else _parents(known, processes, programs, depth)
     if above.seen is None or Look(above.seen, 0).inside:
         return above
     if above.seen.reason is not None:
@@ -105,18 +114,18 @@ def _handed_down(
     first = last.program if last is not None else 0
     maker = program_seen(known, first)
     ran = maker.exe if maker is not None else exe if program == first else b""
-    if not settled or program - first > 1 or not ran or moves(ran) or moves(exe):
+    if not settled or program - first > 1 or not ran or programs.moves(ran) or programs.moves(exe):
         return Answer(None, reason=known.blind or Reason.LATE)
     return above
 
 
-def _parents(known: Known, processes: ProcessTable | None, depth: int) -> Answer:
+def _parents(known: Known, processes: ProcessTable | None, programs: ProgramKinds, depth: int) -> Answer:
     """Where its parent was when it was born."""
     above, born = known.above, known.born_ms
     if above is None or born is None or depth > DEPTH:
         return NOTHING
     life = processes.at(b"", above.pid, Stamp(int(born), 0)) if processes is not None else None
-    found = answer(above, known.above_ran, born, life, processes, depth + 1)
+    found = answer(above, known.above_ran, born, life, processes, programs, depth + 1)
     return found._replace(since=born, handed=True) if found.seen is not None else found
 
 

@@ -12,54 +12,43 @@ from typing import TYPE_CHECKING
 
 from annotator.core.contracts import SLACK_MS
 from annotator.core.model import Ns
-from annotator.history.process_history import EXEC_MS, moves
+from annotator.history.process_history import EXEC_MS
 
 if TYPE_CHECKING:
-    from annotator.core.contracts import HostProcess
+    from annotator.core.contracts import HostProcess, ProgramKinds
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.model import Stamp
     from annotator.history.process_history import Known
 
-HELPERS = frozenset(
-    b"ip tc bridge dhcp host-device host-local ipvlan loopback macvlan portmap ptp sbr static tuning vlan vrf firewall "
-    b"bandwidth flannel calico calico-ipam calico-node cilium-cni cilium-agent multus weave-net kube-router kubelet "
-    b"crio netavark aardvark-dns slirp4netns pasta pasta.avx2 passt rootlesskit firejail NetworkManager "
-    b"ovs-vswitchd".split()
-)
-"""Programs that go into others' network namespaces, beside the engines: ip(8), CNI's plugins, network daemons."""
 
-
-def wanders(exe: bytes) -> bool:
-    """Whether that program, or a thread of it, goes from one network namespace to another."""
-    return moves(exe) or exe.rpartition(b"/")[2] in HELPERS
-
-
-def seen_in(known: Known, life: ProcessLifetime, stamp: Stamp, exe: bytes, *, told: bool) -> HostProcess | None:
+def seen_in(
+    known: Known, life: ProcessLifetime, stamp: Stamp, exe: bytes, programs: ProgramKinds, *, moves_logged: bool
+) -> HostProcess | None:
     """A look that shows the network namespace in which this process was at that time; None when none does.
 
-    `exe` is the program as the record names it. `told`: the log tells of changes of namespaces.
+    `exe` is the program as the record names it. `moves_logged`: the log tells of changes of namespaces.
     """
-    if life.pid > 2 and wanders(exe):
+    if life.pid > 2 and programs.changes_network(exe):
         return None
     ms, moved = stamp.ms, life.net_moved
     if moved is not None and stamp < moved:
         return None  # a late record: which of its moves came before it, is not kept
-    program = known.program_of(life, ms)
+    program = known.program_of(life, ms, programs)
     if moved is not None and (life.ran is None or life.ran < moved):
         return _after_move(known, program, ms, moved.ms)
-    own = [one.seen for one in known.looks if one.program == program and _tells(one.seen)]
+    own = [one.seen for one in known.looks if one.program == program and _tells(one.seen, programs)]
     before = next((one for one in reversed(own) if one.read_ms <= ms), None)
     after = next((one for one in own if one.read_ms > ms), None)
     if before is not None and after is not None:
-        return before if told or before.netns == after.netns else None  # if it went, that was after this event
+        return before if moves_logged or before.netns == after.netns else None  # if it went, that was after this event
     if after is not None:
         return after if after.read_ms - ms <= EXEC_MS else None  # it began a moment ago, or nobody looked for long
-    return before or _handed_on(known, life, program)
+    return before or _handed_on(known, life, program, programs)
 
 
-def _tells(seen: HostProcess) -> bool:
+def _tells(seen: HostProcess, programs: ProgramKinds) -> bool:
     """Whether a look shows a namespace that its process will not have left unseen."""
-    return seen.netns is not None and (seen.pid <= 2 or not wanders(seen.exe))
+    return seen.netns is not None and (seen.pid <= 2 or not programs.changes_network(seen.exe))
 
 
 def _after_move(known: Known, program: int, ms: int, moved_ms: int) -> HostProcess | None:
@@ -76,11 +65,11 @@ def _after_move(known: Known, program: int, ms: int, moved_ms: int) -> HostProce
     return new[-1].seen if len({one.seen.netns for one in new}) == 1 else None
 
 
-def _handed_on(known: Known, life: ProcessLifetime, program: int) -> HostProcess | None:
+def _handed_on(known: Known, life: ProcessLifetime, program: int, programs: ProgramKinds) -> HostProcess | None:
     """Nobody looked at this program: what the one before it was in, or its parent when it was born."""
     last = next((one for one in reversed(known.looks) if one.seen.netns is not None and one.program < program), None)
     if last is not None:
-        stayed = last.program == program - 1 and life.net_moved is None and _tells(last.seen)
+        stayed = last.program == program - 1 and life.net_moved is None and _tells(last.seen, programs)
         return last.seen if stayed else None
     above = known.above
     if above is None or known.born_ms is None or program > 1:
@@ -89,7 +78,7 @@ def _handed_on(known: Known, life: ProcessLifetime, program: int) -> HostProcess
     if born_in is None or born_in & Ns.NET:
         return None
     parent = life.parent
-    looks = [one.seen for one in above.looks if one.program == known.above_ran and _tells(one.seen)]
+    looks = [one.seen for one in above.looks if one.program == known.above_ran and _tells(one.seen, programs)]
     before = next((one for one in reversed(looks) if one.read_ms <= known.born_ms), None)
     if before is None or parent is None or parent.pid != above.pid:
         return None

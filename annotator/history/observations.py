@@ -1,18 +1,19 @@
 """What was seen of processes from outside the log: by the host view, the proc connector, or a journal of both.
 
 A sighting holds at its own time, not at its arrival: it is asked as of an event's stamp. This module keeps what was
-seen; `whereabouts` has the rules by which it answers.
+seen; `location` has the rules by which it answers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.core.attribution import Observation
-from annotator.core.contracts import SLACK_MS, HostProcess
-from annotator.core.membership import Residence
+from annotator.core.contracts import NO_PROGRAMS, SLACK_MS, HostProcess
 from annotator.core.model import Chain, Container, Evidence, Flag, Netns, Ns, Reason, Session, Stamp
+from annotator.core.residence import Residence
 from annotator.history.addresses import Addresses
 from annotator.history.identities import Identities
 from annotator.history.location import NOTHING, Answer, answer, begun, evidence_of
@@ -20,9 +21,7 @@ from annotator.history.netns import seen_in
 from annotator.history.process_history import IN_VAIN, Known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from annotator.core.contracts import HostView
+    from annotator.core.contracts import HostView, ProgramKinds
     from annotator.core.lifetimes import ProcessLifetime, ProcessTable
     from annotator.core.registry import Registry
 
@@ -31,12 +30,23 @@ __all__ = ["IN_VAIN", "Observation", "Observations"]
 PER_PID = 64
 """Lives kept of one pid."""
 
+Identify = Callable[[bytes, Container], Container]
+"""The registry's entry for a container that was seen on a node."""
+
+
+class Seen(NamedTuple):
+    """What looks say of a process at a time, and how many programs it had begun (0: the log knows that)."""
+
+    answer: Answer
+    programs: int = 0
+
 
 class Observations:
     """All that was seen, by node and pid. `host` is asked for what nobody saw yet; `note` is told of each answer.
 
     `names` are the nodes as which records of this machine come (None: any): of another nothing is known here.
-    `processes` are asked whether a parent had changed its namespaces. Times are Unix ms.
+    `processes` are asked whether a parent had changed its namespaces; `programs` tells those that put processes
+    elsewhere. Times are Unix ms.
     """
 
     def __init__(
@@ -47,6 +57,7 @@ class Observations:
         note: Callable[[bytes, HostProcess], object] | None = None,
         names: frozenset[bytes] | None = None,
         processes: ProcessTable | None = None,
+        programs: ProgramKinds = NO_PROGRAMS,
         max_pids: int = 65_536,
     ) -> None:
         self.identities = Identities(registry)
@@ -54,6 +65,7 @@ class Observations:
         self.note = note
         self.names = names
         self.processes = processes
+        self.programs = programs
         self.max_pids = max_pids
         self.asked = self.evicted = 0
         self.addresses = Addresses()
@@ -173,26 +185,29 @@ class Observations:
     def look(self, life: ProcessLifetime, stamp: Stamp, *, ask: bool = True, begins: bool = False) -> Observation:
         """Where this life is at that time, as far as anybody saw; asks the host when nobody did, and `ask` says so.
 
-        `begins`: the event is the beginning of a program.
+        `begins`: the event is the beginning of a program. The registry gets the containers that were seen.
         """
         if self.names is not None and life.node not in self.names:
             return Observation(None, Reason.NOT_SEEN)
-        found = self._of(life, stamp, begins=begins)
-        if found.seen is not None or not ask or self.host is None or life.end is not None:
-            return self._finding(life.node, found, stamp)
+        before = self._of(life, stamp, begins=begins)
+        if before.answer.seen is not None or not ask or self.host is None or life.end is not None:
+            return self._observation(life.node, before, stamp, self.identities.of)
         self.asked += 1
         seen = self.host.process(life.pid)
-        if isinstance(seen, Reason):
-            return Observation(None, seen if found is NOTHING else found.reason)
-        refused = seen.refusal(stamp.ms)
-        if refused is None and life.ppid > 0 and seen.ppid not in (life.ppid, 1):
-            refused = Reason.REUSED  # within the clock's slack: another one's child
-        if refused is not None:
-            return Observation(None, refused if found is NOTHING else found.reason)
+        refused = seen if isinstance(seen, Reason) else _refusal(seen, life, stamp)
+        if refused is not None or isinstance(seen, Reason):
+            why = refused if refused is not None and before.answer is NOTHING else before.answer.reason
+            return Observation(None, why, programs=before.programs)
         self.observed(b"" if self.names is not None else life.node, seen)
         if self.note is not None:
             self.note(life.node, seen)
-        return self._finding(life.node, self._of(life, stamp, begins=begins), stamp)
+        return self._observation(life.node, self._of(life, stamp, begins=begins), stamp, self.identities.of)
+
+    def recall(self, life: ProcessLifetime, stamp: Stamp) -> Observation:
+        """The same from what was seen already; nothing is read, and nothing that is known changes."""
+        if self.names is not None and life.node not in self.names:
+            return Observation(None, Reason.NOT_SEEN)
+        return self._observation(life.node, self._of(life, stamp, begins=False), stamp, self.identities.known)
 
     def unite(self, life: ProcessLifetime | None, held: Residence | None, seen: Container) -> Container:
         """The registry's entry for a container that was seen (see `Identities.unite`)."""
@@ -203,8 +218,10 @@ class Observations:
         if self.names is not None and life.node not in self.names:
             return None
         known = self._one(life, stamp)
-        told = self.processes is not None and self.processes.node(life.node).moves
-        seen = seen_in(known, life, stamp, exe, told=told) if isinstance(known, Known) else None
+        moves_logged = self.processes is not None and self.processes.peek(life.node).moves
+        if not isinstance(known, Known):
+            return None
+        seen = seen_in(known, life, stamp, exe, self.programs, moves_logged=moves_logged)
         if seen is None or seen.netns is None or seen.own is None:
             return None
         return Netns(seen.netns, self.addresses.name(seen.netns, stamp.ms), not seen.own & Ns.NET)
@@ -216,16 +233,17 @@ class Observations:
         found = self.addresses.at(address, stamp.ms)
         return found if isinstance(found, Reason) else tuple(self.identities.known(node, one).chain() for one in found)
 
-    def _of(self, life: ProcessLifetime, stamp: Stamp, *, begins: bool) -> Answer:
+    def _of(self, life: ProcessLifetime, stamp: Stamp, *, begins: bool) -> Seen:
         known = self._one(life, stamp)
         if not isinstance(known, Known):
-            return known
-        program = known.program_of(life, stamp.ms, begins=begins)
-        if life.ran is None and program > life.programs:
-            life.programs = program  # the log has left out the beginnings of these
-        found = begun(known, program, stamp.ms) if begins else None
+            return Seen(known)
+        program = known.program_of(life, stamp.ms, self.programs, begins=begins)
+        programs = program if life.ran is None else 0
         exe = b"" if begins else life.runs  # an execve shows the program that it begins
-        return found or answer(known, program, stamp.ms, life, self.processes, exe=exe)
+        shown = begun(known, program, stamp.ms, self.programs) if begins else None
+        if shown is None:
+            shown = answer(known, program, stamp.ms, life, self.processes, self.programs, exe=exe)
+        return Seen(shown, programs)
 
     def _one(self, life: ProcessLifetime, stamp: Stamp) -> Known | Answer:
         """As of a stamp, which may be early: of several that can have had the pid the one with the record's parent."""
@@ -240,31 +258,43 @@ class Observations:
             return Answer(None, reason=Reason.AMBIGUOUS)
         return lives[0]
 
-    def _finding(self, node: bytes, found: Answer, stamp: Stamp) -> Observation:
-        """As a stay, which holds at least from the event on that asked."""
-        if found.seen is None:
-            return Observation(None, found.reason)
-        stay = self._stay(node, found.seen, min(Stamp(int(found.since), 0), stamp))
-        evidence = evidence_of(found)
-        return Observation(stay if evidence is None else stay._replace(evidence=evidence), found.reason, found.seen.pid)
+    def _observation(self, node: bytes, seen: Seen, stamp: Stamp, identify: Identify) -> Observation:
+        """As a residence, which holds at least from the event on that asked."""
+        shown = seen.answer
+        if shown.seen is None:
+            return Observation(None, shown.reason, programs=seen.programs)
+        residence = _residence(node, shown.seen, min(Stamp(int(shown.since), 0), stamp), identify)
+        evidence = evidence_of(shown)
+        if evidence is not None:
+            residence = residence._replace(evidence=evidence)
+        return Observation(residence, shown.reason, shown.seen.pid, seen.programs)
 
-    def _stay(self, node: bytes, seen: HostProcess, since: Stamp) -> Residence:
-        """A sighting as an answer: membership names, place only where membership is the host's."""
-        inside = seen.container or seen.place
-        if inside is None:
-            return Residence(since, None, seen.evidence or Evidence.HOST_VIEW)
-        flags: list[Flag] = []
-        session = None
-        evidence = seen.evidence or Evidence.CGROUP
-        if seen.container is None:
-            flags.append(Flag.ENTERED)
-            evidence = Evidence.MNTNS
-            exe = seen.exe.decode("utf-8", "backslashreplace")
-            who = f"{seen.pid}@{seen.ticks}"
-            session = Session(who, auid=seen.auid, ses=seen.ses, uid=seen.uid, exe=exe, pid=seen.pid)
-        elif seen.place is not None and seen.place.id != seen.container.id:
-            if not any(outer.id == seen.container.id for outer in seen.place.chain()):
-                flags.append(Flag.ESCAPED)
-        elif seen.place is None and seen.own is not None and not seen.own & Ns.MNT:
-            flags.append(Flag.CGROUP_ONLY)
-        return Residence(since, self.identities.of(node, inside), evidence, session, tuple(flags))
+
+def _refusal(seen: HostProcess, life: ProcessLifetime, stamp: Stamp) -> Reason | None:
+    """Why what the host shows now says nothing of this life; None when it does."""
+    refused = seen.refusal(stamp.ms)
+    if refused is None and life.ppid > 0 and seen.ppid not in (life.ppid, 1):
+        return Reason.REUSED  # within the clock's slack: another one's child
+    return refused
+
+
+def _residence(node: bytes, seen: HostProcess, since: Stamp, identify: Identify) -> Residence:
+    """A look as a residence: membership names, place only where membership is the host's."""
+    inside = seen.container or seen.place
+    if inside is None:
+        return Residence(since, None, seen.evidence or Evidence.HOST_VIEW)
+    flags: list[Flag] = []
+    session = None
+    evidence = seen.evidence or Evidence.CGROUP
+    if seen.container is None:
+        flags.append(Flag.ENTERED)
+        evidence = Evidence.MNTNS
+        exe = seen.exe.decode("utf-8", "backslashreplace")
+        who = f"{seen.pid}@{seen.ticks}"
+        session = Session(who, auid=seen.auid, ses=seen.ses, uid=seen.uid, exe=exe, pid=seen.pid)
+    elif seen.place is not None and seen.place.id != seen.container.id:
+        if not any(outer.id == seen.container.id for outer in seen.place.chain()):
+            flags.append(Flag.ESCAPED)
+    elif seen.place is None and seen.own is not None and not seen.own & Ns.MNT:
+        flags.append(Flag.CGROUP_ONLY)
+    return Residence(since, identify(node, inside), evidence, session, tuple(flags))

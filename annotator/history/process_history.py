@@ -11,7 +11,7 @@ from annotator.core.contracts import SLACK_MS
 from annotator.core.model import Reason
 
 if TYPE_CHECKING:
-    from annotator.core.contracts import HostProcess
+    from annotator.core.contracts import HostProcess, ProgramKinds
     from annotator.core.lifetimes import ProcessLifetime
 
 PER_LIFE = 64
@@ -28,12 +28,6 @@ DEPTH = 32
 
 IN_VAIN = frozenset({Reason.ZOMBIE, Reason.DENIED, Reason.GONE, Reason.REUSED})
 """What a look says that shows nothing: as good as none."""
-
-MOVERS = frozenset(
-    b"runc crun youki conmon conmonrs lxc-start lxc-attach lxc-execute lxd incusd systemd-nspawn libvirt_lxc buildah "
-    b"podman dockerd containerd containerd-shim-runc-v2 nsenter unshare bwrap systemd systemd-executor".split()
-)
-"""Programs that put themselves, or what they start, elsewhere."""
 
 
 class Look(NamedTuple):
@@ -133,7 +127,7 @@ class Known:
         """The number of the program it ran at a time."""
         return self.ran - sum(1 for at in self.execs if at > ms)
 
-    def program_of(self, life: ProcessLifetime, ms: float, *, begins: bool = False) -> int:
+    def program_of(self, life: ProcessLifetime, ms: float, programs: ProgramKinds, *, begins: bool = False) -> int:
         """The number of the program that an event of the log is of; `begins`: of the one before, which it ends.
 
         Stamps are too coarse to tell: but the log has an event for each program too, in the same order, if it has any.
@@ -147,27 +141,17 @@ class Known:
                 return life.programs
         if life.ran is None and self.execs and ms <= self.execs[-1] + END_MS:
             program = max(self.program_at(ms - SLACK_MS), min(life.programs, self.ran))
-            while not begins and program < self.ran and self._is_another(program, life.runs):
+            while not begins and program < self.ran and self._is_another(program, life.runs, programs):
                 program += 1
             return program
         return self.program_at(ms)
 
-    def _is_another(self, program: int, exe: bytes) -> bool:
+    def _is_another(self, program: int, exe: bytes, programs: ProgramKinds) -> bool:
         """Whether the program of that number is known not to be `exe`: by name, for a root directory cuts the path."""
         shown = program_seen(self, program)
-        if shown is None or not exe or is_copy(exe) or is_copy(shown.exe):
+        if shown is None or not exe or programs.is_nameless(exe) or programs.is_nameless(shown.exe):
             return False
         return _name(shown.exe) != _name(exe)
-
-
-def moves(exe: bytes) -> bool:
-    """Whether that program puts processes elsewhere; runc and crun also run from a sealed copy of theirs."""
-    return _name(exe) in MOVERS or is_copy(exe)
-
-
-def is_copy(exe: bytes) -> bool:
-    """Whether a program has no path that names it, as a sealed copy in memory."""
-    return exe == b"/" or exe.startswith(b"/memfd:")
 
 
 def _name(exe: bytes) -> bytes:

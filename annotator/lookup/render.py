@@ -43,7 +43,7 @@ def container(one: Container) -> dict[str, Any]:
             "inside": [text(outer.id or outer.name) for outer in one.chain()[1:]],
             "pod": known({"uid": text(one.pod), "name": text(one.pod_name), "namespace": text(one.namespace)}),
             "labels": {text(key): text(value) for key, value in one.labels.items()},
-            "wpar": known({name: one.aix.get(name) for name in ("cid", "ckey", "type", "uuid")}),
+            "wpar": known({name: one.identifiers.get(name) for name in ("cid", "ckey", "type", "uuid")}),
         }
     )
 

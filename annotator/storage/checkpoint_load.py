@@ -1,44 +1,43 @@
-"""Rows as a run that is whole, and not in use yet."""
+"""The rows of a checkpoint as a run that is complete, and not in use yet."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from annotator.core.corroboration import Shown
 from annotator.core.errors import FormatError
-from annotator.core.lifetimes import ForkHint, Node, ProcessLifetime
-from annotator.core.membership import Occupants, PendingOperation, Residence
-from annotator.core.model import OWN_SESSION, Attribution, Container, ContId, Event, Mark, Session, Status
+from annotator.core.lifetimes import Node, ProcessLifetime
+from annotator.core.model import OWN_SESSION, Container, ContId, Event, Mark, Session, Stamp, Status
 from annotator.core.registry import Containers
-from annotator.events import EventAssembler, Run, Serials
+from annotator.core.residence import PendingOperation
+from annotator.events import Run, Serials
 from annotator.storage.checkpoint_rows import (
-    AS_IT_IS,
     NOUNS,
-    Announced,
-    Answered,
+    REFERRED,
+    VERSION,
     Counted,
     Grouped,
     Head,
-    Held,
     Hinted,
     Hosted,
     Lines,
-    Lived,
     Machine,
     Marked,
     Numbers,
     Occupied,
-    Stayed,
     Tables,
+    Version,
 )
-from annotator.storage.checkpoint_save import held_lines
+from annotator.storage.serialize import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from annotator.core.corroboration import Shown
+    from annotator.core.membership import Occupants
+    from annotator.events import EventAssembler
     from annotator.storage.format import Entry
 
 T = TypeVar("T")
@@ -61,8 +60,8 @@ def _pairs(numbers: Sequence[int]) -> Iterable[tuple[int, int]]:
 
 
 @dataclass(slots=True)
-class Whole:
-    """A run: what of tables and grouper is not theirs from the start."""
+class SavedRun:
+    """A run: what of tables and assembler is not theirs from the start."""
 
     head: Head
     lives: list[ProcessLifetime]
@@ -72,7 +71,7 @@ class Whole:
     unsure: dict[ProcessLifetime, ContId]
     marks: dict[tuple[bytes, Mark], Shown]
     serials: dict[bytes, Serials]
-    events: list[Event]
+    current: Event | None
     open: dict[bytes, Event]
     recent: dict[bytes, Event]
     runs: deque[Run]
@@ -80,74 +79,93 @@ class Whole:
     def reboot(self, names: set[bytes], boot: str) -> None:
         """Nothing lives on these nodes any more."""
         for name in names & self.nodes.keys():
-            self.nodes[name] = Node()
-            self.nodes[name].boot = boot
+            self.nodes[name] = Node(boot)
         for name in names & self.containers.keys():
             node = self.containers[name]
             for container in chain(node.remembered, node.by_contid.values(), *node.by_id.values()):
                 if container.end_ms is None:
-                    container.end_ms = self.head.now
+                    container.end_ms = self.head.assembler.clock.now
             self.containers[name] = Containers(boot, remembered=node.remembered)
         self.inside = {one: inside for one, inside in self.inside.items() if one.node not in names}
         self.marks = {key: shown for key, shown in self.marks.items() if key[0] not in names}
         self.unsure = {life: contid for life, contid in self.unsure.items() if life.node not in names}
 
-    def put(self, tables: Tables, grouper: EventAssembler) -> None:
+    def put(self, tables: Tables, assembler: EventAssembler) -> None:
         """Into use."""
-        head = self.head
-        processes, membership = tables.processes, tables.membership
-        processes.nodes, processes._work, processes.evicted = self.nodes, head.work, head.evicted
-        tables.registry.nodes, tables.registry.version = self.containers, head.registry_version
-        membership.inside, membership.unsure, membership.version = self.inside, self.unsure, head.version
-        membership.refused, membership.tentative = head.refused, head.tentative
-        membership.support.known = self.marks
+        head, membership = self.head, tables.membership
+        tables.processes.load(head.processes, self.nodes)
+        tables.registry.load(head.registry_version, self.containers)
+        membership.load(head.membership, self.inside, self.unsure, self.marks)
         for life in self.lives:
-            life.answer_by = (life.answer.container if life.answer is not None else None) or membership
-        clock = grouper.clock
-        clock.now, clock._doubt, clock._doubts = head.now, head.doubt, head.doubts
-        grouper._checked_ms, grouper._second, grouper._ms, grouper._next = (
-            head.checked_ms,
-            head.second,
-            head.ms,
-            head.next,
-        )
-        grouper.reversed_records = head.reversed_records
-        grouper.open, grouper.recent, grouper.runs, grouper.serials = self.open, self.recent, self.runs, self.serials
-        grouper._held = sum(event.held for event in self.open.values())
-        grouper._current = _maybe(self.events, head.current)
-        grouper.stats.lines += held_lines(grouper)
+            life.cache.loaded(membership)
+        assembler.load(head.assembler, self.current, self.open, self.recent, self.runs, self.serials)
+
+
+class _Objects:
+    """The objects that other rows refer to (`serialize.References`), made before what refers to them."""
+
+    def __init__(self, bodies: dict[str, list[Mapping[str, Any]]]) -> None:
+        nouns = NOUNS.referring(self)
+        of = {cls: bodies.get(kind_of(cls), []) for cls in REFERRED}
+        self.containers = [Container(None) for _ in of[Container]]
+        self.lives = [ProcessLifetime(b"", 0, Stamp(0, 0)) for _ in of[ProcessLifetime]]
+        sessions = [nouns.restore("session", body) for body in of[Session]]
+        sessions = [OWN_SESSION if session == OWN_SESSION else session for session in sessions]
+        self._lists: dict[type, Sequence[object]] = {
+            Container: self.containers, ProcessLifetime: self.lives, Session: sessions
+        }  # fmt: skip
+        self._lists[PendingOperation] = [nouns.restore("pending-operation", body) for body in of[PendingOperation]]
+        for rows, bodies_of in ((self.containers, of[Container]), (self.lives, of[ProcessLifetime])):
+            for row, body in zip(rows, bodies_of, strict=True):
+                nouns.fill(row, body)
+        for life in self.lives:
+            answer = life.cache.answer
+            if answer is not None and len(answer.chains) != (answer.status is Status.CONTAINER):
+                raise FormatError("an answer and its container disagree")
+            if answer is not None and not all(answer.chains):
+                raise FormatError("an answer has a chain without a container")
+
+    def __contains__(self, cls: object) -> bool:
+        return cls in REFERRED
+
+    def number(self, value: object) -> int | None:
+        """Nothing is written here."""
+        raise NotImplementedError(type(value))
+
+    def pick(self, cls: type, number: int) -> object:
+        """The object of that number."""
+        return _pick(self._lists.get(cls, ()), number)
 
 
 class Rows:
     """The rows by what they are. Raises FormatError for any that does not fit, alone or with the others."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        _check_version(entries)
         self.rows: dict[type, list[object]] = {}
         self.numbers: dict[tuple[str, int], list[int]] = {}
+        bodies: dict[str, list[Mapping[str, Any]]] = {}
+        referred = frozenset(map(kind_of, REFERRED))
         for entry in entries:
-            row = NOUNS.restore(entry.kind, entry.body)
+            if entry.kind in referred:
+                bodies.setdefault(entry.kind, []).append(entry.body)
+        self.objects = _Objects(bodies)
+        nouns = NOUNS.referring(self.objects)
+        for entry in entries:
+            if entry.kind in referred:
+                continue
+            row = nouns.restore(entry.kind, entry.body)
             if isinstance(row, Numbers):
                 self.numbers.setdefault((row.what, row.of), []).extend(row.numbers)
             else:
                 self.rows.setdefault(type(row), []).append(row)
-        self.held = [row.container for row in self._all(Held)]
-        self.lives = [ProcessLifetime(row.node, row.pid, row.born) for row in self._all(Lived)]
-        self.sessions = [OWN_SESSION if one == OWN_SESSION else one for one in self._all(Session)]
         self.events = [self._event(row) for row in self._all(Grouped)]
 
-    def run(self) -> Whole:
+    def run(self) -> SavedRun:
         """All of it."""
         heads = list(self._all(Head))
         if len(heads) != 1:
             raise FormatError(f"it has {len(heads)} heads")
-        for container, held in zip(self.held, self._all(Held), strict=True):
-            container.parent = _maybe(self.held, held.parent)
-        intents = [
-            PendingOperation(row.since, row.command, row.who, row.how, _maybe(self.held, row.inside), row.node)
-            for row in self._all(Announced)
-        ]
-        for life, lived in zip(self.lives, self._all(Lived), strict=True):
-            self._live(life, lived, intents)
         self._fill()
         current = _maybe(self.events, heads[0].current)
         open_events = self._by_key("open")
@@ -157,9 +175,9 @@ class Rows:
         recent = self._by_key("recent")
         if not all(event.closed for event in recent.values()):
             raise FormatError("an event is both open and closed")
-        return Whole(
-            heads[0], self.lives, self._nodes(), self._containers(), self._inside(), self._unsure(), self._marks(),
-            self._serials(), self.events,
+        return SavedRun(
+            heads[0], self.objects.lives, self._nodes(), self._containers(), self._inside(), self._unsure(),
+            {(row.node, row.mark): row.shown for row in self._all(Marked)}, self._serials(), current,
             open_events, recent, deque(self._run(number, part) for number, part in _pairs(self._list("runs"))),
         )  # fmt: skip
 
@@ -174,76 +192,42 @@ class Rows:
 
     # --- the tables -----------------------------------------------------------------------------------------------
 
-    def _live(self, life: ProcessLifetime, row: Lived, intents: list[PendingOperation]) -> None:
-        for name in AS_IT_IS:
-            setattr(life, name, getattr(row, name))
-        life.parent = _maybe(self.lives, row.parent)
-        life.stays = [self._stay(stay) for stay in row.stays]
-        if row.intent is True:
-            raise FormatError("an intent is neither there nor not")
-        life.intent = False if row.intent is False else _maybe(intents, row.intent)
-        life.answer = None if row.answer is None else self._answer(life, row.answer)
-
-    def _stay(self, row: Stayed) -> Residence:
-        container, session = _maybe(self.held, row.container), _maybe(self.sessions, row.session)
-        return Residence(row.since, container, row.evidence, session, row.flags, row.lost, row.epoch)
-
-    def _answer(self, life: ProcessLifetime, row: Answered) -> Attribution:
-        container = _maybe(self.held, row.container)
-        if (container is None) != (row.status is not Status.CONTAINER):
-            raise FormatError("an answer and its container disagree")
-        chains = () if container is None else (container.chain(),)
-        session = _maybe(self.sessions, row.session)
-        key = row.key or life.key
-        return Attribution(row.status, chains, row.evidence, row.reason, row.flags, session, key=key)
-
     def _nodes(self) -> dict[bytes, Node]:
         machines = list(self._all(Machine))
-        nodes = [Node() for _ in machines]
-        for at, (node, row) in enumerate(zip(nodes, machines, strict=True)):
-            node.boot, node.epoch, node.forks, node.exits, node.moves = row[1:]
-            for life in self._picked(self.lives, "now", at):
+        for at, (_, node) in enumerate(machines):
+            for life in self._picked(self.objects.lives, "now", at):
                 node.now[life.pid] = life
-            for life in self._picked(self.lives, "past", at):
+            for life in self._picked(self.objects.lives, "past", at):
                 node.past.setdefault(life.pid, []).append(life)
         for hinted in self._all(Hinted):
-            parent = _pick(self.lives, hinted.parent)
-            hint = ForkHint(hinted.stamp, parent, hinted.child, hinted.ns, hinted.epoch, sibling=hinted.sibling)
-            _pick(nodes, hinted.of).hints.setdefault(hinted.child, []).append(hint)
-        return {row.name: node for row, node in zip(machines, nodes, strict=True)}
+            _pick(machines, hinted.of).node.hints.setdefault(hinted.hint.child, []).append(hinted.hint)
+        return {row.name: row.node for row in machines}
 
     def _containers(self) -> dict[bytes, Containers]:
-        found: dict[bytes, Containers] = {}
-        for at, row in enumerate(self._all(Hosted)):
-            node = found[row.name] = Containers(row.boot)
-            node.remembered = self._picked(self.held, "remembered", at)
-            for container in self._picked(self.held, "by-contid", at):
+        nodes: dict[bytes, Containers] = {}
+        containers = self.objects.containers
+        for at, (name, node) in enumerate(self._all(Hosted)):
+            nodes[name] = node
+            node.remembered = self._picked(containers, "remembered", at)
+            for container in self._picked(containers, "by-contid", at):
                 if container.contid is None:
                     raise FormatError("a container is kept by a contid it does not have")
                 node.by_contid[container.contid] = container
-            for container in self._picked(self.held, "by-id", at):
+            for container in self._picked(containers, "by-id", at):
                 node.by_id.setdefault(container.id, []).append(container)
-        return found
+        return nodes
 
     def _inside(self) -> dict[Container, Occupants]:
-        found: dict[Container, Occupants] = {}
-        for at, row in enumerate(self._all(Occupied)):
-            inside = found[_pick(self.held, row.container)] = Occupants(limit=row.limit)
-            inside.init, inside.owner = _maybe(self.lives, row.init), _maybe(self.lives, row.owner)
-            inside.members = self._picked(self.lives, "members", at)
-            inside.dropped = None if row.when is None else (_maybe(self.lives, row.dropper), row.when)
-        return found
+        inside: dict[Container, Occupants] = {}
+        for at, (container, occupants) in enumerate(self._all(Occupied)):
+            inside[container] = occupants
+            occupants.members = self._picked(self.objects.lives, "members", at)
+        return inside
 
     def _unsure(self) -> dict[ProcessLifetime, ContId]:
-        return {_pick(self.lives, life): ContId(contid) for life, contid in _pairs(self._list("unsure"))}
+        return {_pick(self.objects.lives, life): ContId(contid) for life, contid in _pairs(self._list("unsure"))}
 
-    def _marks(self) -> dict[tuple[bytes, Mark], Shown]:
-        return {
-            (row.node, row.mark): Shown(self._picked(self.held, "shown", at), row.elsewhere)
-            for at, row in enumerate(self._all(Marked))
-        }
-
-    # --- the grouper ----------------------------------------------------------------------------------------------
+    # --- the assembler --------------------------------------------------------------------------------------------
 
     @staticmethod
     def _event(row: Grouped) -> Event:
@@ -276,9 +260,12 @@ class Rows:
         return event
 
     def _serials(self) -> dict[bytes, Serials]:
-        found: dict[bytes, Serials] = {}
-        for at, row in enumerate(self._all(Counted)):
-            serials = found[row.node] = Serials()
-            serials.highest = row.highest
-            serials._gaps.update(dict.fromkeys(self._list("gaps", at)))
-        return found
+        return {row.node: Serials(row.highest, self._list("gaps", at)) for at, row in enumerate(self._all(Counted))}
+
+
+def _check_version(entries: Sequence[Entry]) -> None:
+    """Raises FormatError for the rows of another version."""
+    kind, body = (entries[0].kind, entries[0].body) if entries else ("", {})
+    number = body.get("number") if kind == kind_of(Version) else 1
+    if number != VERSION:
+        raise FormatError(f"it was saved by another version of the program (rows {number!r:.20}, not {VERSION})")

@@ -24,22 +24,22 @@ def restore(
     path: Path,
     header: Header,
     tables: Tables,
-    grouper: EventAssembler,
+    assembler: EventAssembler,
     *,
     tell: Callable[[str], object] = lambda _: None,
 ) -> Position | None:
-    """Make fresh tables and a fresh grouper what they were at `save`; returns where reading goes on.
+    """Make fresh tables and a fresh assembler what they were at `save`; returns where reading goes on.
 
     None: there is no state yet, or its input cannot be gone back to. The lines that are held count as read by this run
     too, so that its counts add up. After another boot of the same node all lives and containers of it have ended, and
     `tell` is told; lines that waited still leave. Raises StoreError, with nothing changed, for a state that is damaged,
-    of another node or machine, or of a run that wrote another kind of form.
+    of another version, node or machine, or of a run that wrote another kind of form.
     """
     loaded = load_state(path)
     if loaded is None:
         return None
     saved, entries = loaded
-    return restore_entries(path, saved, entries, header, tables, grouper, tell=tell)
+    return restore_entries(path, saved, entries, header, tables, assembler, tell=tell)
 
 
 def restore_entries(
@@ -48,25 +48,25 @@ def restore_entries(
     entries: Iterable[Entry],
     header: Header,
     tables: Tables,
-    grouper: EventAssembler,
+    assembler: EventAssembler,
     *,
     tell: Callable[[str], object] = lambda _: None,
 ) -> Position | None:
     """The same of a state that was loaded already; `path` names it in errors."""
     _check(path, saved, header)
     try:
-        run = Rows(entries).run()
+        run = Rows(list(entries)).run()
     except FormatError as err:
         raise StoreError(f"{path}: not usable: {err.what}", ADVICE) from err
-    if run.head.ordered != grouper.ordered:
-        form = "by event (json, msgpack)" if grouper.ordered else "in the order of the lines (raw, record)"
+    if run.head.assembler.ordered != assembler.ordered:
+        form = "by event (json, msgpack)" if assembler.ordered else "in the order of the lines (raw, record)"
         raise StoreError(
             f"{path}: it is of a run that wrote {form}", "Give the form of that run, or another state file."
         )
     if saved.boot != header.boot:
         tell(f"{path}: it is of another boot of this node: the processes and containers it knows have ended")
         run.reboot({b"", header.node}, header.boot)
-    run.put(tables, grouper)
+    run.put(tables, assembler)
     return run.head.position
 
 

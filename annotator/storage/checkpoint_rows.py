@@ -1,6 +1,8 @@
-"""The rows of a saved run. A number in place of an object is the index of its row, so that one object stays one.
+"""The rows of a checkpoint.
 
-Fields have the names of what they are fields of. A new field with a default needs no other version of the file.
+A row is a `NamedTuple` below, or an object of a class of `REFERRED`: its fields as that class declares them, so that a
+new field is declared there and nowhere else. Objects of those classes have numbers, in the order of their rows, and
+stand as their number in all other rows: one object stays one. Tables that may be large are in lists of numbers.
 """
 
 from __future__ import annotations
@@ -8,22 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from annotator.core import model
-from annotator.core.model import (
-    NO_PID,
-    UNSET_ID,
-    Actor,
-    Container,
-    EngineCommand,
-    Evidence,
-    Flag,
-    Mark,
-    Ns,
-    ProcKey,
-    Reason,
-    Session,
-    Stamp,
-    Status,
-)
+from annotator.core.answers import AnswerCache, Versioned
+from annotator.core.corroboration import Shown
+from annotator.core.lifetimes import ForkHint, Node, ProcessLifetime
+from annotator.core.lifetimes.table import TableState
+from annotator.core.membership import Occupants
+from annotator.core.membership.state import MembershipCounts
+from annotator.core.model import Container, Mark, Session, Stamp
+from annotator.core.registry import Containers
+from annotator.core.residence import MembershipState, PendingOperation, Residence
+from annotator.events.assembler import AssemblerState
+from annotator.events.clock import ClockState
 from annotator.io.sources import Position
 from annotator.storage.serialize import Nouns, kind_of
 
@@ -31,6 +28,9 @@ if TYPE_CHECKING:
     from annotator.core.lifetimes import ProcessTable
     from annotator.core.membership import Membership
     from annotator.core.registry import Registry
+
+VERSION = 2
+"""Of the rows. A checkpoint of another version is refused: half of it would give wrong answers."""
 
 CHUNK = 4096
 """Numbers in one row."""
@@ -50,161 +50,57 @@ class Tables(Protocol):
     membership: Membership
 
 
-# --- the rows: fields have the names of what they are fields of; a number in place of an object is its row ------------
+class Version(NamedTuple):
+    """The first row."""
+
+    number: int
 
 
 class Head(NamedTuple):
     """What there is once. `current` is the event that took the last line."""
 
     position: Position | None
-    now: int
-    doubt: int
-    doubts: int
-    checked_ms: int
-    second: bytes
-    ms: int
-    next: int
-    ordered: bool
-    reversed_records: bool
+    assembler: AssemblerState
     current: int | None
-    work: int
-    evicted: int
+    processes: TableState
     registry_version: int
-    version: int
-    refused: int
-    tentative: int
-
-
-class Held(NamedTuple):
-    """A container; the one around it stands beside it."""
-
-    container: Container
-    parent: int | None
-
-
-class Announced(NamedTuple):
-    """An intent."""
-
-    since: Stamp
-    command: EngineCommand
-    who: Actor
-    how: str
-    inside: int | None
-    node: bytes
-
-
-class Stayed(NamedTuple):
-    """A stay."""
-
-    since: Stamp
-    container: int | None
-    evidence: Evidence
-    session: int | None = None
-    flags: tuple[Flag, ...] = ()
-    lost: bool = False
-    epoch: int = 0
-
-
-class Answered(NamedTuple):
-    """The last answer about a life: always one chain, or none."""
-
-    status: Status
-    container: int | None = None
-    evidence: tuple[Evidence, ...] = ()
-    reason: Reason | None = None
-    flags: tuple[Flag, ...] = ()
-    session: int | None = None
-    key: ProcKey | None = None
-
-
-class Lived(NamedTuple):
-    """A life. `intent` False: what was announced came to nothing."""
-
-    node: bytes
-    pid: int
-    born: Stamp
-    seen: Stamp
-    answer_since: Stamp
-    answer_version: int
-    parent: int | None
-    stays: tuple[Stayed, ...]
-    intent: int | bool | None
-    answer: Answered | None
-    end: Stamp | None = None
-    ppid: int = NO_PID
-    auid: int = UNSET_ID
-    ses: int = UNSET_ID
-    uid: int = UNSET_ID
-    exe: bytes = b""
-    bound: bool = False
-    sibling: bool = False
-    hinted: Stamp | None = None
-    ns: Ns | None = None
-    epoch: int = 0
-    birth_epoch: int = -1
-    changed: Stamp | None = None
-    ticks: int | None = None
-    key_boot: str = ""
-    init_ns: bool = False
-    unknown_version: int = -1
-    vouched: Stamp | None = None
-    moved: Stamp | None = None
-    net_moved: Stamp | None = None
-    ran: Stamp | None = None
-    programs: int = 0
-    runs: bytes = b""
-    support: tuple[Evidence, ...] = ()
-    matched: int = 0
-    strange: int = 0
+    membership: MembershipCounts
 
 
 class Machine(NamedTuple):
     """A node of the processes; its lives are in lists of their own."""
 
     name: bytes
-    boot: str
-    epoch: int
-    forks: bool
-    exits: bool
-    moves: bool
+    node: Node
 
 
 class Hinted(NamedTuple):
-    """A hint, of the node `of`."""
+    """A fork record that waits for its child, of the node `of`."""
 
     of: int
-    stamp: Stamp
-    parent: int
-    child: int
-    ns: Ns | None
-    epoch: int
-    sibling: bool
+    hint: ForkHint
 
 
 class Hosted(NamedTuple):
     """A node of the registry; its containers are in lists of their own."""
 
     name: bytes
-    boot: str
+    containers: Containers
 
 
 class Occupied(NamedTuple):
-    """Who is inside a container; `when` is that of a drop, `dropper` who wrote it. Its members are in a list."""
+    """Who is inside a container. The members are in a list."""
 
-    container: int
-    limit: int
-    init: int | None = None
-    owner: int | None = None
-    dropper: int | None = None
-    when: Stamp | None = None
+    container: Container
+    occupants: Occupants
 
 
 class Marked(NamedTuple):
-    """Who has shown a mark; the containers are in a list."""
+    """Who has shown a mark."""
 
     node: bytes
     mark: Mark
-    elsewhere: bool
+    shown: Shown
 
 
 class Counted(NamedTuple):
@@ -244,11 +140,16 @@ class Numbers(NamedTuple):
     numbers: tuple[int, ...]
 
 
+REFERRED: tuple[type, ...] = (Container, Session, PendingOperation, ProcessLifetime)
+"""Classes whose objects have rows of their own, and stand as numbers in others."""
+
 ROWS: tuple[type, ...] = (
-    Head, Held, Session, Announced, Lived, Machine, Hinted, Hosted, Occupied, Marked, Counted, Grouped, Lines, Numbers,
+    Version, Head, *REFERRED, Machine, Hinted, Hosted, Occupied, Marked, Counted, Grouped, Lines, Numbers,
 )  # fmt: skip
 
-NOUNS = Nouns({kind_of(row): row for row in ROWS}, vars(model) | {"Position": Position})
+_NAMES = (
+    AnswerCache, AssemblerState, ClockState, Containers, ForkHint, MembershipCounts, MembershipState, Node, Occupants,
+    PendingOperation, Position, ProcessLifetime, Residence, Shown, TableState, Versioned,
+)  # fmt: skip
 
-AS_IT_IS = tuple(name for name in Lived._fields if name not in ("parent", "stays", "intent", "answer"))
-"""What of a life is saved as it is."""
+NOUNS = Nouns({kind_of(row): row for row in ROWS}, vars(model) | {one.__name__: one for one in _NAMES})

@@ -1,34 +1,32 @@
-"""A run as rows."""
+"""A run as the rows of a checkpoint."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from annotator.core.errors import FormatError, StoreError
+from annotator.core.lifetimes import ProcessLifetime
+from annotator.core.model import Container, Event, Session
+from annotator.core.residence import PendingOperation
 from annotator.storage.checkpoint_rows import (
-    AS_IT_IS,
     CHUNK,
     LONGEST,
     NOUNS,
     PIECE,
-    Announced,
-    Answered,
+    VERSION,
     Counted,
     Grouped,
     Head,
-    Held,
     Hinted,
     Hosted,
     Lines,
-    Lived,
     Machine,
     Marked,
     Numbers,
     Occupied,
-    Stayed,
     Tables,
+    Version,
 )
 from annotator.storage.format import Entry
 from annotator.storage.state import save_state
@@ -37,9 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from annotator.core.lifetimes import ProcessLifetime
-    from annotator.core.membership import PendingOperation, Residence
-    from annotator.core.model import Attribution, Container, Event, Session
     from annotator.events import EventAssembler
     from annotator.io.sources import Position
     from annotator.storage.format import Header
@@ -47,37 +42,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def save(path: Path, header: Header, tables: Tables, grouper: EventAssembler, position: Position | None) -> None:
+def save(path: Path, header: Header, tables: Tables, assembler: EventAssembler, position: Position | None) -> None:
     """Save a run between two calls of its pipeline; nothing is closed or flushed for it.
 
     What left the pipeline must be on its way out already, and `position` is where its next line is read. Raises
     StoreError, and then a state that was saved before is untouched.
     """
     try:
-        save_state(path, header, entries_of(tables, grouper, position))
+        save_state(path, header, entries_of(tables, assembler, position))
     except FormatError as err:
         raise StoreError(f"{path}: the state cannot be saved: {err.what}", "The state saved before is kept.") from err
 
 
-def entries_of(tables: Tables, grouper: EventAssembler, position: Position | None) -> Iterator[Entry]:
-    """The run as the entries of a state, wherever it is kept."""
-    run = _Run(tables, grouper)
-    for row in chain((run.head(position),), run.rows()):
-        yield _entry(row)
-
-
-def held_lines(grouper: EventAssembler) -> int:
-    """Lines that have come and are not decided: what `Stats.check` calls held."""
-    waiting = {id(event): event for event in grouper.open.values()}
-    current = grouper._current
-    if current is not None:
-        waiting[id(current)] = current
-    return sum(event.size for event in waiting.values())
-
-
-def _entry(row: object) -> Entry:
-    kind, body = NOUNS.plain(row)
-    return Entry(0, 0, kind, body if isinstance(row, Lines | Numbers) else _cut(body))
+def entries_of(tables: Tables, assembler: EventAssembler, position: Position | None) -> Iterator[Entry]:
+    """The run as the entries of a state, wherever it is kept. The first is the version of the rows."""
+    run = _Run(tables, assembler)
+    for row in chain((Version(VERSION), run.head(position)), run.rows()):
+        yield run.entry(row)
 
 
 def _cut(value: Any) -> Any:
@@ -111,107 +92,107 @@ class _Index(Generic[T]):
         return None if one is None else self.of(one)
 
 
-class _Run:
-    """Tables and grouper as rows. What is referred to comes after what refers to it, when all of it is known."""
+class _Objects:
+    """The objects that other rows refer to (`serialize.References`)."""
 
-    def __init__(self, tables: Tables, grouper: EventAssembler) -> None:
-        self.tables = tables
-        self.grouper = grouper
+    def __init__(self) -> None:
         self.lives: _Index[ProcessLifetime] = _Index()
         self.containers: _Index[Container] = _Index()
-        self.intents: _Index[PendingOperation] = _Index()
+        self.operations: _Index[PendingOperation] = _Index()
         self.sessions: _Index[Session] = _Index()
+        self._indexes: dict[type, _Index[Any]] = {
+            ProcessLifetime: self.lives, Container: self.containers, PendingOperation: self.operations,
+            Session: self.sessions,
+        }  # fmt: skip
+
+    def __contains__(self, cls: object) -> bool:
+        return cls in self._indexes
+
+    def number(self, value: object) -> int | None:
+        """The number of an object, None for one that is written where it is."""
+        index = self._indexes.get(type(value))
+        return None if index is None else index.of(value)
+
+    def pick(self, cls: type, number: int) -> object:
+        """The object of that number."""
+        return self._indexes[cls].found[number]
+
+
+class _Run:
+    """Tables and assembler as rows. What is referred to comes after what refers to it, when all of it is known."""
+
+    def __init__(self, tables: Tables, assembler: EventAssembler) -> None:
+        self.tables = tables
+        self.assembler = assembler
+        self.objects = _Objects()
         self.events: _Index[Event] = _Index()
+        self._nouns = NOUNS.referring(self.objects)
+
+    def entry(self, row: object) -> Entry:
+        """A row as it is written. What it refers to gets its number by that."""
+        kind, body = self._nouns.plain(row)
+        return Entry(0, 0, kind, body if isinstance(row, Lines | Numbers) else _cut(body))
 
     def head(self, position: Position | None) -> Head:
         """What there is once."""
-        tables, grouper, clock = self.tables, self.grouper, self.grouper.clock
+        tables, assembler = self.tables, self.assembler
         return Head(
-            position, clock.now, clock._doubt, clock._doubts, grouper._checked_ms, grouper._second, grouper._ms,
-            grouper._next, grouper.ordered, grouper.reversed_records, self.events.maybe(grouper._current),
-            tables.processes._work, tables.processes.evicted, tables.registry.version, tables.membership.version,
-            tables.membership.refused, tables.membership.tentative,
+            position, assembler.state(), self.events.maybe(assembler.current), tables.processes.state(),
+            tables.registry.version, tables.membership.counts(),
         )  # fmt: skip
 
     def rows(self) -> Iterator[object]:
-        """All the rest."""
+        """All the rest. Each is made an entry before the next is asked for: the lists of objects grow by that."""
         yield from self._grouped()
         yield from self._nodes()
-        yield from self._inside()
-        for life in self.lives.found:  # grows by the parents
-            yield self._life(life)
+        yield from self._membership()
+        yield from self.objects.lives.found
         yield from self._registry()
-        for intent in self.intents.found:
-            inside = self.containers.maybe(intent.inside)
-            yield Announced(intent.since, intent.command, intent.who, intent.how, inside, intent.node)
-        for container in self.containers.found:
-            yield Held(replace(container, parent=None), self.containers.maybe(container.parent))
-        yield from self.sessions.found
+        yield from self.objects.operations.found
+        yield from self.objects.containers.found
+        yield from self.objects.sessions.found
 
     # --- the tables -----------------------------------------------------------------------------------------------
 
     def _nodes(self) -> Iterator[object]:
-        lives = self.lives
+        number = self.objects.lives.of
         for at, (name, node) in enumerate(self.tables.processes.nodes.items()):
-            yield Machine(name, node.boot, node.epoch, node.forks, node.exits, node.moves)
-            yield from _numbers("now", at, *map(lives.of, node.now.values()))
-            yield from _numbers("past", at, *map(lives.of, chain.from_iterable(node.past.values())))
+            yield Machine(name, node)
+            yield from _numbers("now", at, *map(number, node.now.values()))
+            yield from _numbers("past", at, *map(number, chain.from_iterable(node.past.values())))
             for hint in chain.from_iterable(node.hints.values()):
-                yield Hinted(at, hint.stamp, lives.of(hint.parent), hint.child, hint.ns, hint.epoch, hint.sibling)
+                yield Hinted(at, hint)
 
-    def _inside(self) -> Iterator[object]:
-        membership, lives = self.tables.membership, self.lives
-        for at, (container, found) in enumerate(membership.inside.items()):
-            dropper, when = found.dropped or (None, None)
-            yield Occupied(
-                self.containers.of(container), found.limit, lives.maybe(found.init), lives.maybe(found.owner),
-                lives.maybe(dropper), when,
-            )  # fmt: skip
-            yield from _numbers("members", at, *map(lives.of, found.members))
-        for at, ((node, mark), shown) in enumerate(membership.support.known.items()):
-            yield Marked(node, mark, shown.elsewhere)
-            yield from _numbers("shown", at, *map(self.containers.of, shown.inside))
-        pairs = ((lives.of(life), contid) for life, contid in membership.unsure.items())
+    def _membership(self) -> Iterator[object]:
+        membership, number = self.tables.membership, self.objects.lives.of
+        for at, (container, occupants) in enumerate(membership.inside.items()):
+            yield Occupied(container, occupants)
+            yield from _numbers("members", at, *map(number, occupants.members))
+        for (node, mark), shown in membership.support.known.items():
+            yield Marked(node, mark, shown)
+        pairs = ((number(life), contid) for life, contid in membership.unsure.items())
         yield from _numbers("unsure", 0, *chain.from_iterable(pairs))
 
-    def _life(self, life: ProcessLifetime) -> Lived:
-        return Lived(
-            **{name: getattr(life, name) for name in AS_IT_IS},
-            parent=self.lives.maybe(life.parent),
-            stays=tuple(map(self._stay, life.stays)),
-            intent=False if life.intent is False else self.intents.maybe(life.intent),
-            answer=self._answer(life, life.answer) if life.answer is not None else None,
-        )
-
-    def _stay(self, stay: Residence) -> Stayed:
-        container, session = self.containers.maybe(stay.container), self.sessions.maybe(stay.session)
-        return Stayed(stay.since, container, stay.evidence, session, stay.flags, stay.lost, stay.epoch)
-
-    def _answer(self, life: ProcessLifetime, answer: Attribution) -> Answered:
-        container, session = self.containers.maybe(answer.container), self.sessions.maybe(answer.session)
-        key = None if answer.key == life.key else answer.key
-        return Answered(answer.status, container, answer.evidence, answer.reason, answer.flags, session, key)
-
     def _registry(self) -> Iterator[object]:
-        number = self.containers.of
+        number = self.objects.containers.of
         for at, (name, node) in enumerate(self.tables.registry.nodes.items()):
-            yield Hosted(name, node.boot)
+            yield Hosted(name, node)
             yield from _numbers("remembered", at, *map(number, node.remembered))
             yield from _numbers("by-contid", at, *map(number, node.by_contid.values()))
             yield from _numbers("by-id", at, *map(number, chain.from_iterable(node.by_id.values())))
 
-    # --- the grouper ----------------------------------------------------------------------------------------------
+    # --- the assembler --------------------------------------------------------------------------------------------
 
     def _grouped(self) -> Iterator[object]:
-        grouper, number = self.grouper, self.events.of
-        for at, (name, serials) in enumerate(grouper.serials.items()):
+        assembler, number = self.assembler, self.events.of
+        for at, (name, serials) in enumerate(assembler.serials.items()):
             yield Counted(name, serials.highest)
-            yield from _numbers("gaps", at, *serials._gaps)
-        yield from _numbers("open", 0, *map(number, grouper.open.values()))
-        parts = ((run[0], run[1] + 1) if isinstance(run, tuple) else (run, 0) for run in grouper.runs)
+            yield from _numbers("gaps", at, *serials.gaps)
+        yield from _numbers("open", 0, *map(number, assembler.open.values()))
+        parts = ((run[0], run[1] + 1) if isinstance(run, tuple) else (run, 0) for run in assembler.runs)
         yield from _numbers("runs", 0, *chain.from_iterable((number(event), part) for event, part in parts))
         waiting = len(self.events.found)
-        yield from _numbers("recent", 0, *map(number, grouper.recent.values()))
+        yield from _numbers("recent", 0, *map(number, assembler.recent.values()))
         for at, event in enumerate(self.events.found):
             yield Grouped(
                 event.key, event.node, event.stamp, event.at, event.seen, event.held, event.closed, event.reversed,

@@ -11,7 +11,7 @@ import dataclasses
 import re
 from enum import Enum
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, NewType, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, NewType, Protocol, Union, get_args, get_origin, get_type_hints
 
 from annotator.core.errors import FormatError
 
@@ -31,19 +31,43 @@ _AS_IT_IS = frozenset((bool, float, str, bytes))
 _NEEDED = object()
 
 
+class References(Protocol):
+    """Objects that many others refer to: in their place stands their number."""
+
+    def number(self, value: object) -> int | None:
+        """The number of an object; None for one of a class whose objects are written where they are."""
+        ...
+
+    def pick(self, cls: type, number: int) -> object:
+        """The object of this class and number. Raises FormatError when there is none."""
+        ...
+
+    def __contains__(self, cls: object) -> bool:
+        """Whether the objects of this class have numbers."""
+        ...
+
+
 class Nouns:
     """NamedTuples and dataclasses, by kind, as maps of those of their fields that have not their default.
 
-    `names` are what the hints mean where a module imports them only for type checking.
+    `names` are what the hints mean where a module imports them only for type checking. A dataclass's field with the
+    metadata `model.NOT_SAVED` is left out.
     """
 
-    __slots__ = ("_fields", "_kinds", "_names", "_types")
+    __slots__ = ("_fields", "_kinds", "_names", "_references", "_types")
 
     def __init__(self, types: Mapping[str, type], names: Mapping[str, Any]) -> None:
         self._types = dict(types)
         self._kinds = {cls: kind for kind, cls in types.items()}
         self._names = dict(names)
         self._fields: dict[type, tuple[tuple[str, Any, Any], ...]] = {}
+        self._references: References | None = None
+
+    def referring(self, references: References) -> Nouns:
+        """The same, with numbers in place of the objects of `references`, but for the outermost."""
+        other = Nouns(self._types, self._names)
+        other._fields, other._references = self._fields, references
+        return other
 
     def plain(self, noun: object) -> tuple[str, dict[str, Any]]:
         """The kind and the fields. Raises FormatError for nouns nested without end."""
@@ -56,13 +80,26 @@ class Nouns:
             raise FormatError(f"kind {kind[:64]!r} is not known")
         return self._noun(cls, body, 0)
 
+    def fill(self, noun: object, body: Mapping[str, Any]) -> None:
+        """Set the fields of a dataclass's object that was made empty. Raises FormatError for a body that does not fit.
+
+        A field that is missing has the class's default, or FormatError where there is none.
+        """
+        for name, hint, default in self._shape(type(noun)):
+            if name in body:
+                setattr(noun, name, self._value(hint, body[name], 0))
+            elif default is _NEEDED:
+                raise FormatError(f"no {type(noun).__name__}: {name} is missing")
+
     def _shape(self, cls: type) -> tuple[tuple[str, Any, Any], ...]:
         """Name, type and default of each field; a default is never changed by anyone, so one will do."""
         known = self._fields.get(cls)
         if known is None:
             hints = get_type_hints(cls, localns=self._names)
             if dataclasses.is_dataclass(cls):
-                defaults = {one.name: _default(one) for one in dataclasses.fields(cls)}
+                defaults = {
+                    one.name: _default(one) for one in dataclasses.fields(cls) if one.metadata.get("saved", True)
+                }
             else:
                 defaults = {name: cls._field_defaults.get(name, _NEEDED) for name in cls._fields}  # type: ignore[attr-defined]
             known = self._fields[cls] = tuple((name, hints[name], value) for name, value in defaults.items())
@@ -85,6 +122,8 @@ class Nouns:
             return value.value
         if value is None or isinstance(value, (bool, int, float, str, bytes)):
             return value
+        if self._references is not None and (number := self._references.number(value)) is not None:
+            return number
         if hasattr(value, "_fields") or dataclasses.is_dataclass(value):
             return self._map(value, depth)
         if isinstance(value, dict):
@@ -110,6 +149,8 @@ class Nouns:
             kinds = (args[0],) * len(value) if args[-1] is Ellipsis else args
             if len(kinds) == len(value):
                 return tuple(self._value(kind, inner, depth + 1) for kind, inner in zip(kinds, value, strict=True))
+        elif origin is list and isinstance(value, list):
+            return [self._value(args[0], inner, depth + 1) for inner in value]
         elif origin is dict and isinstance(value, dict):
             return {self._value(args[0], k, depth): self._value(args[1], v, depth + 1) for k, v in value.items()}
         elif hint in (bool, int, float, str, bytes) and type(value) is hint:
@@ -118,6 +159,8 @@ class Nouns:
             return int(value)
         elif isinstance(hint, type) and issubclass(hint, Enum):
             return _member(hint, value)
+        elif self._references is not None and hint in self._references and type(value) is int:
+            return self._references.pick(hint, value)
         elif isinstance(hint, type) and (hasattr(hint, "_fields") or dataclasses.is_dataclass(hint)):
             return self._noun(hint, value, depth + 1)
         raise FormatError(f"{type(value).__name__} where {hint} is due")

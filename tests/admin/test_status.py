@@ -25,6 +25,7 @@ from annotator.linux.backend import Linux
 from annotator.plugin import config
 from annotator.plugin.outputs.metrics import metrics
 from annotator.storage.checkpoint_save import save
+from tests.world import decided
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,8 +36,8 @@ NOW = 1_800_000_000.0
 def some_stats() -> Stats:
     """Counts of which each is another."""
     stats = Stats()
-    stats.decided(Status.UNKNOWN, Reason.GONE)
-    stats.decided(Status.CONTAINER, None, [Flag.ENTERED])
+    decided(stats, Status.UNKNOWN, Reason.GONE)
+    decided(stats, Status.CONTAINER, None, [Flag.ENTERED])
     stats.lines, stats.annotated, stats.passed = 7, 3, 4
     return stats
 

@@ -97,7 +97,7 @@ def test_the_inventory_gives_cid_and_identity(sim: Any) -> None:
     found = answer.container
     assert found is not None
     assert (found.contid, found.uuid, found.id) == (1, machine.wpars["web"].uuid, machine.wpars["web"].uuid)
-    assert found.aix == {"cid": "1", "ckey": "1", "uuid": found.uuid, "type": "S"}
+    assert found.identifiers == {"cid": "1", "ckey": "1", "uuid": found.uuid, "type": "S"}
     assert answer.evidence == (Evidence.TRAIL, Evidence.INFERRED)
     assert answer.flags == (Flag.TENTATIVE,)
 
@@ -337,12 +337,12 @@ def test_listings_are_of_one_node(sim: Any) -> None:
     backend = Aix(node=b"aix1", listings=taken)
     here = backend._inventory(b"aix1").container_for("web", now_ms(machine))
     elsewhere = backend._inventory(b"aix2").container_for("web", now_ms(machine))
-    assert not isinstance(here, Container) or here.aix == {}  # its time has not come
+    assert not isinstance(here, Container) or here.identifiers == {}  # its time has not come
     backend._observe(now_ms(machine))
     here = backend._inventory(b"aix1").container_for("web", now_ms(machine))
     assert isinstance(here, Container)
     assert isinstance(elsewhere, Container)
-    assert (here.contid, elsewhere.contid, elsewhere.aix) == (1, None, {})
+    assert (here.contid, elsewhere.contid, elsewhere.identifiers) == (1, None, {})
 
 
 def test_an_event_that_is_no_record() -> None:

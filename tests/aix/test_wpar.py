@@ -71,7 +71,7 @@ def test_all_sources_together() -> None:
     found = inventory.container_for(b"web", 1000)
     assert isinstance(found, Container)
     assert (found.contid, found.id, found.uuid, found.name) == (40000, UUID_A, UUID_A, "web")
-    assert found.aix == {"cid": "40000", "ckey": "3", "uuid": UUID_A, "type": "S"}
+    assert found.identifiers == {"cid": "40000", "ckey": "3", "uuid": UUID_A, "type": "S"}
     assert inventory.evidence(found, 1000) is Evidence.INVENTORY
     assert inventory.conflicts == []
     assert inventory.for_cid(40000, 1000) is found
@@ -299,7 +299,7 @@ def test_never_the_cid_of_another_life(looks: list[tuple[list[Sighting], int, se
                 assert isinstance(found, Container)
                 assert found.name == name
                 assert found.contid is None or found.contid in shown[name]
-                assert found.aix.get("cid") == (None if found.contid is None else str(found.contid))
+                assert found.identifiers.get("cid") == (None if found.contid is None else str(found.contid))
 
 
 def test_a_look_has_a_beginning_and_an_end() -> None:

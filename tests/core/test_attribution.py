@@ -24,6 +24,7 @@ from annotator.core.model import (
     Translation,
 )
 from annotator.history import Observations
+from annotator.linux.engines.programs import KINDS
 from tests.world import START, World, where
 
 
@@ -55,7 +56,7 @@ def test_a_stated_number_has_the_names_that_the_machine_shows() -> None:
     for early in (True, False):
         world = World()
         attributor = world.tables.attributor
-        attributor.observations = observations = Observations(world.tables.registry)
+        attributor.observations = observations = Observations(world.tables.registry, programs=KINDS)
         shown = Container(ContId(3), "c" * 64, name="web", engine="podman")
         seen = HostProcess(
             pid=77, ppid=1, start_ms=START - 9, ticks=1, read_ms=START - 5, container=shown,
@@ -80,7 +81,7 @@ def test_the_same_numbers_are_the_same_container() -> None:
     """Of a process that is known to be in 3 inside 2, the record says nothing new."""
     world = World()
     one = world.event(20, 10, reading=stated(20, 10, 3, 2)).chains[0]
-    world.tables.registry.dropped(b"", ContId(3), Stamp(world.ms, 1))
+    world.tables.registry.ended(world.tables.registry.nodes[b""].by_contid[ContId(3)], Stamp(world.ms, 1))
     assert world.event(20, 10, reading=stated(20, 10, 3, 2)).chains[0] == one
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.core.lifetimes import KEPT_MS, SLACK_MS, ProcessLifetime, ProcessTable
+from annotator.core.contracts import SLACK_MS
+from annotator.core.lifetimes import KEPT_MS, ProcessLifetime, ProcessTable
 from annotator.core.model import NO_PID, UNSET_ID, Actor, Ns, Stamp
 from tests.world import World, where
 

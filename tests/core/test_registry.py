@@ -98,7 +98,7 @@ def test_a_contid_used_again_is_another_entry() -> None:
     """After a drop the number is free; the earlier entry keeps its end and its place in what is remembered."""
     registry = Registry()
     first = registry.registered(NODE, ContId(7), (), T)
-    registry.dropped(NODE, ContId(7), Stamp(T.ms + 5, 9))
+    registry.ended(first, Stamp(T.ms + 5, 9))
     second = registry.registered(NODE, ContId(7), (), Stamp(T.ms + 6, 10))
     assert second is not first
     assert (first.end_ms, second.start_ms) == (T.ms + 5, T.ms + 6)

@@ -18,6 +18,7 @@ from annotator.engine.host_context import load_context
 from annotator.engine.observation_log import Journaling, Loaded
 from annotator.engine.replay import Replay, blocks_of
 from annotator.history import Observations
+from annotator.linux.engines.programs import KINDS
 from annotator.storage.format import Header
 from tests import scoring
 from tests.recorder import Recorded
@@ -116,10 +117,10 @@ def test_a_journal_is_for_the_node_it_was_written_on(tmp_path: Path) -> None:
     path = journal_of("stock-s13", tmp_path / "journal", b"here")
     stats = Stats()
     for node in (b"here", b""):
-        Loaded(Observations(Registry()), stats).load(path, node)
+        Loaded(Observations(Registry(), programs=KINDS), stats).load(path, node)
     assert stats == Stats(), "nothing of it was left out"
     with pytest.raises(StoreError, match="of node 'here'"):
-        Loaded(Observations(Registry()), stats).load(path, b"there")
+        Loaded(Observations(Registry(), programs=KINDS), stats).load(path, b"there")
 
 
 def test_without_being_told_nothing_is_known() -> None:

@@ -14,6 +14,7 @@ from annotator.core.registry import Registry
 from annotator.core.stats import Stats
 from annotator.engine.observation_log import Journaling, Loaded
 from annotator.history import Observations
+from annotator.linux.engines.programs import KINDS
 from annotator.storage.format import Header
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def seen(pid: int, ms: int, start_ms: int, container: Container | None = INSIDE)
 def loaded(path: Path) -> tuple[Observations, Stats]:
     """What a replay knows of it."""
     stats = Stats()
-    observations = Observations(Registry())
+    observations = Observations(Registry(), programs=KINDS)
     Loaded(observations, stats).load(path, b"")
     return observations, stats
 
@@ -50,7 +51,7 @@ def life(pid: int, ms: int) -> ProcessLifetime:
 
 def is_inside(observations: Observations, pid: int, ms: int) -> bool:
     """Whether that process is said to be in the container then."""
-    stay = observations.look(life(pid, ms), Stamp(ms, 1)).stay
+    stay = observations.look(life(pid, ms), Stamp(ms, 1)).residence
     return stay is not None and stay.container is not None
 
 
@@ -81,7 +82,7 @@ def test_of_other_nodes_nothing_is_known(tmp_path: Path) -> None:
     observations, _ = loaded(path)
     for node, inside in ((b"", True), (b"web1.example.com", True), (b"web1", True), (b"web2", False)):
         one = ProcessTable().see(node, Actor(50, 1), Stamp(1000, 1))
-        assert (observations.look(one, Stamp(1000, 1)).stay is not None) is inside, node
+        assert (observations.look(one, Stamp(1000, 1)).residence is not None) is inside, node
 
 
 class Refusing:

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.core.membership import Residence
 from annotator.core.model import NO_PID, UNSET_ID, Actor, ContId, Evidence, Registered, Stamp, Status
 from annotator.core.registry import derive_contid
+from annotator.core.residence import Residence
 from annotator.engine.registration_service import RegistrationService, as_uuid
 from annotator.history import Observations
 from annotator.io.control import Peer
+from annotator.linux.engines.programs import KINDS
 from tests.world import START, World, where
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ class Desk:
         self.there = {1, ASKER, OTHER, 10, INSIDE, TARGET, 61, UNKNOWN}
         self.capable = {ASKER: 1, INSIDE: 1, UNKNOWN: 1}
         self.told: list[tuple[Registered, str]] = []
-        attributor = self.world.tables.attributor
+        recorder = self.world.tables.recorder
         self.registrar = RegistrationService(
-            attributor, self.life_of, lambda peer: self.capable.get(peer.pid), lambda *said: self.told.append(said)
+            recorder, self.life_of, lambda peer: self.capable.get(peer.pid), lambda *said: self.told.append(said)
         )
 
     def life_of(self, pid: int) -> ProcessLifetime | None:
@@ -160,11 +161,11 @@ def test_what_was_seen_of_it_counts() -> None:
     """A target whose cgroup names a container is registered into that one only, and its evidence is better then."""
     desk = Desk()
     tables = desk.world.tables
-    tables.observations = Observations(tables.registry)
+    tables.observations = Observations(tables.registry, programs=KINDS)
     container = tables.registry.engine(b"", "c1", "docker")
     life = desk.life_of(61)
     assert life is not None
-    life.stays.clear()
+    life.membership.residences.clear()
     tables.membership.accept(life, Residence(life.born, container, Evidence.CGROUP))
     assert desk.ask(pid=61, id="c2") == "EEXIST"
     assert desk.ask(pid=61, id="c1") == str(derive_contid("c1"))

@@ -186,7 +186,7 @@ def test_targets_and_addresses() -> None:
 def test_a_wpar_keeps_its_identity() -> None:
     """On AIX the lasting identity stands beside the contid, and the records are the trail's."""
     wpar = Container(
-        ContId(4), id="web", name="web", engine="wpar", aix={"cid": "4", "ckey": "7", "type": "S", "x": "y"}
+        ContId(4), id="web", name="web", engine="wpar", identifiers={"cid": "4", "ckey": "7", "type": "S", "x": "y"}
     )
     parts = {"event": {"module": "aix_audit", "kind": "event"}, "aix_audit": {"record": {"event": "FILE_Open"}}}
     found = made(Attribution(Status.CONTAINER, ((wpar,),), (Evidence.TRAIL,)), parts)

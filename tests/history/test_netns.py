@@ -11,7 +11,7 @@ from annotator.core.contracts import HostNetwork, HostProcess
 from annotator.core.model import Actor, Evidence, Moved, NetnsId, Ns, Reason, Stamp
 from annotator.engine.pipeline import Tables
 from annotator.history import Observations
-from annotator.history.netns import wanders
+from annotator.linux.engines.programs import KINDS, changes_network
 
 HOST, POD, WEB = (NetnsId(4, 4026531833 + at) for at in range(3))
 SH = b"/bin/sh"
@@ -22,7 +22,7 @@ class World:
 
     def __init__(self) -> None:
         self.tables = Tables()
-        self.observations = Observations(self.tables.registry, processes=self.tables.processes)
+        self.observations = Observations(self.tables.registry, processes=self.tables.processes, programs=KINDS)
         self.serial = 0
 
     def look(self, ms: int, netns: NetnsId | None, pid: int = 9, **more: Any) -> None:
@@ -124,7 +124,7 @@ def test_the_next_program_is_where_it_is_seen() -> None:
 
 
 def test_an_exec_changes_no_namespace() -> None:
-    """Where nobody saw the new program, it is where the one before was: unless that one wanders, or two are missing."""
+    """Where nobody saw the new program it is where the last one was; unless that goes elsewhere, or two are missing."""
     world = World()
     world.look(100, POD)
     world.exec(200)
@@ -147,11 +147,11 @@ def test_of_engines_and_their_helpers_nothing_is_said() -> None:
         b"/usr/sbin/ip",
         b"/usr/bin/nsenter",
     ):
-        assert wanders(exe)
+        assert changes_network(exe)
         world = World()
         world.look(100, HOST, exe=exe)
         assert world.event(200, exe=exe) is None
-    assert not wanders(SH)
+    assert not changes_network(SH)
     for looked, runs in ((b"/usr/sbin/ip", SH), (SH, b"/usr/sbin/ip")):
         world = World()
         world.look(100, HOST, exe=looked)

@@ -11,6 +11,7 @@ from annotator.core.lifetimes import ProcessLifetime, ProcessTable
 from annotator.core.model import Actor, Container, ContId, Evidence, Executed, Moved, NetnsId, Ns, Reason, Stamp
 from annotator.core.registry import Registry, derive_contid
 from annotator.history import Observations
+from annotator.linux.engines.programs import KINDS
 from tests.world import START, World
 from tests.world import where as where_of
 
@@ -34,20 +35,21 @@ def life(pid: int, ms: int, ppid: int = 1, exe: bytes = b"") -> ProcessLifetime:
 def where(observations: Observations, of: ProcessLifetime, ms: int) -> str:
     """`host`, the id of the container, or why not."""
     found = observations.look(of, Stamp(ms, 9))
-    if found.stay is None:
+    of.programs = max(of.programs, found.programs if of.ran is None else 0)  # as the recorder notes it
+    if found.residence is None:
         return str(found.reason)
-    return found.stay.container.id[:1] if found.stay.container is not None else "host"
+    return found.residence.container.id[:1] if found.residence.container is not None else "host"
 
 
 def test_nothing_was_seen() -> None:
     """Then nothing is said."""
-    assert where(Observations(Registry()), life(9, 100), 100) == Reason.NOT_SEEN
+    assert where(Observations(Registry(), programs=KINDS), life(9, 100), 100) == Reason.NOT_SEEN
 
 
 def test_a_number_of_the_kernel_s_is_kept() -> None:
     """`/proc/PID/audit_containerid`, or a tag, gives a number of its own: it is not the one derived from an id."""
     registry = Registry()
-    observations = Observations(registry)
+    observations = Observations(registry, programs=KINDS)
     bare = Container(ContId(123))
     found = observations.identities.of(b"", bare)
     assert (found.contid, found.id) == (123, "")
@@ -64,7 +66,7 @@ def test_a_number_of_the_kernel_s_is_kept() -> None:
 
 def test_a_child_is_where_its_parent_was() -> None:
     """Also when nobody looked at it, and for its own children; after its parent has ended too."""
-    observations = Observations(Registry())
+    observations = Observations(Registry(), programs=KINDS)
     observations.observed(b"", seen(5, 100, INSIDE))
     observations.forked(b"", 5, 6, 200)
     observations.forked(b"", 6, 7, 210)
@@ -75,7 +77,7 @@ def test_a_child_is_where_its_parent_was() -> None:
 
 def test_a_pid_that_is_used_again_is_another_process() -> None:
     """The event's parent tells which; one that is neither's is not guessed."""
-    observations = Observations(Registry())
+    observations = Observations(Registry(), programs=KINDS)
     for parent, container in ((5, INSIDE), (6, None)):
         observations.observed(b"", seen(parent, 100, container))
     observations.forked(b"", 5, 9, 200)
@@ -89,7 +91,7 @@ def test_a_pid_that_is_used_again_is_another_process() -> None:
 
 def test_an_engine_s_child_is_host_only_when_somebody_looked() -> None:
     """Who started it may have put it elsewhere: a program that nobody saw running is not claimed to be host."""
-    observations = Observations(Registry())
+    observations = Observations(Registry(), programs=KINDS)
     observations.observed(b"", seen(5, 100, exe=b"/usr/sbin/runc"))
     observations.forked(b"", 5, 6, 200)
     assert where(observations, life(6, 201, 5), 201) == Reason.LATE
@@ -106,7 +108,7 @@ def test_an_engine_s_child_is_host_only_when_somebody_looked() -> None:
 
 def test_a_machine_s_first_process_is_not_host_because_its_maker_was() -> None:
     """What systemd-nspawn bears is in new namespaces from its birth, which the proc connector does not tell."""
-    observations = Observations(Registry())
+    observations = Observations(Registry(), programs=KINDS)
     observations.observed(b"", seen(5, 100, exe=b"/usr/bin/systemd-nspawn"))
     observations.forked(b"", 5, 6, 200)
     observations.forked(b"", 6, 7, 210)
@@ -123,7 +125,7 @@ def test_a_machine_s_first_process_is_not_host_because_its_maker_was() -> None:
 
 def test_a_birth_into_new_namespaces_is_not_where_the_parent_was() -> None:
     """The log's own clone says so."""
-    observations = Observations(Registry())
+    observations = Observations(Registry(), programs=KINDS)
     observations.observed(b"", seen(5, 100))
     observations.forked(b"", 5, 6, 200)
     one = life(6, 201, 5, b"/bin/sh")
@@ -135,7 +137,7 @@ def test_a_birth_into_new_namespaces_is_not_where_the_parent_was() -> None:
 
 def test_what_a_program_that_nobody_saw_has_borne_is_not_host() -> None:
     """Unless the log names the program."""
-    observations = Observations(Registry())
+    observations = Observations(Registry(), programs=KINDS)
     observations.observed(b"", seen(5, 100))
     observations.forked(b"", 5, 6, 200)
     observations.executed(b"", 6, 201)
@@ -147,7 +149,7 @@ def test_what_a_program_that_nobody_saw_has_borne_is_not_host() -> None:
 
 def test_who_moved_is_not_host_for_what_was_seen_before() -> None:
     """A setns or unshare makes looks before it worth nothing for host, and those within the clock's slack too."""
-    observations = Observations(Registry())
+    observations = Observations(Registry(), programs=KINDS)
     observations.forked(b"", 1, 6, 100)
     observations.observed(b"", seen(6, 101, start_ms=100))
     one = life(6, 100)
@@ -160,7 +162,7 @@ def test_who_moved_is_not_host_for_what_was_seen_before() -> None:
 
 def test_a_sighting_is_not_for_what_was_before_it() -> None:
     """Between two that differ nobody knows when it changed."""
-    observations = Observations(Registry())
+    observations = Observations(Registry(), programs=KINDS)
     observations.forked(b"", 1, 6, 100)
     observations.observed(b"", seen(6, 101, start_ms=100))
     observations.observed(b"", seen(6, 300, INSIDE, start_ms=100))
@@ -170,15 +172,15 @@ def test_a_sighting_is_not_for_what_was_before_it() -> None:
 
 def test_a_program_begins_where_it_is_seen() -> None:
     """The event of the execve itself is answered by the look at what it began."""
-    observations = Observations(Registry())
+    observations = Observations(Registry(), programs=KINDS)
     observations.observed(b"", seen(5, 90, exe=b"/usr/sbin/runc"))
     observations.forked(b"", 5, 6, 100)
     observations.executed(b"", 6, 150)
     observations.observed(b"", seen(6, 152, INSIDE, start_ms=100, ppid=5))
     one = life(6, 148, 5)
     found = observations.look(one, Stamp(148, 3), begins=True)
-    assert found.stay is not None
-    assert found.stay.container is not None
+    assert found.residence is not None
+    assert found.residence.container is not None
 
 
 def test_another_node_is_not_this_machine() -> None:
@@ -187,17 +189,17 @@ def test_another_node_is_not_this_machine() -> None:
     observations.observed(b"", seen(5, 100, INSIDE))
     for node, known in ((b"here", True), (b"there", False)):
         one = ProcessTable().see(node, Actor(5, 1), Stamp(101, 1))
-        assert (observations.look(one, Stamp(101, 2)).stay is not None) is known
+        assert (observations.look(one, Stamp(101, 2)).residence is not None) is known
 
 
 def test_containers_around_are_one_and_the_same() -> None:
     """What is nested in a container that is known already is nested in that very entry."""
     registry = Registry()
-    observations = Observations(registry)
+    observations = Observations(registry, programs=KINDS)
     observations.observed(b"", seen(5, 100, INSIDE))
     observations.observed(b"", seen(6, 100, DEEPER))
-    outer = observations.look(life(5, 101), Stamp(101, 2)).stay
-    inner = observations.look(life(6, 101), Stamp(101, 2)).stay
+    outer = observations.look(life(5, 101), Stamp(101, 2)).residence
+    inner = observations.look(life(6, 101), Stamp(101, 2)).residence
     assert outer is not None
     assert inner is not None
     assert inner.container is not None
@@ -206,7 +208,7 @@ def test_containers_around_are_one_and_the_same() -> None:
 
 def test_a_number_that_is_given_again_has_left_its_network() -> None:
     """Also where nobody told of the end of the process that had it."""
-    observations = Observations(Registry())
+    observations = Observations(Registry(), programs=KINDS)
     pod = NetnsId(4, 7)
     observations.observed(b"", seen(5, 100, INSIDE, netns=pod, own=Ns.NET))
     for ms in (100, 900):
@@ -220,7 +222,7 @@ def test_a_number_that_is_given_again_has_left_its_network() -> None:
 
 def test_what_is_kept_is_bounded() -> None:
     """By pids, by lives of a pid, by looks; and who has ended goes first."""
-    observations = Observations(Registry(), max_pids=100)
+    observations = Observations(Registry(), max_pids=100, programs=KINDS)
     observations.observed(b"", seen(1, 10))
     for at in range(3000):
         observations.forked(b"", 1, 2 + at, at)
@@ -243,7 +245,7 @@ STEPS = st.lists(
 @given(STEPS, st.integers(1, 6), st.integers(0, 150))
 def test_any_order_of_anything_is_answered(steps: list[tuple[str, int, int, int, bool]], pid: int, ms: int) -> None:
     """Whatever was told, in whatever order: an answer or a reason, and what is inside stays inside."""
-    observations = Observations(Registry())
+    observations = Observations(Registry(), programs=KINDS)
     now = 0
     for kind, one, other, later, inside in steps:
         now += later
@@ -261,7 +263,9 @@ def test_any_order_of_anything_is_answered(steps: list[tuple[str, int, int, int,
 def test_a_sandbox_that_an_engine_made_is_its_container() -> None:
     """The host view finds namespaces whose engine it cannot ask; the log knows who made them, and for whom."""
     world = World()
-    observations = world.tables.observations = Observations(world.tables.registry, processes=world.tables.processes)
+    observations = world.tables.observations = Observations(
+        world.tables.registry, processes=world.tables.processes, programs=KINDS
+    )
     sandbox = Container(ContId(9), "mnt:9", engine=NO_ENGINE)
     world.container(10, "a")
     init = {"ppid": 10, "start_ms": START + 150, "evidence": Evidence.MNTNS, "own": Ns.MNT}
@@ -274,7 +278,9 @@ def test_a_sandbox_that_an_engine_made_is_its_container() -> None:
 def test_who_was_looked_at_may_be_known_to_the_log() -> None:
     """Of a child that no record ties to it, and of whom only the host view saw the birth."""
     world = World()
-    observations = world.tables.observations = Observations(world.tables.registry, processes=world.tables.processes)
+    observations = world.tables.observations = Observations(
+        world.tables.registry, processes=world.tables.processes, programs=KINDS
+    )
     sandbox = Container(ContId(9), "mnt:9", engine=NO_ENGINE)
     world.container(10, "a")
     look = {"ppid": 10, "start_ms": START + 150, "evidence": Evidence.MNTNS, "own": Ns.MNT}
@@ -288,7 +294,9 @@ def test_who_was_looked_at_may_be_known_to_the_log() -> None:
 def test_who_moved_on_from_its_container_unites_nothing(moved: str) -> None:
     """It may be in a sandbox of somebody else by now."""
     world = World()
-    observations = world.tables.observations = Observations(world.tables.registry, processes=world.tables.processes)
+    observations = world.tables.observations = Observations(
+        world.tables.registry, processes=world.tables.processes, programs=KINDS
+    )
     sandbox = Container(ContId(9), "mnt:9", engine=NO_ENGINE)
     world.container(10, "a")
     if moved == "its parent":

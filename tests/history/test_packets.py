@@ -18,6 +18,7 @@ from annotator.engine.observation_log import Journaling, Loaded
 from annotator.engine.replay import Replay, blocks_of
 from annotator.history import Observations
 from annotator.io.sources import Cutter
+from annotator.linux.engines.programs import KINDS
 from annotator.linux.netlink.proc_events import Kind, ProcEvent
 from annotator.plugin.worker.follow import Inbox, _plain
 from annotator.plugin.worker.host_updates import Live
@@ -105,7 +106,8 @@ class Run:
         self.journal = path
         self.follower = Follower(self.machine, self.machine, now=lambda: self.machine.now, networks=self.machine)
         self.live = Live(
-            Observations(Registry()), self.machine, journal=Journaling(path, HEADER), networks=self.machine
+            Observations(Registry(), programs=KINDS),
+            self.machine, journal=Journaling(path, HEADER), networks=self.machine
         )  # fmt: skip
         self.ops: list[Op] = []
         self.take(self.follower.start())
@@ -264,7 +266,7 @@ def test_a_journal_that_begins_anew_says_it_all_again(run: Run) -> None:
     run.live.close()
     alone = run.journal.with_name("alone")
     alone.write_bytes(run.journal.read_bytes())
-    observations = Observations(Registry())
+    observations = Observations(Registry(), programs=KINDS)
     stats = Stats()
     Loaded(observations, stats).load(alone, b"")
     assert stats.facts_skipped == 0

@@ -13,7 +13,6 @@ from annotator.engine.pipeline import Tables
 from annotator.linux.backend import Linux
 from annotator.plugin.config import Output
 from annotator.plugin.outputs.router import Fan, Fanout, channel
-from annotator.storage.checkpoint_save import held_lines
 from tests.plugin.driver import records
 from tests.plugin.test_outputs import registered
 
@@ -74,7 +73,7 @@ def test_every_line_leaves_once_in_its_order(outputs: list[Output], sizes: list[
         pipeline.passing = bool(passes >> number & 1)
         pipeline.feed(data[at : at + size])
         at += size
-        assert stats[0].check(held_lines=held_lines(pipeline.grouper)) == []
+        assert stats[0].check(held_lines=pipeline.grouper.held_lines) == []
     pipeline.finish()
     assert stats[0].check() == []
     for output, found, count in zip(outputs, kept, stats, strict=True):

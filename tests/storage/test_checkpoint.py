@@ -13,12 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from annotator.core.answers import AnswerCache
 from annotator.core.corroboration import Corroboration, Shown
 from annotator.core.errors import StoreError
 from annotator.core.lifetimes import ForkHint, Node, ProcessLifetime, ProcessTable
-from annotator.core.membership import Membership, Occupants, PendingOperation, Residence
+from annotator.core.lifetimes.table import TableState
+from annotator.core.membership import Membership, Occupants
+from annotator.core.membership.state import MembershipCounts
 from annotator.core.model import OWN_SESSION, Attribution, Container, Event, Stamp
 from annotator.core.registry import Containers, Registry
+from annotator.core.residence import MembershipState
 from annotator.core.stats import Stats
 from annotator.engine.factory import Options, form_of
 from annotator.engine.pipeline import Pipeline, Tables
@@ -29,8 +33,8 @@ from annotator.formats.record import Record
 from annotator.io.sources import Position
 from annotator.linux.backend import Linux
 from annotator.storage.checkpoint_restore import restore
-from annotator.storage.checkpoint_rows import AS_IT_IS, ROWS, Stayed
-from annotator.storage.checkpoint_save import held_lines, save
+from annotator.storage.checkpoint_rows import ROWS, VERSION
+from annotator.storage.checkpoint_save import save
 from annotator.storage.format import Entry, Header
 from annotator.storage.state import load_state, save_state
 from tests.streams import WORLDS, damaged, riffled
@@ -156,18 +160,20 @@ def test_any_stream_may_stop_anywhere(form: str, data: st.DataObject, tmp_path: 
 def test_the_counts_of_each_run_add_up(lines: list[bytes], cut: int, tmp_path: Path) -> None:
     """Lines that waited are those a first run holds, and count as read by the second."""
     first, second = stopped(lines, [min(cut, len(lines))], tmp_path / "state").runs
-    assert first.stats.check(held_lines=held_lines(first.grouper)) == []
+    assert first.stats.check(held_lines=first.grouper.held_lines) == []
     assert second.stats.check() == []
-    assert held_lines(second.grouper) == 0
+    assert second.grouper.held_lines == 0
 
 
 # --- the same state ---------------------------------------------------------------------------------------------------
 
-CACHES = {"net_answer", "self_answer", "token", "answer_by"}
+CACHES = {"at", "answer_at", "at_itself", "in_network", "source", "token"}
 """What is rebuilt when it is asked for, or follows from the answer."""
 
 
 BY_IDENTITY = (
+    AnswerCache,
+    MembershipState,
     ProcessLifetime,
     ForkHint,
     Node,
@@ -225,49 +231,78 @@ def test_everything_is_there_again(case: str, tmp_path: Path) -> None:
     assert [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]] == []
 
 
+OWN_ROWS = {
+    Node: {"now", "past", "hints"},
+    Containers: {"by_contid", "by_id", "remembered"},
+    Occupants: {"members"},
+    AnswerCache: {"source", "at", "answer_at", "at_itself", "in_network"},
+    ProcessLifetime: {"token"},
+    ForkHint: set(),
+    MembershipState: set(),
+    Container: set(),
+    Shown: set(),
+}
+"""What the classes of the state leave out: it has rows of its own, or is worked out anew. All else is saved."""
+
+
+@pytest.mark.parametrize("kind", OWN_ROWS, ids=lambda kind: kind.__name__)
+def test_a_field_is_saved_unless_its_class_says_otherwise(kind: type) -> None:
+    """A new field of the state is declared in its class, and nowhere else."""
+    left_out = {one.name for one in dataclasses.fields(kind) if not one.metadata.get("saved", True)}
+    assert left_out == OWN_ROWS[kind]
+
+
 SAVED: dict[type, set[str]] = {
-    ProcessLifetime: {*AS_IT_IS, "parent", "stays", "intent", "answer", *CACHES},
-    ForkHint: {"stamp", "parent", "child", "ns", "epoch", "sibling"},
-    Node: {"now", "past", "hints", "boot", "epoch", "forks", "exits", "moves"},
-    Residence: set(Stayed._fields),
-    PendingOperation: {"since", "command", "who", "how", "inside", "node"},
-    Occupants: {"init", "owner", "members", "limit", "dropped"},
-    Containers: {"boot", "by_contid", "by_id", "remembered"},
     StreamClock: {"now", "_doubt", "_doubts"},
     Serials: {"highest", "_gaps"},
-    Attribution: {"status", "chains", "evidence", "reason", "flags", "session", "key"}
-    | {"targets", "src", "dst", "netns", "vpid"},  # never of the last answer about a life
     Event: {"key", "node", "stamp", "at", "seen", "held", "closed", "reversed", "dropped", "splits"}
     | {"_text", "_pieces", "_lines", "_size", "lines", "pieces", "text", "size"}  # saved as lines
     | {"late_for"},  # such a record is saved as what leaves in any case
-    Tables: {"processes", "registry", "membership", "attributor", "_observations"},
-    ProcessTable: {"nodes", "max_lives", "keep_all", "evicted", "_work"},
+    Tables: {"processes", "registry", "membership"},
+    ProcessTable: {"nodes", "max_lives", "keep_all", *TableState._fields},
     Registry: {"nodes", "max_containers", "version"},
-    Membership: {"processes", "registry", "version", "inside", "unsure", "support", "refused", "tentative"},
+    Membership: {"processes", "registry", "inside", "unsure", "support", *MembershipCounts._fields},
     Corroboration: {"known"},
-    Shown: {"inside", "elsewhere"},
     EventAssembler: {"clock", "open", "runs", "recent", "serials", "_current", "_checked_ms", "_second", "_ms", "_next"}
     | {"_held"}  # follows from others
     | {"_closed"}  # empty between two calls
     | {"completes", "stats", "timeout_ms", "max_open", "max_records", "max_lines"}
     | {"ordered", "reversed_records", "is_lost", "on_late"},
 }
-"""What has been thought of, by the classes that hold state."""
+"""What has been thought of, by the classes that save themselves by `state()` and `load()`."""
+
+STATELESS = {"attributor", "recorder", "_observations"}
+"""Of the tables: holds nothing, or what comes again from the host or its journal."""
 
 
 @pytest.mark.parametrize("kind", SAVED, ids=lambda kind: kind.__name__)
 def test_no_part_of_the_state_is_forgotten(kind: type) -> None:
-    """Who adds an attribute to the state says here that it is saved (in `annotator.storage`), or needs not be."""
+    """Who adds an attribute to such a class says here that its state has it, or needs not."""
     tables = Tables()
-    stamp = Stamp(0, 0)
     made = {
-        Event: Event(b"", b"", stamp, b""), Tables: tables, ProcessTable: tables.processes, Registry: tables.registry,
-        Membership: tables.membership, Corroboration: tables.membership.support,
+        Event: Event(b"", b"", Stamp(0, 0), b""), Tables: tables, ProcessTable: tables.processes,
+        Registry: tables.registry, Membership: tables.membership, Corroboration: tables.membership.support,
         EventAssembler: EventAssembler({}, Stats()),
     }  # fmt: skip
-    names = getattr(kind, "_fields", None) or getattr(kind, "__slots__", None) or vars(made[kind])
+    names = getattr(kind, "__slots__", None) or vars(made[kind])
     here = {*names, *(name for name, value in vars(Event).items() if kind is Event and not callable(value))}
-    assert {name for name in here if not name.startswith("__")} == SAVED[kind]
+    assert {name for name in here if not name.startswith("__")} - STATELESS == SAVED[kind]
+
+
+def test_rows_of_another_version_are_refused(tmp_path: Path) -> None:
+    """A state of an older or a newer program is not half used; the message says so."""
+    path = tmp_path / "state"
+    saved(path)
+    found = load_state(path)
+    assert found is not None
+    entries = found[1]
+    assert entries[0] == Entry(0, 0, "version", {"number": VERSION})
+    for foreign in (entries[1:], [Entry(0, 0, "version", {"number": VERSION + 1}), *entries[1:]], []):
+        save_state(path, HEADER, foreign)
+        pipeline = begin()
+        with pytest.raises(StoreError, match="another version"):
+            restore(path, HEADER, pipeline.tables, pipeline.grouper)
+        assert untouched(pipeline)
 
 
 def test_one_object_stays_one(tmp_path: Path) -> None:
@@ -278,10 +313,10 @@ def test_one_object_stays_one(tmp_path: Path) -> None:
     assert restore(tmp_path / "state", HEADER, other.tables, other.grouper) is None
     lives = [life for node in other.tables.processes.nodes.values() for life in node.now.values()]
     known = {id(one) for node in other.tables.registry.nodes.values() for one in node.remembered}
-    held = [stay for life in lives for stay in life.stays if stay.container is not None]
+    held = [one for life in lives for one in life.membership.residences if one.container is not None]
     assert held
-    assert all(id(stay.container) in known for stay in held)
-    assert all(stay.session is OWN_SESSION for stay in held if stay.session == OWN_SESSION)
+    assert all(id(one.container) in known for one in held)
+    assert all(one.session is OWN_SESSION for one in held if one.session == OWN_SESSION)
 
 
 # --- what is hard to store --------------------------------------------------------------------------------------------
@@ -386,7 +421,7 @@ def test_after_a_boot_nothing_lives_but_the_lines_still_leave(tmp_path: Path) ->
     lines = sample("stock-s02")
     first, second = begin(), begin()
     out = first.feed(lines[:1501])
-    waiting = held_lines(first.grouper)
+    waiting = first.grouper.held_lines
     save(tmp_path / "state", HEADER, first.tables, first.grouper, HERE)
     told: list[str] = []
     header = dataclasses.replace(HEADER, boot="99999999-2222-3333-4444-555555555555")
@@ -472,11 +507,12 @@ def test_a_made_up_state_is_refused_or_runs(data: st.DataObject, tmp_path: Path)
 def test_a_row_that_is_missing_or_foreign_is_refused(kind: type, tmp_path: Path) -> None:
     """A row of a kind that this version does not know, or without what it needs, is not half used."""
     path = tmp_path / "state"
-    save_state(path, HEADER, [Entry(0, 0, f"x{kind.__name__}", {})])
+    version = Entry(0, 0, "version", {"number": VERSION})
+    save_state(path, HEADER, [version, Entry(0, 0, f"x{kind.__name__}", {})])
     pipeline = begin()
     with pytest.raises(StoreError, match="not usable"):
         restore(path, HEADER, pipeline.tables, pipeline.grouper)
-    save_state(path, HEADER, [Entry(0, 0, kind.__name__.lower(), {})])
+    save_state(path, HEADER, [version, Entry(0, 0, kind.__name__.lower(), {})])
     with pytest.raises(StoreError, match="not usable"):
         restore(path, HEADER, pipeline.tables, pipeline.grouper)
 

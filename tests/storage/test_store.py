@@ -487,7 +487,7 @@ CONTAINERS = st.recursive(
     st.builds(
         Container, st.none() | st.integers(0, 2**64 - 1).map(ContId), id=NAMES, name=NAMES, node=st.binary(max_size=4),
         labels=st.dictionaries(NAMES, NAMES, max_size=2), start_ms=st.none() | st.integers(0, 2**60),
-        late_name=st.booleans(), aix=st.dictionaries(NAMES, NAMES, max_size=2),
+        late_name=st.booleans(), identifiers=st.dictionaries(NAMES, NAMES, max_size=2),
     ),
     lambda outer: st.builds(Container, st.integers(0, 9).map(ContId), parent=outer),
     max_leaves=4,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from annotator.core.model import NO_PID, EngineCommand, Role
+from annotator.linux.engines.programs import is_sealed_copy, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,19 +29,14 @@ _OCI_ROLES = {b"create": Role.CREATE, b"run": Role.CREATE, b"restore": Role.CREA
 
 def is_engine(exe: bytes) -> bool:
     """Whether this executable can be an engine's, by name and place."""
-    return exe.rpartition(b"/")[2] in READERS and exe.startswith(SYSTEM)
-
-
-def is_disguise(exe: bytes) -> bool:
-    """Runc and crun run themselves from a sealed copy; audit then shows `/` or the memfd's name."""
-    return exe == b"/" or exe.startswith(b"/memfd:")
+    return name_of(exe) in READERS and exe.startswith(SYSTEM)
 
 
 def read(pid: int, uid: int, exe: bytes, args: Sequence[bytes]) -> EngineCommand | None:
     """What this command line says, or None when it is about no container (or not understood: never guessed)."""
-    name = exe.rpartition(b"/")[2]
-    if is_disguise(exe) and args:
-        name = args[0].rpartition(b"/")[2]
+    name = name_of(exe)
+    if is_sealed_copy(exe) and args:
+        name = name_of(args[0])
     reader = READERS.get(name)
     if reader is None or len(args) < 2:
         return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from annotator.core.model import CONTID_UNSET, Container, Evidence, Ns, Reason
 from annotator.linux.cgroup.identify import CgroupIdentity, identify
 from annotator.linux.contid.ptags import CgroupTags, parse_ptags, pidfd_tag
+from annotator.linux.engines.programs import MANAGERS, MONITORS, RUNTIMES, is_sealed_copy, name_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,16 +18,8 @@ if TYPE_CHECKING:
     from annotator.linux.host.procfs import Proc
 from annotator.linux.host.snapshot import ProcSnapshot, take_mount_snapshot
 
-HELPERS: Final = frozenset(
-    b"runc crun youki conmon conmonrs lxc-start lxc-attach lxc-execute lxc-monitord lxd incusd systemd-nspawn "
-    b"libvirt_lxc buildah podman dockerd containerd containerd-shim-runc-v2".split()
-)
+HELPERS: Final = RUNTIMES | MANAGERS | MONITORS
 """Programs that stand with one foot in a container while they make or watch it."""
-
-MAKERS: Final = frozenset(
-    b"runc crun youki conmon conmonrs lxc-start lxc-attach lxc-execute systemd-nspawn libvirt_lxc".split()
-)
-"""Those of them that become a container's first process, or have been put into its cgroup before its namespaces are."""
 
 MAX_TEXTS: Final = 4096
 """Cgroup texts whose reading is remembered: all processes of a container, or of a service, have the same one."""
@@ -156,15 +149,15 @@ def _nobody(container: CgroupContainer) -> bool:
 
 def is_stage(snapshot: ProcSnapshot) -> bool:
     """One of runc's own stages, by the names it gives them, run from its sealed copy."""
-    sealed = snapshot.exe == b"/" or snapshot.exe.startswith(b"/memfd:") or snapshot.exe.endswith(b"/runc")
+    sealed = is_sealed_copy(snapshot.exe) or snapshot.exe.endswith(b"/runc")
     return sealed and snapshot.stat.comm.startswith(b"runc:[")
 
 
 def is_maker(snapshot: ProcSnapshot) -> bool:
     """An engine's program that may be in one container's cgroup and in the namespaces of the one around it."""
-    return snapshot.exe.rpartition(b"/")[2] in MAKERS or snapshot.exe == b"/" or snapshot.exe.startswith(b"/memfd:")
+    return name_of(snapshot.exe) in RUNTIMES or is_sealed_copy(snapshot.exe)
 
 
 def is_helper(snapshot: ProcSnapshot) -> bool:
     """An engine's program, by its file: runc and crun run from a copy in memory, or sealed as `/`."""
-    return snapshot.exe.rpartition(b"/")[2] in HELPERS or snapshot.exe == b"/" or snapshot.exe.startswith(b"/memfd:")
+    return name_of(snapshot.exe) in HELPERS or is_sealed_copy(snapshot.exe)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from annotator.core.model import Container, Ns, Reason
 from annotator.linux.cgroup.identify import identify
+from annotator.linux.engines.programs import SANDBOXERS
 from annotator.linux.host.namespaces import KINDS, Namespace, root_mount, sandbox_id, unit_of
 from annotator.linux.host.parse import Stat, parse_stat
 from annotator.linux.host.procfs import MAX_MOUNTS
@@ -116,14 +117,7 @@ class Sandboxes:
         if supposed is not None and supposed.id.count("/") == 0 and supposed.engine:
             return supposed.id
         parent = parse_stat(self._proc.text(founder.ppid, "stat"))
-        known = parent is not None and parent.pid > 1 and parent.comm.decode("utf-8", "replace") in MAKERS
+        known = parent is not None and parent.pid > 1 and parent.comm.decode("utf-8", "replace") in SANDBOXERS
         comm = parent.comm if known and parent is not None else founder.comm
         text = comm.decode("utf-8", "backslashreplace")
         return text if text.isprintable() else ""
-
-
-MAKERS: Final = frozenset(
-    {"bwrap", "unshare", "firejail", "starter", "starter-suid", "ch-run", "flatpak", "buildah", "nsjail", "minijail0"}
-    | {"chrome", "systemd-run", "podman", "sandbox", "mock", "toolbox", "proot", "rootlesskit"}
-)
-"""Programs that make namespaces for others: where the parent is one, it says more than what runs inside."""

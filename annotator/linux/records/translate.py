@@ -28,6 +28,7 @@ from annotator.core.model import (
 )
 from annotator.linux.contid import link
 from annotator.linux.engines import commands
+from annotator.linux.engines.programs import carries_announcement, is_sealed_copy
 from annotator.linux.records.labels import device, marks
 from annotator.linux.records.syntax import arguments, body_end, field, head, number, split, text
 from annotator.linux.records.tables import ARCHES, SYSCALLS
@@ -91,7 +92,7 @@ _NOTHING: tuple[Fact, ...] = ()
 
 def is_engine(exe: bytes) -> bool:
     """Whether a program is a container engine's, or may be one in disguise."""
-    return commands.is_engine(exe) or commands.is_disguise(exe)
+    return commands.is_engine(exe) or is_sealed_copy(exe)
 
 
 def changed(kind: str, line: bytes, actor: Actor) -> tuple[Fact, ...]:
@@ -208,7 +209,7 @@ def _facts(kind: str, line: bytes, part: bytes, records: list[tuple[bytes, bytes
     if kind != "exec":
         return changed(kind, line, actor)
     dev = next((device(body) for name, body in records if name == b"PATH" and body[:7] == b"item=0 "), b"")
-    done = Executed(actor.pid, actor.exe, marks=marks(part, dev))
+    done = Executed(actor.pid, actor.exe, marks=marks(part, dev), engine=carries_announcement(actor.exe))
     return commanded([body for name, body in records if name == b"EXECVE"], actor, done)
 
 

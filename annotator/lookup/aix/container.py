@@ -49,7 +49,9 @@ def collect(value: str, view: AixView) -> Answer:
 
 
 def _meant(asked: str, name: str, one: Container) -> bool:
-    return asked in (name, one.uuid, one.aix.get("cid"), one.aix.get("ckey")) or asked.lower() == one.uuid
+    return (
+        asked in (name, one.uuid, one.identifiers.get("cid"), one.identifiers.get("ckey")) or asked.lower() == one.uuid
+    )
 
 
 def _inside(process: HostProcess, one: Container) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from annotator.engine.host_context import live_host
 from annotator.history import Observations
+from annotator.linux.engines.programs import KINDS
 from annotator.plugin.worker.follow import Inbox
 from annotator.plugin.worker.host_updates import Live
 from annotator.plugin.worker.journal import journaling
@@ -74,7 +75,7 @@ def attach(worker: Worker, link: socket.socket | None) -> Attached | None:
             worker.notes.info("host-view", what=what, why=why)
     journal = journaling(settings.journal, header(worker.node), worker.stats, worker.notes)
     tables = worker.tables
-    observations = Observations(tables.registry, names=names_of(worker), processes=tables.processes)
+    observations = Observations(tables.registry, names=names_of(worker), processes=tables.processes, programs=KINDS)
     tables.observations = observations
     live = Live(observations, host, journal=journal, networks=host)
     attached = Attached(live, Inbox(link) if link is not None else None, worker)

@@ -30,7 +30,7 @@ class Registrations:
     def __init__(self, worker: Worker, root: Path = Path("/")) -> None:
         self.worker = worker
         self.root = root
-        self.registrar = RegistrationService(worker.tables.attributor, self._life_of, self._started, self._told)
+        self.registrar = RegistrationService(worker.tables.recorder, self._life_of, self._started, self._told)
 
     def answer(self, peer: Peer, request: dict[str, Any]) -> dict[str, Any]:
         """One request."""

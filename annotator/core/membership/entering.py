@@ -1,0 +1,73 @@
+"""Entering a container from outside: `exec`, `attach`, nsenter. DESIGN section 5, *Claims* (Entering), and section 4.
+
+A setns hides its target, so the command line that announced it tells the container: by its id, or by the pid of a
+process inside (nsenter), which is believed only of a caller in the first pid namespace. Who enters begins a session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from annotator.core.membership.containers import move_in
+from annotator.core.membership.doubt import unannounced
+from annotator.core.membership.where import where
+from annotator.core.model import Evidence, Flag, Moved, Ns, Session
+from annotator.core.residence import Residence
+
+if TYPE_CHECKING:
+    from annotator.core.lifetimes import ProcessLifetime
+    from annotator.core.membership.state import State
+    from annotator.core.model import Container, Stamp
+    from annotator.core.residence import PendingOperation
+
+
+def entered(state: State, operation: PendingOperation, life: ProcessLifetime, stamp: Stamp) -> None:
+    """A process joined namespaces as its command line announced."""
+    command = operation.command
+    flags: tuple[Flag, ...] = ()
+    if command.target > 0:
+        container = _container_of_target(state, operation, life, stamp)
+        if container is None:
+            residence = where(state, life, stamp, record=True)
+            unannounced(state, Moved(life.pid, Ns.MNT, joined=True), life, residence, stamp)
+            return
+        flags = (Flag.ENTERED,)
+    elif not command.id:
+        return
+    else:
+        container = _container_of_id(state, operation)
+    session = session_of(operation, stamp, life.pid)
+    move_in(state, life, Residence(stamp, container, Evidence.COMMAND, session, flags))
+
+
+def session_of(operation: PendingOperation, stamp: Stamp, pid: int) -> Session:
+    """The session that an entering begins at that stamp: who gave the command, and how."""
+    who = operation.who
+    return Session(str(stamp), operation.how, who.auid, who.ses, who.uid, _text(who.tty), _text(who.exe), pid)
+
+
+def _container_of_target(
+    state: State, operation: PendingOperation, life: ProcessLifetime, stamp: Stamp
+) -> Container | None:
+    """The container of the process whose namespaces were joined, by a pid of the caller's pid namespace.
+
+    So it says something only of a caller in the first one: not from inside a container, nor of unknown birth.
+    """
+    if operation.inside is not None or not life.tells_pids:
+        return None
+    target = state.processes.at(life.node, operation.command.target, stamp)
+    residence = where(state, target, stamp, record=True) if target is not None else None
+    return residence.container if residence is not None else None
+
+
+def _container_of_id(state: State, operation: PendingOperation) -> Container:
+    """The container that was entered: known, or older than the log and named by the command alone."""
+    command, node, inside = operation.command, operation.node, operation.inside
+    known = state.registry.known(node, command.id, owner=command.uid, inside=inside)
+    if known is not None:
+        return known
+    return state.registry.engine(node, command.id, command.engine, owner=command.uid, parent=inside)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")

@@ -1,0 +1,99 @@
+"""The table of who is where: hands each fact to the rules of its family, and answers questions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from annotator.core.membership import claims, containers, doubt, inheritance, moving, programs, registration
+from annotator.core.membership.state import State
+from annotator.core.membership.where import where
+from annotator.core.model import (
+    Booted,
+    CapabilityProven,
+    Dropped,
+    EngineCommand,
+    Executed,
+    Exited,
+    Forked,
+    Gap,
+    Moved,
+    Named,
+    Registered,
+    RootChanged,
+)
+
+if TYPE_CHECKING:
+    from annotator.core.lifetimes import ProcessLifetime
+    from annotator.core.model import Actor, Container, Fact, Stamp
+    from annotator.core.residence import Residence
+
+
+class Membership(State):
+    """Who is in which container. Facts change it, questions do not."""
+
+    def where(self, life: ProcessLifetime, stamp: Stamp) -> Residence | None:
+        """The residence that holds at `stamp`; None when nothing is proven. Changes nothing."""
+        return where(self, life, stamp, record=False)
+
+    def is_alive(self, container: Container) -> bool:
+        """Whether anybody who is known to be inside, or in a container nested in it, lives. Changes nothing."""
+        return containers.is_alive(self, container)
+
+    def settle(self, life: ProcessLifetime, stamp: Stamp) -> Residence | None:
+        """The same as `where`; what its birth gave it is kept, so that it stands when its parent is forgotten."""
+        return where(self, life, stamp, record=True)
+
+    def accept(self, life: ProcessLifetime, residence: Residence) -> Residence:
+        """What was seen of this life from outside the log, where the log itself proves nothing."""
+        containers.move_in(self, life, residence._replace(epoch=self.processes.node(life.node).epoch))
+        return residence
+
+    def gap(self, node: bytes) -> None:
+        """Records of this node may be missing."""
+        doubt.gap(self, node)
+
+    def apply(self, fact: Fact, life: ProcessLifetime | None, actor: Actor | None, node: bytes, stamp: Stamp) -> None:
+        """Take note of one fact. `life` and `actor` are those of the event's process."""
+        match fact:
+            case Registered():
+                registration.registered(self, fact, life, actor, node, stamp)
+            case Dropped():
+                containers.dropped(self, fact, node, stamp)
+            case Gap():
+                doubt.gap(self, node)
+            case Booted():
+                doubt.booted(self, fact, life, actor, node, stamp)
+            case _ if life is not None:
+                self._apply_of(fact, life, actor, node, stamp)
+            case _:
+                pass
+
+    def _apply_of(self, fact: Fact, life: ProcessLifetime, actor: Actor | None, node: bytes, stamp: Stamp) -> None:
+        """A fact about the event's own process."""
+        match fact:
+            case Forked():
+                child = self.processes.forked(node, life, fact.child, stamp, fact.ns, sibling=fact.sibling)
+                if child is not None:
+                    inheritance.parent_known(self, child)
+            case Executed():
+                programs.executed(self, fact, life, stamp)
+                doubt.changed(self, life, stamp)
+            case Exited():
+                programs.exited(self, life, stamp)
+            case Moved():
+                self.processes.node(node).moves = True
+                moving.moved(self, fact, life, stamp)
+                doubt.changed(self, life, stamp)
+            case RootChanged():
+                moving.root_changed(self, life, stamp)
+            case EngineCommand() if actor is not None:
+                residence = where(self, life, stamp, record=True)
+                inside = residence.container if residence is not None else None
+                claims.commanded(self, fact, life, actor, inside, stamp)
+            case CapabilityProven():
+                life.membership.vouched = stamp
+            case Named():
+                if registration.is_trusted(self, life, actor, stamp):
+                    self.registry.named(node, fact, stamp)
+            case _:
+                pass

@@ -1,0 +1,129 @@
+"""What an event teaches of the places of its processes, noted before it is asked about.
+
+The loop takes three steps with an event: it records here, asks `core.attribution`, then applies the event's facts to
+`core.membership`. Recorded are: what a process has from its birth, what was seen of it outside the log where the log
+proves less (DESIGN section 5, *Only deeper*), what the trail states of it, and the marks of a program that it begins.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from annotator.core.attribution import (
+    WEAK,
+    deepened,
+    is_about_actor,
+    is_aimed_at_itself,
+    is_deeper,
+    stated_of_actor,
+)
+from annotator.core.contracts import NO_ENGINE
+from annotator.core.membership import doubt, stated
+from annotator.core.model import NO_PID, EngineCommand, Executed, Role
+
+if TYPE_CHECKING:
+    from annotator.core.attribution import Attributor, History, Observation
+    from annotator.core.lifetimes import ProcessLifetime
+    from annotator.core.model import Attribution, Mark, RecordedPlace, Stamp, Stated, Translation
+    from annotator.core.residence import Residence
+
+
+class Recorder:
+    """Writes what events teach into the tables of `attributor`, and the answers that follow into the lives' caches."""
+
+    def __init__(self, attributor: Attributor) -> None:
+        self.attributor = attributor
+        self.membership = attributor.membership
+
+    def record(self, reading: Translation, life: ProcessLifetime | None, node: bytes, stamp: Stamp) -> None:
+        """Note what one event teaches; `life` is its actor's."""
+        if not is_about_actor(reading) and not (life is not None and is_aimed_at_itself(reading, life)):
+            self._special(reading, life, node, stamp)
+            return
+        if life is None:
+            return
+        if not reading.targets:
+            for fact in reading.facts:
+                if type(fact) is Executed:
+                    self.begun(life, fact.marks, stamp)
+                    return
+        self.settle(life, stamp)
+
+    def begun(self, life: ProcessLifetime, marks: tuple[Mark, ...], stamp: Stamp) -> None:
+        """The event is the beginning of a program, which shows these marks."""
+        answer = self.settle(life, stamp, begins=self.attributor.observations is not None)
+        if (marks or life.membership.support) and doubt.weigh_marks(self.membership, life, marks, answer, stamp):
+            self.settle(life, stamp)
+
+    def settle(self, life: ProcessLifetime, stamp: Stamp, *, begins: bool = False) -> Attribution:
+        """Note where a process is at a stamp, and give the answer. `begins`: the event begins a program."""
+        cached = None if begins else life.cache.get(stamp)
+        if cached is not None:
+            return cached
+        residence = self.membership.settle(life, stamp)
+        observations = self.attributor.observations
+        if observations is not None and (residence is None or begins or residence.evidence in WEAK):
+            observation = self._look(observations, life, residence, stamp, begins=begins)
+            if observation.residence is not None and is_deeper(observation.residence, residence):
+                residence = self.membership.accept(life, deepened(observation.residence, residence))
+            elif residence is None:
+                answer = self.attributor.answer(life, None, observation.reason)
+                life.cache.put_at(stamp, answer)
+                return answer
+        answer = self.attributor.answer(life, residence)
+        if residence is None:
+            life.cache.put(answer, stamp, self.membership)
+        elif residence is life.membership.residences[-1]:
+            life.cache.put(answer, residence.since, self.membership)
+        life.cache.put_at(stamp, answer)
+        return answer
+
+    def _look(
+        self, observations: History, life: ProcessLifetime, residence: Residence | None, stamp: Stamp, *, begins: bool
+    ) -> Observation:
+        """What was seen of it. A sandbox may be an engine's container: the log may know of who was looked at."""
+        observation = observations.look(life, stamp, ask=residence is None, begins=begins)
+        if life.ran is None and observation.programs > life.programs:
+            life.programs = observation.programs  # the log has left out the beginnings of these
+        seen = observation.residence
+        inside = seen.container if seen is not None else None
+        if seen is None or inside is None or inside.engine != NO_ENGINE:
+            return observation
+        whose = life if observation.pid == life.pid else self.membership.processes.at(life.node, observation.pid, stamp)
+        held = residence if whose is life else self.membership.settle(whose, stamp) if whose is not None else None
+        return observation._replace(residence=seen._replace(container=observations.unite(whose, held, inside)))
+
+    # --- what the trail states, targets ---------------------------------------------------------------------------
+
+    def _special(self, reading: Translation, life: ProcessLifetime | None, node: bytes, stamp: Stamp) -> None:
+        by_target = {statement.pid: statement for statement in reading.stated if statement.pid != NO_PID}
+        own = stated_of_actor(reading)
+        if reading.placed is not None:
+            if life is not None:
+                self._placed(reading.placed, reading, life, stamp)
+        elif own is not None:
+            self._stated(own, life, node, stamp)
+        elif reading.packet is None and life is not None:
+            self.settle(life, stamp)
+        for pid in reading.targets:
+            target = self.membership.processes.at(node, pid, stamp)
+            statement = by_target.get(pid)
+            if statement is not None:
+                self._stated(statement, target, node, stamp)
+            elif target is not None:
+                self.settle(target, stamp)
+
+    def _placed(self, place: RecordedPlace, reading: Translation, life: ProcessLifetime, stamp: Stamp) -> None:
+        """The record says where it was. Who it names is remembered to be there."""
+        if place.reason is None:
+            leaving = any(isinstance(fact, EngineCommand) and fact.role is Role.ENTER for fact in reading.facts)
+            stated.record_place(self.membership, life, place, stamp, leaving=leaving)
+
+    def _stated(self, statement: Stated, life: ProcessLifetime | None, node: bytes, stamp: Stamp) -> None:
+        """Stated contids are containers. A single chain is that life's container from now on."""
+        if life is not None and len(statement.chains) == 1 and statement.chains[0]:
+            stated.record_chain(self.membership, life, statement.chains[0], stamp)
+            return
+        for chain in statement.chains:
+            if chain:
+                self.membership.registry.chain(node, chain, stamp)
