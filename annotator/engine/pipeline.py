@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from annotator.core.attribution import Attributor
 from annotator.core.lifetimes import ProcessLifetime, ProcessTable
 from annotator.core.membership import Membership
-from annotator.core.model import Attribution, Event, Reason, Status, Translation
+from annotator.core.model import Attribution, Event, Reason, Status
 from annotator.core.recording import Recorder
 from annotator.core.registry import Registry
 from annotator.events import EventAssembler, Missing

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from annotator.core.errors import FormatError, StoreError
 from annotator.core.lifetimes import ProcessLifetime
-from annotator.core.model import Container, Event, Session
+from annotator.core.model import Container, Session
 from annotator.core.residence import PendingOperation
 from annotator.storage.checkpoint_rows import (
     CHUNK,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from annotator.core.model import Event
     from annotator.events import EventAssembler
     from annotator.io.sources import Position
     from annotator.storage.format import Header

@@ -160,7 +160,7 @@ def test_a_world_without_proctitle_has_the_same_answers() -> None:
 
 def decided(lines: list[bytes], watch: Callable[[Event, Translation], None]) -> None:
     """Shows all events of a log with what their backend said of them."""
-    replay = Replay(Options(), watch=lambda event, reading, _, __: watch(event, reading))
+    replay = Replay(Options(), observer=lambda event, reading, _, __: watch(event, reading))
     pipeline = replay.pipeline
     pipeline.feed_text(b"\n".join(lines))
     pipeline.finish()

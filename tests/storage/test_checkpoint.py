@@ -167,7 +167,7 @@ def test_the_counts_of_each_run_add_up(lines: list[bytes], cut: int, tmp_path: P
 
 # --- the same state ---------------------------------------------------------------------------------------------------
 
-CACHES = {"at", "answer_at", "at_itself", "in_network", "source", "token"}
+CACHES = {"at", "answer_at", "at_itself", "in_network", "source"}
 """What is rebuilt when it is asked for, or follows from the answer."""
 
 
@@ -236,7 +236,7 @@ OWN_ROWS = {
     Containers: {"by_contid", "by_id", "remembered"},
     Occupants: {"members"},
     AnswerCache: {"source", "at", "answer_at", "at_itself", "in_network"},
-    ProcessLifetime: {"token"},
+    ProcessLifetime: set(),
     ForkHint: set(),
     MembershipState: set(),
     Container: set(),

@@ -82,9 +82,6 @@ def keep_hint(node: Node, hint: ForkHint, max_numbers: int) -> None:
     """Keep a fork record until its child shows itself; for at most `max_numbers` numbers, the oldest go first."""
     hints = node.hints.setdefault(hint.child, [])
     hints.append(hint)
-    last = node.now.get(hint.child)
-    if last is not None:
-        last.token = None
     if len(hints) > MAX_HINTS:
         del hints[0]
     if len(node.hints) > max_numbers:

@@ -16,7 +16,6 @@ MAX_PAST = 8
 
 def bury(node: Node, life: ProcessLifetime, *, keep_all: bool) -> None:
     """Another process has this life's pid; without an exit record it ended when it was last seen."""
-    life.token = None
     if life.end is None:
         life.end = life.seen
     past = node.past.setdefault(life.pid, [])
@@ -39,7 +38,6 @@ def sweep(node: Node, stamp: Stamp, max_lives: int) -> int:
     excess = max(0, len(node.now) - max_lives)
     if excess:
         for life in sorted(node.now.values(), key=lambda life: life.seen)[:excess]:
-            life.token = None
             del node.now[life.pid]
     for number in [
         number for number, hints in node.hints.items() if hints[-1].parent.end and hints[-1].stamp.ms < limit

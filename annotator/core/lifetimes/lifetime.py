@@ -33,7 +33,6 @@ class ProcessLifetime:
     `matched` and `strange` count its children whose own record its fork records named, and the others.
     Programs: `runs` is its program, `programs` how many were begun, `ran` when the last was, `moved` and `net_moved`
     when it last changed any namespace, or that of its network.
-    `token` is an object that changes when a record could be of another life than the one before.
     `membership` belongs to `core.membership`, `cache` to `core.recording`.
     """
 
@@ -65,7 +64,6 @@ class ProcessLifetime:
     net_moved: Stamp | None = None
     membership: MembershipState = field(default_factory=MembershipState)
     cache: AnswerCache = field(default_factory=AnswerCache)
-    token: object = field(default=None, metadata=NOT_SAVED)
 
     def __post_init__(self) -> None:
         self.seen = self.born
@@ -163,7 +161,6 @@ def update(node: Node, life: ProcessLifetime, actor: Actor, stamp: Stamp) -> Non
         life.seen = stamp
     elif stamp < life.born and not life.bound:
         life.born = stamp
-    life.token = None
     if actor.ppid not in (NO_PID, life.ppid):
         life.ppid = actor.ppid
         life.reconsider()

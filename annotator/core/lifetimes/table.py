@@ -63,8 +63,6 @@ class ProcessTable:
             if actor.ppid == life.ppid and actor.ses == life.ses and not (node.hints and actor.pid in node.hints):
                 if stamp > life.seen:
                     life.seen = stamp
-                if life.token is None:
-                    life.token = object()
                 life.runs = actor.exe or life.runs
                 return life
         return self._assign(name, node, life, actor, stamp)
@@ -93,8 +91,6 @@ class ProcessTable:
         if hint is not None and not life.bound:
             bind(life, hint)
         update(node, life, actor, stamp)
-        if life.end is None and actor.pid not in node.hints:
-            life.token = object()
         return life
 
     @staticmethod
@@ -133,14 +129,11 @@ class ProcessTable:
     def exited(self, name: bytes, life: ProcessLifetime, stamp: Stamp) -> None:
         """The process is gone; it answers for late records a while longer."""
         self.node(name).exits = True
-        life.token = None
         if life.end is None or stamp > life.end:
             life.end = stamp
 
     def booted(self, name: bytes, boot: str) -> None:
         """All lives of the node have ended."""
-        for life in self.node(name).now.values():
-            life.token = None
         self.nodes[name] = Node(boot)
 
     def gap(self, name: bytes) -> None:

@@ -148,6 +148,11 @@ def cloned(parent: int, child: int, flags: int) -> tuple[Fact, ...]:
     return (Forked(parent, child, bool(flags & CLONE_PARENT), _ns(flags)),)
 
 
+def executed(actor: Actor, part: bytes, dev: bytes) -> Executed:
+    """An exec, by the SYSCALL record's part with the labels and the device that the program lies on."""
+    return Executed(actor.pid, actor.exe, marks=marks(part, dev), engine=carries_announcement(actor.exe))
+
+
 def commanded(bodies: list[bytes], actor: Actor, done: Executed) -> tuple[Fact, ...]:
     """An exec; and if it is an engine's, what its command line says, by the bodies of the EXECVE records."""
     said = commands.read(actor.pid, actor.uid, actor.exe, arguments(bodies)) if is_engine(actor.exe) else None
@@ -209,8 +214,8 @@ def _facts(kind: str, line: bytes, part: bytes, records: list[tuple[bytes, bytes
     if kind != "exec":
         return changed(kind, line, actor)
     dev = next((device(body) for name, body in records if name == b"PATH" and body[:7] == b"item=0 "), b"")
-    done = Executed(actor.pid, actor.exe, marks=marks(part, dev), engine=carries_announcement(actor.exe))
-    return commanded([body for name, body in records if name == b"EXECVE"], actor, done)
+    bodies = [body for name, body in records if name == b"EXECVE"]
+    return commanded(bodies, actor, executed(actor, part, dev))
 
 
 _CONTID = frozenset((b"op=", b"rec", b"con", b"ref", b"opi"))

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annotator.core.model import NO_PID, Executed, Translation
-from annotator.linux.engines.programs import carries_announcement
-from annotator.linux.records.labels import device, marks
+from annotator.core.model import NO_PID, Translation
+from annotator.linux.records.labels import device
 from annotator.linux.records.syntax import body_end, number, split
-from annotator.linux.records.translate import actor_of, call_of, changed, commanded, full_reading, is_engine
+from annotator.linux.records.translate import actor_of, call_of, changed, commanded, executed, full_reading, is_engine
 
 if TYPE_CHECKING:
     from annotator.core.model import Actor, Event, Fact
@@ -183,7 +182,7 @@ def _executed(event: Event, event_text: bytes, start: int, caller: Caller) -> Tr
     reading = caller.readings.get(dev)
     if reading is None:
         actor = caller.actor
-        done = Executed(actor.pid, actor.exe, marks=marks(caller.part, dev), engine=carries_announcement(actor.exe))
+        done = executed(actor, caller.part, dev)
         if is_engine(actor.exe):
             bodies = [body for name, body in map(split, event.lines) if name == b"EXECVE"]
             return Translation(actor, commanded(bodies, actor, done))
