@@ -70,9 +70,9 @@ def record(kind: str, serial: int, *, at: float = 0.0, node: str = "", body: str
     return f"{prefix}type={kind} msg=audit({ms // 1000}.{ms % 1000:03d}:{serial}): {body}".encode()
 
 
-def shape(events: Iterable[Event]) -> list[list[bytes]]:
+def shape(closed: Iterable[Closed]) -> list[list[bytes]]:
     """The events as lists of lines."""
-    return [event.lines for event in events]
+    return [event.lines for event in closed if isinstance(event, Event)]
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------
