@@ -1,0 +1,1 @@
+"""Examples of the Python API; each runs in a test."""
