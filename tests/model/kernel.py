@@ -1,0 +1,361 @@
+"""Processes as Linux keeps them: numbers, parents, namespaces, signals. No text and no time.
+
+What is here follows kernel 6.1 (kernel/pid.c, kernel/fork.c, kernel/exit.c, kernel/signal.c, kernel/pid_namespace.c);
+each rule names the function it comes from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.model.display import Display
+
+RESERVED_PIDS = 300
+"""After the first round, numbers below this one are not given again (alloc_pid)."""
+
+CLONE_VM, CLONE_VFORK, CLONE_PARENT, CLONE_THREAD = 0x100, 0x4000, 0x8000, 0x10000
+NEWNS, NEWCGROUP, NEWUTS, NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
+NEWUSER, NEWPID, NEWNET = 0x10000000, 0x20000000, 0x40000000
+SIGHUP, SIGABRT, SIGKILL, SIGSEGV, SIGTERM, SIGCHLD = 1, 6, 9, 11, 15, 17
+UNSET = 2**32 - 1
+
+
+class NoNumber(Exception):
+    """No free number in a namespace (EAGAIN), or the namespace's init has ended (ENOMEM)."""
+
+
+@dataclass(eq=False, slots=True)
+class PidNamespace:
+    """Numbers of one level. The host's is level 0."""
+
+    pid_max: int
+    parent: PidNamespace | None = None
+    level: int = 0
+    used: dict[int, Number] = field(default_factory=dict)
+    cursor: int = 0
+    init: Task | None = None
+    dead: bool = False
+
+    def give(self, number: Number) -> int:
+        """The next free number from the cursor on, then from the bottom (idr_alloc_cyclic); never `pid_max` itself."""
+        lowest = RESERVED_PIDS if self.cursor > RESERVED_PIDS else 1
+        used = self.used
+        for low, high in ((max(self.cursor, lowest), self.pid_max), (lowest, self.pid_max)):
+            at = low
+            while at < high and at in used:
+                at += 1
+            if at < high:
+                used[at] = number
+                self.cursor = at + 1
+                return at
+        raise NoNumber
+
+
+@dataclass(eq=False, slots=True)
+class Number:
+    """A `struct pid`: one number a level. It is taken as long as a task uses it as pid, group or session (free_pid)."""
+
+    owner: Task | None
+    namespaces: tuple[PidNamespace, ...] = ()
+    values: tuple[int, ...] = ()
+    users: int = 0
+
+    @property
+    def host(self) -> int:
+        """As the host, and each audit record, shows it."""
+        return self.values[0]
+
+    def within(self, namespace: PidNamespace) -> int:
+        """As seen in a namespace; 0 where it cannot be seen (pid_nr_ns)."""
+        level = namespace.level
+        return self.values[level] if level < len(self.values) and self.namespaces[level] is namespace else 0
+
+    def drop(self) -> None:
+        """One task less uses it; with the last, it is free."""
+        self.users -= 1
+        if self.users == 0:
+            for namespace, value in zip(self.namespaces, self.values, strict=True):
+                del namespace.used[value]
+
+
+def allocate(namespace: PidNamespace, owner: Task | None) -> Number:
+    """A number at each level, the deepest first (alloc_pid)."""
+    if namespace.dead or (namespace.init is not None and not namespace.init.alive):
+        raise NoNumber
+    number = Number(owner)
+    chain: list[PidNamespace] = []
+    at: PidNamespace | None = namespace
+    while at is not None:
+        chain.append(at)
+        at = at.parent
+    values: list[int] = []
+    try:
+        for one in chain:
+            values.append(one.give(number))  # noqa: PERF401 - what was given before a failure is needed
+    except NoNumber:
+        for one, value in zip(chain, values, strict=False):
+            del one.used[value]
+        raise
+    number.namespaces = tuple(reversed(chain))
+    number.values = tuple(reversed(values))
+    return number
+
+
+@dataclass(eq=False, slots=True)
+class Task:
+    """A process (a thread group), from fork to its last record."""
+
+    number: Number
+    parent: Task | None
+    namespace: PidNamespace
+    group: Number
+    session: Number
+    child_namespace: PidNamespace
+    alive: bool = True
+    reaped: bool = False
+    children: list[Task] = field(default_factory=list)
+    threads: list[Number] = field(default_factory=list)
+    subreaper: bool = False
+    has_subreaper: bool = False
+    kernel_thread: bool = False
+    handles_term: bool = False
+    mnt: int = 1
+    user: int = 1
+    net: int = 1
+    uid: int = 0
+    auid: int = UNSET
+    ses: int = UNSET
+    display: Display = field(default_factory=Display)
+
+    @property
+    def pid(self) -> int:
+        """Its number on the host."""
+        return self.number.values[0]
+
+    @property
+    def ppid(self) -> int:
+        """Its parent's number on the host; 0 of the first process and of kthreadd (task_ppid_nr)."""
+        return self.parent.number.values[0] if self.parent is not None else 0
+
+    @property
+    def is_init(self) -> bool:
+        """Whether it is the first process of its pid namespace (is_child_reaper)."""
+        return self.namespace.init is self
+
+
+@dataclass(eq=False, slots=True)
+class Kernel:
+    """All tasks of one boot."""
+
+    pid_max: int = 32768
+    root: PidNamespace = field(init=False)
+    init: Task = field(init=False)
+    made: int = 1
+    tasks: dict[Task, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Process 1, and 2 (kthreadd), whose parent is nobody."""
+        self.root = PidNamespace(self.pid_max)
+        self.init = self._first()
+        self.root.init = self.init
+        self.kthreadd = self._first()
+        self.kthreadd.kernel_thread = True
+
+    kthreadd: Task = field(init=False)
+
+    def _first(self) -> Task:
+        number = allocate(self.root, None)
+        number.users = 3
+        task = Task(number, None, self.root, number, number, self.root)
+        number.owner = task
+        self.tasks[task] = None
+        return task
+
+    # --- births -----------------------------------------------------------------------------------------------------
+
+    def fork(self, by: Task, flags: int = SIGCHLD) -> Task:
+        """copy_process: the parent is the caller, with CLONE_PARENT the caller's parent."""
+        if flags & CLONE_PARENT and by.is_init:
+            raise NoNumber  # EINVAL: an init has no siblings (SIGNAL_UNKILLABLE)
+        namespace = by.child_namespace
+        if flags & NEWPID:
+            namespace = PidNamespace(self.pid_max, by.child_namespace, by.child_namespace.level + 1)
+        number = allocate(namespace, None)
+        parent = by.parent if flags & CLONE_PARENT else by
+        task = Task(
+            number, parent, namespace, by.group, by.session, namespace,
+            has_subreaper=by.has_subreaper or by.subreaper, mnt=by.mnt, user=by.user, net=by.net,
+            uid=by.uid, auid=by.auid, ses=by.ses,
+        )  # fmt: skip
+        number.owner = task
+        number.users += 1
+        by.group.users += 1
+        by.session.users += 1
+        if namespace.init is None:
+            namespace.init = task
+        self.make(task, flags)
+        if parent is not None:
+            parent.children.append(task)
+        self.tasks[task] = None
+        return task
+
+    def make(self, task: Task, flags: int) -> None:
+        """New namespaces of a task, but for the pid namespace, which only its children can be in (unshare)."""
+        if flags & NEWNS:
+            self.made += 1
+            task.mnt = self.made
+        if flags & NEWUSER:
+            self.made += 1
+            task.user = self.made
+        if flags & NEWNET:
+            self.made += 1
+            task.net = self.made
+
+    def unshare(self, task: Task, flags: int) -> None:
+        """New namespaces of its own. CLONE_NEWPID is for the children to come."""
+        self.make(task, flags)
+        if flags & NEWPID:
+            task.child_namespace = PidNamespace(self.pid_max, task.namespace, task.namespace.level + 1)
+
+    def setns(self, task: Task, other: Task, flags: int) -> None:
+        """Another's namespaces are joined. A pid namespace is for the children to come."""
+        if flags & NEWNS:
+            task.mnt = other.mnt
+        if flags & NEWUSER:
+            task.user = other.user
+        if flags & NEWNET:
+            task.net = other.net
+        if flags & NEWPID:
+            task.child_namespace = other.namespace
+
+    def thread(self, task: Task) -> Number:
+        """A thread: a number, and no process."""
+        number = allocate(task.namespace, task)
+        number.users = 1
+        task.threads.append(number)
+        return number
+
+    def join(self, task: Task) -> None:
+        """Its threads end (by themselves, or as an exec ends them)."""
+        for number in task.threads:
+            number.drop()
+        task.threads.clear()
+
+    def setsid(self, task: Task) -> None:
+        """A session and a group of its own."""
+        for old in (task.session, task.group):
+            task.number.users += 1
+            old.drop()
+        task.session = task.group = task.number
+
+    def setpgid(self, task: Task) -> None:
+        """A group of its own, as a shell with job control gives it to each job."""
+        task.number.users += 1
+        task.group.drop()
+        task.group = task.number
+
+    def become_subreaper(self, task: Task) -> None:
+        """prctl(PR_SET_CHILD_SUBREAPER). All its descendants know that there is one (propagate_has_child_subreaper)."""
+        task.subreaper = True
+        waiting = list(task.children)
+        while waiting:
+            one = waiting.pop()
+            if one.has_subreaper or one.is_init:
+                continue
+            one.has_subreaper = True
+            waiting += one.children
+
+    # --- ends -------------------------------------------------------------------------------------------------------
+
+    def reaper(self, dead: Task) -> Task:
+        """Who adopts the children of a process that ends (find_new_reaper).
+
+        Its nearest ancestor that is a subreaper, as long as the ancestors are on its own pid level; else the init of
+        its pid namespace.
+        """
+        if dead.has_subreaper:
+            level = dead.namespace.level
+            at = dead.parent
+            while at is not None and at.namespace.level == level and at.parent is not None:
+                if at.subreaper and at.alive:
+                    return at
+                at = at.parent
+        init = dead.namespace.init
+        return init if init is not None else self.init
+
+    def exit(self, task: Task) -> list[Task]:
+        """do_exit of the whole process. Gives those who die with it: all of the namespace whose init it was."""
+        if not task.alive:
+            return []
+        killed: list[Task] = []
+        if task.is_init and task is not self.init:
+            killed = self._zap(task)
+        task.alive = False
+        self.join(task)
+        reaper = self.reaper(task)
+        for child in task.children:
+            child.parent = reaper
+            reaper.children.append(child)
+            if not child.alive:
+                self.reap(child)  # whoever adopts, waits
+        task.children.clear()
+        return killed
+
+    def _zap(self, init: Task) -> list[Task]:
+        """All others of a pid namespace, and of those below it, are killed (zap_pid_ns_processes)."""
+        namespace = init.namespace
+        namespace.dead = True
+        inside = {number.owner for number in namespace.used.values() if number.owner is not None}
+        found = [one for one in self.tasks if one in inside and one is not init and one.alive]
+        for one in found:
+            one.alive = False
+        for one in found:
+            self.join(one)
+            one.number.namespaces[-1].dead |= one.is_init
+            for child in one.children:
+                if child.parent is one:
+                    child.parent = init
+                    init.children.append(child)
+            one.children.clear()
+        for one in found:
+            if not one.reaped:
+                self.reap(one)
+        return found
+
+    def reap(self, task: Task) -> None:
+        """wait4 by its parent: the number is free, if no group and no session goes by it (release_task)."""
+        if task.alive or task.reaped:
+            return
+        task.reaped = True
+        self.tasks.pop(task, None)
+        if task.parent is not None and task in task.parent.children:
+            task.parent.children.remove(task)
+        task.number.drop()
+        task.group.drop()
+        task.session.drop()
+
+    # --- signals ----------------------------------------------------------------------------------------------------
+
+    def targets(self, by: Task, pid: int) -> list[Task]:
+        """Who kill(pid) considers; `pid` is a number of the caller's namespace (kill_something_info)."""
+        if pid > 0:
+            number = by.namespace.used.get(pid)
+            owner = number.owner if number is not None else None
+            return [owner] if owner is not None and owner.alive else []
+        if pid == -1:
+            return [one for one in self.tasks if one.alive and one is not by and one.number.within(by.namespace) > 1]
+        number = by.group if pid == 0 else by.namespace.used.get(-pid)
+        return [one for one in self.tasks if one.alive and one.group is number]
+
+    def kills(self, by: Task | None, target: Task, signal: int) -> bool:
+        """Whether a signal that may be sent ends its target (sig_task_ignored); `by` None is the kernel itself."""
+        if target.kernel_thread or target is self.init:
+            return False
+        if signal == SIGKILL:
+            # An init heeds SIGKILL only from outside its namespace.
+            return not (target.is_init and by is not None and target.namespace in by.number.namespaces)
+        return not (target.is_init or target.handles_term)
+
+    def permitted(self, by: Task, target: Task) -> bool:
+        """kill_ok_by_cred, where root of the first user namespace may do all, and others reach their own uid."""
+        return by.uid == target.uid or (by.uid == 0 and by.user == 1)
