@@ -33,6 +33,7 @@ class Plan:
     enriched: bool = False
     eoe: bool = False
     late: float = 0.04
+    pace: float = 3.0
     boots: int = 0
     engines: tuple[str, ...] = ()
 
@@ -196,6 +197,8 @@ def _drive(s: Scene, plan: Plan) -> Iterator[float]:
             steps = m.rng.choices(starts, weights)[0](s)
             if steps is not None:
                 m.start(steps)
+        elif s.living() and m.rng.random() < 0.1:
+            m.oom(m.rng.choice([one for one in m.kernel.tasks if one.alive and one.namespace.level]))
         yield m.rng.expovariate(1 / 40)
 
 
@@ -203,7 +206,13 @@ def write(plan: Plan) -> list[Event]:
     """The events of a history, in the order in which they were written."""
     rng = Random(plan.seed)
     m = Host(
-        rng=rng, pid_max=plan.pid_max, rules=LEVELS[plan.rules], enriched=plan.enriched, eoe=plan.eoe, late=plan.late
+        rng=rng,
+        pid_max=plan.pid_max,
+        rules=LEVELS[plan.rules],
+        enriched=plan.enriched,
+        eoe=plan.eoe,
+        late=plan.late,
+        pace=plan.pace,
     )
     share = plan.events // (plan.boots + 1)
     scene: Scene | None = None

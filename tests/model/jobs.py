@@ -32,6 +32,8 @@ class Schedule:
     heap: list[tuple[float, int, Job | Callable[[], None]]] = field(default_factory=list)
     count: int = 0
     job: Job | None = None
+    pace: float = 1.0
+    """How slow the machine is: the waits of jobs are as many times longer."""
 
     def later(self, ms: float, what: Job | Callable[[], None]) -> None:
         """Have it done in so many milliseconds."""
@@ -62,7 +64,7 @@ class Schedule:
             what.steps = iter(())
             self.over(what)
         else:
-            self.later(wait, what)
+            self.later(wait * self.pace, what)
         self.job = None
         return True
 

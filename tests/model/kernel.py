@@ -292,13 +292,14 @@ class Kernel:
             killed = self._zap(task)
         task.alive = False
         self.join(task)
-        reaper = self.reaper(task)
-        for child in task.children:
+        orphans, task.children = task.children, []
+        # Whom an init leaves is dead already, and was waited for while its namespace ended.
+        reaper = task if task.is_init else self.reaper(task)
+        for child in orphans:
             child.parent = reaper
             reaper.children.append(child)
             if not child.alive:
                 self.reap(child)  # whoever adopts, waits
-        task.children.clear()
         return killed
 
     def _zap(self, init: Task) -> list[Task]:

@@ -188,10 +188,13 @@ def works(m: Host, c: Container, init: Task) -> Iterator[float]:
             if m.rng.random() < 0.3:
                 m.become(worker, 33)
             workers.append(worker)
-    yield m.rng.expovariate(1 / 200)
-    if m.rng.random() < 0.25:
-        m.settle(init)
+    yield m.rng.expovariate(1 / 400)
+    m.settle(init)
+    if m.rng.random() < 0.5:
         m.exit(init, m.rng.choice((0, 1)))
+    else:
+        yield m.rng.expovariate(1 / 3000)
+        m.oom(init)
 
 
 def hook(m: Host, engine: Task) -> Iterator[float]:
