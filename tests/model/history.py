@@ -173,6 +173,7 @@ HOST_JOBS: tuple[tuple[Callable[[Scene], Iterator[float] | None], int], ...] = (
     (lambda s: hosts.login(s.m, s.d), 5),
     (lambda s: hosts.helper(s.m, s.d), 3),
     (lambda s: hosts.workers(s.m), 3),
+    (lambda s: hosts.churn(s.m), 3),
     (enter, 5),
     (stop, 2),
 )
@@ -190,15 +191,17 @@ def _drive(s: Scene, plan: Plan) -> Iterator[float]:
     starts = [start for start, _ in jobs]
     weights = [weight for _, weight in jobs]
     m.start(hosts.login(m, s.d))
-    room = min(m.pid_max - 300 - MARGIN, 260)
+    room = max(50, min(m.pid_max - 300 - MARGIN, 260))
     while True:
         if len(m.kernel.root.used) < room:
             s.d.shells = [one for one in s.d.shells if one.alive]
             steps = m.rng.choices(starts, weights)[0](s)
             if steps is not None:
                 m.start(steps)
-        elif s.living() and m.rng.random() < 0.1:
-            m.oom(m.rng.choice([one for one in m.kernel.tasks if one.alive and one.namespace.level]))
+        elif m.rng.random() < 0.1:
+            victims = [one for one in m.kernel.tasks if one.alive and one.namespace.level]
+            if victims:
+                m.oom(m.rng.choice(victims))
         yield m.rng.expovariate(1 / 40)
 
 
@@ -220,6 +223,8 @@ def write(plan: Plan) -> list[Event]:
         if boot:
             _reboot(m)
         scene = Scene(m, hosts.boot(m), scene.containers if scene is not None and rng.random() < 0.5 else [])
+        if rng.random() < 0.8:
+            m.start(hosts.churn(m, m.pid_max - 300))
         m.start(_drive(scene, plan))
         while len(m.log) < share * (boot + 1) and m.step():
             pass

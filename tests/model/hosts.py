@@ -105,6 +105,16 @@ def workers(m: Host) -> Iterator[float]:
         m.kernel.reap(task)
 
 
+def churn(m: Host, most: int = 0) -> Iterator[float]:
+    """Numbers are used up by what no rule records: short-lived kernel threads, and threads made with clone."""
+    root = m.kernel.root
+    span = m.pid_max - 300
+    root.cursor += m.rng.randrange(most or max(2, span // 3))
+    if root.cursor >= root.pid_max:
+        root.cursor = 300 + (root.cursor - root.pid_max) % span
+    yield 0.0
+
+
 def cron_job(m: Host, d: Daemons) -> Iterator[float]:
     """Cron: PAM's records before the login id is set, and after it."""
     task = m.fork(d.cron)
