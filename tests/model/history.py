@@ -234,6 +234,8 @@ def write(plan: Plan) -> list[Event]:
 def _reboot(m: Host) -> None:
     """Everything ends without a word; serials and numbers begin anew."""
     m.heap.clear()
+    for task in m.kernel.tasks:
+        task.alive = False
     m.kernel = Kernel(m.pid_max)
     m.boot += 1
     m.serial = m.rng.randrange(1, 60)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from tests.model import records
 from tests.model.display import HOST, Truth
 from tests.model.jobs import Gone, Schedule
-from tests.model.kernel import CLONE_VFORK, SIGCHLD, SIGKILL, Kernel, NoNumber, Task
+from tests.model.kernel import CLONE_VFORK, SIGCHLD, SIGKILL, Kernel, Task
+from tests.model.pids import NoNumber
 from tests.model.rules import LEVELS, Catch
 
 if TYPE_CHECKING:
