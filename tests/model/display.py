@@ -29,7 +29,7 @@ HOST = Truth()
 
 @dataclass(eq=False, slots=True)
 class Display:
-    """Texts of a process, and its truth. `ident` and `enriched` are made of the others, and kept until one changes."""
+    """Texts of a process, and its truth. `ident` is made of the others, and kept until one changes."""
 
     exe: str = "/usr/lib/systemd/systemd"
     comm: str = "systemd"
@@ -38,7 +38,6 @@ class Display:
     device: str = "fe:00"
     truth: Truth = HOST
     ident: str = ""
-    enriched: str = ""
     pending: Callable[[], None] | None = None
     """Its fork's record, which is not written yet."""
     wakes: Callable[[], None] | None = None
@@ -46,4 +45,4 @@ class Display:
 
     def copy(self) -> Display:
         """Of a child: all the same, but nothing of its own is under way."""
-        return Display(self.exe, self.comm, self.title, self.tty, self.device, self.truth, self.ident, self.enriched)
+        return Display(self.exe, self.comm, self.title, self.tty, self.device, self.truth, self.ident)

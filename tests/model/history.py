@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
-from tests.model import engines, hosts, sandboxes
+from tests.model import engines, hosts, podman, sandboxes
 from tests.model.calls import Host
-from tests.model.kernel import NEWIPC, NEWNS, NEWPID, NEWUTS, Kernel
+from tests.model.jobs import Gone
+from tests.model.kernel import NEWIPC, NEWNS, NEWPID, NEWUSER, NEWUTS, Kernel
 from tests.model.oci import DEVICES, NEW, Container
 from tests.model.rules import LEVELS
 
@@ -89,7 +91,7 @@ def enter(s: Scene) -> Iterator[float] | None:
     if c.engine == "runc":
         return engines.runc_enter(s.m, sh, c)
     if c.engine == "podman":
-        return engines.podman_exec(s.m, sh, c)
+        return podman.podman_exec(s.m, sh, c)
     return sandboxes.lxc_attach(s.m, sh, c) if c.engine == "lxc" else None
 
 
@@ -101,14 +103,25 @@ def stop(s: Scene) -> Iterator[float] | None:
         return None
     c = s.m.rng.choice(living)
     if c.engine == "podman":
-        return engines.podman_kill(s.m, sh, c)
+        return podman.podman_kill(s.m, sh, c)
     return engines.runc_kill(s.m, sh, c, "/usr/sbin/runc", ["runc"])
 
 
 def run_docker(s: Scene) -> Iterator[float] | None:
-    """A container of docker."""
+    """A container of docker; in one of six, in a user namespace (userns-remap)."""
     sh = s.shell(0)
-    return engines.docker(s.m, s.d.containerd, sh, s.new()) if sh else None
+    if sh is None:
+        return None
+    c = s.new()
+    if s.m.rng.random() < 0.16:
+        c.flags |= NEWUSER
+    return engines.docker(s.m, s.d.containerd, sh, c)
+
+
+def run_crun(s: Scene) -> Iterator[float] | None:
+    """A container of crun alone."""
+    sh = s.shell(0)
+    return podman.crun_run(s.m, sh, s.new(text=True)) if sh else None
 
 
 def run_pod(s: Scene) -> Iterator[float] | None:
@@ -133,7 +146,7 @@ def run_podman(s: Scene) -> Iterator[float] | None:
     elif pick < 0.3 and others and sh.uid == 0:
         c.pod = s.m.rng.choice(others)
         c.flags = NEWNS
-    return engines.podman(s.m, sh, c)
+    return podman.podman(s.m, sh, c)
 
 
 def run_lxc(s: Scene) -> Iterator[float] | None:
@@ -171,6 +184,7 @@ HOST_JOBS: tuple[tuple[Callable[[Scene], Iterator[float] | None], int], ...] = (
     (lambda s: hosts.service(s.m), 4),
     (lambda s: hosts.cron_job(s.m, s.d), 4),
     (lambda s: hosts.login(s.m, s.d), 5),
+    (lambda s: hosts.user_manager(s.m), 1),
     (lambda s: hosts.helper(s.m, s.d), 3),
     (lambda s: hosts.workers(s.m), 3),
     (lambda s: hosts.churn(s.m), 3),
@@ -178,8 +192,8 @@ HOST_JOBS: tuple[tuple[Callable[[Scene], Iterator[float] | None], int], ...] = (
     (stop, 2),
 )
 ENGINE_JOBS: dict[str, tuple[Callable[[Scene], Iterator[float] | None], int]] = {
-    "runc": (run_runc, 5), "docker": (run_docker, 3), "pod": (run_pod, 2), "podman": (run_podman, 4),
-    "lxc": (run_lxc, 2), "nspawn": (run_nspawn, 2), "nested": (run_nested, 2), "sandbox": (run_sandbox, 2),
+    "runc": (run_runc, 5), "crun": (run_crun, 2), "docker": (run_docker, 3), "pod": (run_pod, 2),
+    "podman": (run_podman, 4), "lxc": (run_lxc, 2), "nspawn": (run_nspawn, 2), "nested": (run_nested, 2), "sandbox": (run_sandbox, 2),
 }  # fmt: skip
 
 
@@ -234,9 +248,13 @@ def write(plan: Plan) -> list[Event]:
 def _reboot(m: Host) -> None:
     """Everything ends without a word; serials and numbers begin anew."""
     m.heap.clear()
+    orderly = m.rng.random() < 0.5
+    if orderly:
+        with suppress(Gone):
+            hosts.shutdown(m)
     for task in m.kernel.tasks:
         task.alive = False
     m.kernel = Kernel(m.pid_max)
     m.boot += 1
-    m.serial = m.rng.randrange(1, 60)
     m.now += m.rng.uniform(2_000, 90_000)
+    hosts.starts(m, daemon=orderly)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.model import records
 from tests.model.kernel import NEWNS, SIGCHLD
 from tests.model.programs import program, runs, shell
 
@@ -50,6 +51,39 @@ def boot(m: Host) -> Daemons:
     for _ in range(3):
         m.thread(containerd)
     return Daemons(cron, sshd, containerd, kworker)
+
+
+def utmp(m: Host, kind: str) -> None:
+    """A short program of the service manager tells of a boot, or of its end."""
+    exe = "/usr/lib/systemd/systemd-update-utmp"
+    task = unit(m, exe)
+    m.says(task, kind, f' comm="systemd-update-utmp" exe="{exe}" hostname=? addr=? terminal=? res=success')
+    m.exit(task)
+
+
+def shutdown(m: Host) -> None:
+    """The last records of a boot that ends in order."""
+    utmp(m, "SYSTEM_SHUTDOWN")
+    m.put([records.daemon("DAEMON_END", 1, enriched=m.enriched)], None, 0, 0, m.stamp(), "DAEMON_END")
+    m.serial -= 1
+    m.log[-1].serial = m.rng.randrange(1000, 9000)
+
+
+def starts(m: Host, *, daemon: bool) -> None:
+    """The first records of a boot: the kernel's, auditd's, and the service manager's, each there or not.
+
+    The kernel counts from 1; what it wrote before auditd was there is in the log only if it was held.
+    """
+    m.serial = 0
+    if m.rng.random() < 0.4:
+        m.put([records.initialized()], None, 0, 0, m.stamp(), "KERNEL")
+    m.serial = m.rng.randrange(1, 60)
+    if daemon:
+        m.put([records.daemon("DAEMON_START", 350, enriched=m.enriched)], None, 0, 0, m.stamp(), "DAEMON_START")
+        m.serial -= 1
+        m.log[-1].serial = m.rng.randrange(1000, 9000)
+    if m.rng.random() < 0.5:
+        utmp(m, "SYSTEM_BOOT")
 
 
 def unit(m: Host, exe: str) -> Task:
@@ -113,6 +147,20 @@ def churn(m: Host, most: int = 0) -> Iterator[float]:
     if root.cursor >= root.pid_max:
         root.cursor = 300 + (root.cursor - root.pid_max) % span
     yield 0.0
+
+
+def user_manager(m: Host) -> Iterator[float]:
+    """A user's service manager: a login of its own, and a subreaper for all that the user leaves behind."""
+    task = unit(m, SYSTEMD)
+    m.pam(task, "USER_ACCT", "accounting", "alice")
+    m.login(task, 1000)
+    m.become(task, 1000)
+    m.exec(task, SYSTEMD, [SYSTEMD, "--user"])
+    m.subreaper(task)
+    for _ in range(m.rng.randrange(1, 8)):
+        yield m.rng.expovariate(1 / 300)
+        yield from shell(m, task, 1)
+    m.exit(task)
 
 
 def cron_job(m: Host, d: Daemons) -> Iterator[float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.model.display import Truth
-from tests.model.kernel import NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUTS, SIGCHLD
+from tests.model.kernel import NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER, NEWUTS, SIGCHLD
 from tests.model.programs import VFORK, program, runs, shell
 
 if TYPE_CHECKING:
@@ -85,8 +85,13 @@ def runc_stages(m: Host, runc: Task, c: Container, join: Task | None) -> Iterato
             m.setns(child, join, flag)
         yield m.rng.uniform(0, 3)
     if c.init is None:
-        m.unshare(child, c.flags)
+        if c.flags & NEWUSER:  # the others belong to it, so it comes first; who is root in it is nobody on the host
+            m.unshare(child, NEWUSER)
+            m.become(child, 100_000)
+        m.unshare(child, c.flags & ~NEWUSER)
     else:
+        if c.flags & NEWUSER:
+            m.become(child, 100_000)
         m.unshare(child, 0)
     yield m.rng.uniform(0, 10)
     init = m.fork(child, SIBLING, truth=c.inside)
@@ -106,7 +111,8 @@ def _joined(c: Container, *, entering: bool) -> Sequence[int]:
     """Namespaces that [1:CHILD] joins: all of a container that it enters; those that a pod's containers share."""
     if entering:
         pid = (NEWPID,) if c.flags & NEWPID or c.pod is not None else ()
-        return (NEWIPC, NEWUTS, NEWNET, *pid, NEWNS, NEWCGROUP)
+        user = (NEWUSER,) if c.flags & NEWUSER else ()
+        return (*user, NEWIPC, NEWUTS, NEWNET, *pid, NEWNS, NEWCGROUP)
     shared = (NEWIPC, NEWUTS, NEWNET)
     return shared if c.flags & NEWPID else (*shared, NEWPID)
 
@@ -129,13 +135,13 @@ def runc_create(m: Host, runc: Task, c: Container, hooks: int = 0) -> Iterator[f
     yield m.rng.uniform(1, 20)
 
 
-def crun_create(m: Host, crun: Task, c: Container, hooks: int = 0) -> Iterator[float]:
+def crun_create(m: Host, crun: Task, c: Container, hooks: int = 0, verb: str = "create") -> Iterator[float]:
     """Crun clones once, with all flags; what bears is crun's sealed copy of itself."""
     c.init = None
     c.runs += 1
-    argv = ["/usr/bin/crun", "create", c.id]
+    argv = ["/usr/bin/crun", verb, c.id]
     m.mount(crun, 2)
-    m.exec(crun, SEALED[m.boot & 1].replace("runc_cloned", "crun"), argv, call="execveat", comm="crun")
+    m.exec(crun, SEALED[m.boot & 1].replace("runc_cloned", "crun_cloned"), argv, call="execveat", comm="crun")
     yield m.rng.uniform(5, 30)
     pod = c.pod.init if c.pod is not None else None
     if pod is not None and not c.flags & NEWPID:
@@ -240,7 +246,7 @@ def crun_exec(m: Host, crun: Task, c: Container) -> Iterator[float]:
     if not c.lives or c.init is None:
         m.exit(crun, 1)
         return
-    sealed = SEALED[m.boot & 1].replace("runc_cloned", "crun")
+    sealed = SEALED[m.boot & 1].replace("runc_cloned", "crun_cloned")
     m.exec(crun, sealed, ["/usr/bin/crun", "exec", c.id], call="execveat", comm="crun")
     yield m.rng.uniform(2, 20)
     first = m.fork(crun, SIGCHLD, call="clone3", truth=c.stage)

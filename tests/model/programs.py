@@ -216,9 +216,28 @@ def adopts(m: Host, sh: Task) -> Iterator[float]:
     m.exit(task)
 
 
+def su(m: Host, sh: Task) -> Iterator[float]:
+    """Another user's rights: PAM's records, which a container may send too, unless it is in a user namespace."""
+    if sh.uid or sh.user != 1:
+        return
+    task = child(m, sh)
+    yield 1.0
+    m.exec(task, "/usr/bin/su", ["su", "nobody", "-c", "id"])
+    m.pam(task, "USER_AUTH", "authentication", "nobody")
+    m.pam(task, "USER_ACCT", "accounting", "nobody")
+    m.pam(task, "USER_START", "session_open", "nobody")
+    other = m.fork(task)
+    m.become(other, 65534)
+    yield m.rng.expovariate(1 / 5)
+    program(m, other)
+    m.exit(other)
+    m.pam(task, "USER_END", "session_close", "nobody")
+    m.exit(task)
+
+
 ACTIONS: tuple[tuple[Action, int], ...] = (
     (runs, 40), (subshell, 10), (pipeline, 8), (daemon, 8), (killed, 8), (crashes, 2), (group, 2), (all_signalled, 1),
-    (init_signalled, 1), (siblings, 3), (threads, 5), (private_mounts, 2), (adopts, 2),
+    (init_signalled, 1), (siblings, 3), (threads, 5), (private_mounts, 2), (adopts, 2), (su, 2),
 )  # fmt: skip
 _NAMES = [action for action, _ in ACTIONS]
 _WEIGHTS = [weight for _, weight in ACTIONS]

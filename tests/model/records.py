@@ -42,10 +42,13 @@ def identify(task: Task) -> None:
         f"auid={task.auid} {ids} tty={d.tty} ses={task.ses} comm={untrusted(d.comm)} exe={untrusted(d.exe)} "
         "subj=unconfined key="
     )
-    n = user(u)
-    d.enriched = f'AUID="{user(task.auid)}" ' + " ".join(
-        f'{k}="{n}"' for k in ("UID", "GID", "EUID", "SUID", "FSUID", "EGID", "SGID", "FSGID")
-    )
+
+
+@lru_cache(256)
+def names(auid: int, uid: int) -> str:
+    """The enriched part of SYSCALL, but for the call."""
+    each = ("UID", "GID", "EUID", "SUID", "FSUID", "EGID", "SGID", "FSGID")
+    return f'AUID="{user(auid)}" ' + " ".join(f'{one}="{user(uid)}"' for one in each)
 
 
 def syscall(
@@ -60,9 +63,10 @@ def syscall(
         f"arch=c000003e syscall={CALLS[name]}{result} a0={a0:x} a1={a1:x} a2={a2:x} a3={a3:x} items={items} "
         f"ppid={task.ppid} pid={task.number.values[0]} {d.ident}{key}"
     )
-    return "SYSCALL", f"{body}\x1dARCH=x86_64 SYSCALL={name} {d.enriched}" if enriched else body
+    return "SYSCALL", f"{body}\x1dARCH=x86_64 SYSCALL={name} {names(task.auid, task.uid)}" if enriched else body
 
 
+@lru_cache(1024)
 def execve(argv: tuple[str, ...]) -> Record:
     """EXECVE: all arguments."""
     return "EXECVE", f"argc={len(argv)} " + " ".join(f"a{n}={untrusted(arg)}" for n, arg in enumerate(argv))
@@ -142,3 +146,8 @@ def daemon(kind: str, pid: int, *, enriched: bool) -> Record:
         return kind, body + ('\x1dAUID="unset" UID="root"' if enriched else "")
     body = f"op=terminate auid=0 uid=0 ses={UNSET} pid=1 subj=unconfined res=success"
     return kind, body + ('\x1dAUID="root" UID="root"' if enriched else "")
+
+
+def initialized() -> Record:
+    """The first record of a boot, which the kernel writes before any process runs."""
+    return "KERNEL", "state=initialized audit_enabled=0 res=1"

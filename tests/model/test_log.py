@@ -77,7 +77,7 @@ def test_who_acts_lives_and_so_does_its_parent(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Host, "call", watched)
     for seed in range(12):
         write(Plan(seed, events=1200, boots=seed & 1))
-    assert seen > 12_000
+    assert seen > 9_000
 
 
 def test_small_machines_use_numbers_again() -> None:
