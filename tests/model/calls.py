@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.model import records
@@ -18,6 +18,16 @@ class Host(Machine):
     """A machine with all calls that scripts need."""
 
     sessions: int = 0
+    overlays: dict[str, Task] = field(default_factory=dict)
+    """Numbers of file systems without a disk, and the inits that live on them."""
+
+    def overlay(self) -> str:
+        """The lowest number that no mounted one has (get_anon_bdev)."""
+        return next(
+            one
+            for one in (f"00:{n:02x}" for n in range(0x20, 0x2000))
+            if one not in self.overlays or not self.overlays[one].alive
+        )
 
     def unshare(self, task: Task, flags: int) -> None:
         """Namespaces of its own; a new pid namespace is its children's."""

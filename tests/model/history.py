@@ -11,7 +11,7 @@ from tests.model import engines, hosts, podman, sandboxes
 from tests.model.calls import Host
 from tests.model.jobs import Gone
 from tests.model.kernel import NEWIPC, NEWNS, NEWPID, NEWUSER, NEWUTS, Kernel
-from tests.model.oci import DEVICES, NEW, Container
+from tests.model.oci import NEW, Container
 from tests.model.rules import LEVELS
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ class Scene:
     containers: list[Container] = field(default_factory=list)
 
     def new(self, *, text: bool = False, outer: tuple[str, ...] = ()) -> Container:
-        """A container with an id of 64 hex digits, or a short name."""
+        """A container with an id of 64 hex digits and an overlay, or with a short name, on the host's disk."""
         rng = self.m.rng
         n = len(self.containers)
         id = f"box{n}-{rng.randrange(10**6)}" if text else f"{rng.getrandbits(256):064x}"
-        found = Container(id, outer, name=f"web{n}", device=DEVICES[n % len(DEVICES)])
+        found = Container(id, outer, name=f"web{n}", device="fe:00" if text else "")
         self.containers.append(found)
         return found
 
@@ -193,7 +193,8 @@ HOST_JOBS: tuple[tuple[Callable[[Scene], Iterator[float] | None], int], ...] = (
 )
 ENGINE_JOBS: dict[str, tuple[Callable[[Scene], Iterator[float] | None], int]] = {
     "runc": (run_runc, 5), "crun": (run_crun, 2), "docker": (run_docker, 3), "pod": (run_pod, 2),
-    "podman": (run_podman, 4), "lxc": (run_lxc, 2), "nspawn": (run_nspawn, 2), "nested": (run_nested, 2), "sandbox": (run_sandbox, 2),
+    "podman": (run_podman, 4), "lxc": (run_lxc, 2), "nspawn": (run_nspawn, 2), "nested": (run_nested, 2),
+    "sandbox": (run_sandbox, 2),
 }  # fmt: skip
 
 

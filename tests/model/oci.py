@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 NEW = NEWNS | NEWUTS | NEWIPC | NEWPID | NEWNET
 SIBLING = 0x8000 | SIGCHLD
 SEALED = ("/", "/memfd:runc_cloned:/proc/self/exe (deleted)")
-DEVICES = tuple(f"00:{n:02x}" for n in range(0x20, 0x60))
 
 
 @dataclass(eq=False, slots=True)
@@ -30,7 +29,7 @@ class Container:
     engine: str = "runc"
     name: str = ""
     init: Task | None = None
-    device: str = "00:2f"
+    device: str = "fe:00"
     manager: Task | None = None
     """The shim or conmon that stays with it."""
     flags: int = NEW
@@ -59,6 +58,13 @@ def go_threads(m: Host, task: Task, count: int) -> None:
     """A Go program has several threads from its first moment on."""
     for _ in range(count):
         m.thread(task)
+
+
+def rooted(m: Host, c: Container, init: Task) -> None:
+    """A container of an engine with images has an overlay of its own, each time that it runs."""
+    if c.device != "fe:00":
+        c.device = m.overlay()
+        m.overlays[c.device] = init
 
 
 def runc_stages(m: Host, runc: Task, c: Container, join: Task | None) -> Iterator[float]:
@@ -95,6 +101,8 @@ def runc_stages(m: Host, runc: Task, c: Container, join: Task | None) -> Iterato
         m.unshare(child, 0)
     yield m.rng.uniform(0, 10)
     init = m.fork(child, SIBLING, truth=c.inside)
+    if c.init is None:
+        rooted(m, c, init)
     init.display.device = c.device
     m.named(init, "runc:[2:INIT]")
     m.exit(child)
@@ -149,6 +157,7 @@ def crun_create(m: Host, crun: Task, c: Container, hooks: int = 0, verb: str = "
     init = m.fork(crun, c.flags | SIGCHLD, truth=c.inside)
     m.keep(init)
     c.init = init
+    rooted(m, c, init)
     init.display.device = c.device
     yield m.rng.uniform(1, 20)
     if pod is not None:
@@ -204,8 +213,8 @@ def works(m: Host, c: Container, init: Task) -> Iterator[float]:
 
 
 def hook(m: Host, engine: Task) -> Iterator[float]:
-    """A createRuntime hook: a host process, whatever namespaces it makes for itself."""
-    task = m.fork(engine, VFORK, truth=m.host("hook"))
+    """A createRuntime hook: it is where the engine is, whatever namespaces it makes for itself."""
+    task = m.fork(engine, VFORK, truth=Truth(engine.display.truth.chain, "", "hook"))
     yield m.rng.uniform(0, 3)
     pick = m.rng.randrange(3)
     if pick == 0:

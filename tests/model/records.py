@@ -73,9 +73,7 @@ def execve(argv: tuple[str, ...]) -> Record:
 
 
 @lru_cache(2048)
-def path(
-    item: int, name: str, device: str, kind: str = "NORMAL", *, enriched: bool = False, mode: str = "0100755"
-) -> Record:
+def path(item: int, name: str, device: str, kind: str = "NORMAL", *, enriched: bool = False) -> Record:
     """PATH of one name; kind UNKNOWN is a name that was not found, and has no inode."""
     if kind == "UNKNOWN":
         return "PATH", f"item={item} name={untrusted(name)} nametype=UNKNOWN {_CAPS}"
