@@ -58,6 +58,20 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def kinds(verdicts: Verdicts) -> list[str]:
+    """What must not be, by what went on and by the evidence that the program gives, with the seeds of some."""
+    found: dict[str, list[str]] = {}
+    for one in verdicts.faults:
+        kind = one.event.truth.kind if one.event.truth else ""
+        name = f"{one.verdict} {kind} by {'+'.join(one.answer.evidence) or '-'}"
+        found.setdefault(name, []).append(one.key[0].removeprefix("n"))
+    ordered = sorted(found.items(), key=lambda item: -len(item[1]))[:16]
+    return [
+        f"{'':<12}{len(seeds):>8}  {name:<42} seeds {' '.join(list(dict.fromkeys(seeds))[:5])}"
+        for name, seeds in ordered
+    ]
+
+
 def table(rows: dict[str, tuple[int, Verdicts]]) -> str:
     """One line a level of rules."""
     names = ("named", "at-least", "unknown", "host", *BAD)
@@ -69,11 +83,7 @@ def table(rows: dict[str, tuple[int, Verdicts]]) -> str:
         total = sum(ours.values()) or 1
         lines.append(f"{'':<12}of events in containers named {ours['named'] / total:.1%}, unknown "
                      f"{dict(verdicts.unknown.most_common(6))}")  # fmt: skip
-        kinds = Counter(
-            f"{one.verdict} {one.event.truth.kind if one.event.truth else ''} by {'+'.join(one.answer.evidence) or '-'}"
-            for one in verdicts.faults
-        )
-        lines += [f"{'':<12}{count:>8}  {kind}" for kind, count in kinds.most_common(12)]
+        lines += kinds(verdicts)
     return "\n".join(lines)
 
 

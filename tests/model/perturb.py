@@ -197,9 +197,28 @@ def _unruled(event: Event) -> Event | None:
     return replace(event, records=event.records[:1])
 
 
+def shuffled(events: list[Event], rng: Random) -> list[Event]:
+    """Events come up to 20 ms late, as processors are; those of one process stay in order, but for a fork and its child.
+
+    An exit is in the queue before anybody is adopted, so nothing behind it comes before it.
+    """
+    most = rng.choice((2, 8, 20))
+    last: dict[int, float] = {}
+    floor = 0.0
+    keyed: list[tuple[float, int, Event]] = []
+    for n, event in enumerate(events):
+        at = max(event.ms + rng.uniform(0, most), last.get(event.pid, 0.0), floor)
+        if event.call == "exit_group" or not event.pid:
+            at = max(event.ms, last.get(event.pid, 0.0), floor)
+            floor = at
+        last[event.pid] = at
+        keyed.append((at, n, event))
+    return [event for _, _, event in sorted(keyed, key=lambda one: one[:2])]
+
+
 PERTURBATIONS: dict[str, Perturbation] = {
     "lines": lines, "holes": holes, "queue": queue, "bursts": bursts, "types": types, "late": late, "clock": clock,
-    "daemon": daemon, "disabled": disabled, "reloaded": reloaded,
+    "daemon": daemon, "disabled": disabled, "reloaded": reloaded, "shuffled": shuffled,
 }  # fmt: skip
 
 

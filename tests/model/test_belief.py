@@ -22,7 +22,7 @@ SHARE = {"all": 110, "namespaces": 80, "lineage": 60, "live": 60, "minimal": 50}
 @pytest.mark.parametrize("level", LEVELS)
 def test_no_answer_is_wrong(level: str) -> None:
     """Small machines whose numbers come round, perturbed in all ways; every answer is right, or is none."""
-    plan = Plan(0, events=260, pid_max=450, rules=level)
+    plan = Plan(0, events=500, pid_max=420, rules=level)
     total = Verdicts()
     told: list[str] = []
     for seed, log, verdicts in judged(
