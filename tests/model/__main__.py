@@ -65,11 +65,11 @@ def kinds(verdicts: Verdicts) -> list[str]:
         kind = one.event.truth.kind if one.event.truth else ""
         name = f"{one.verdict} {kind} by {'+'.join(one.answer.evidence) or '-'}"
         found.setdefault(name, []).append(one.key[0].removeprefix("n"))
-    ordered = sorted(found.items(), key=lambda item: -len(item[1]))[:16]
-    return [
-        f"{'':<12}{len(seeds):>8}  {name:<42} seeds {' '.join(list(dict.fromkeys(seeds))[:5])}"
-        for name, seeds in ordered
-    ]
+    lines: list[str] = []
+    for name, all_seeds in sorted(found.items(), key=lambda item: -len(item[1]))[:16]:
+        some = " ".join(list(dict.fromkeys(all_seeds))[:5])
+        lines.append(f"{'':<12}{len(all_seeds):>8}  {name:<42} seeds {some}")
+    return lines
 
 
 def table(rows: dict[str, tuple[int, Verdicts]]) -> str:

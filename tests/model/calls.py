@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.model import records
+from tests.model.jobs import Gone
 from tests.model.machine import Machine
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Host(Machine):
         self.settle(task)
         if not other.alive:
             self.call(task, "setns", (7, flags if typed else 0, 0, 0), -3, ok=False)
-            return
+            raise Gone  # whoever was to enter gives up
         self.kernel.setns(task, other, flags)
         self.call(task, "setns", (7, flags if typed else 0, 0, 0))
 

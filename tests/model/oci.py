@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.model.display import Truth
@@ -10,7 +10,7 @@ from tests.model.kernel import NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWUSER
 from tests.model.programs import VFORK, program, runs, shell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from tests.model.calls import Host
     from tests.model.kernel import Task
@@ -36,7 +36,6 @@ class Container:
     pod: Container | None = None
     fresh: bool = True
     runs: int = 0
-    entering: list[Task] = field(default_factory=list)
 
     @property
     def inside(self) -> Truth:
@@ -67,11 +66,12 @@ def rooted(m: Host, c: Container, init: Task) -> None:
         m.overlays[c.device] = init
 
 
-def runc_stages(m: Host, runc: Task, c: Container, join: Task | None) -> Iterator[float]:
+def runc_stages(m: Host, runc: Task, c: Container, join: Task | None) -> Generator[float, None, Task]:
     """Runc's [0:PARENT], [1:CHILD] and [2:INIT] (libcontainer/nsenter/nsexec.c): the last is in the container.
 
     The first is a vforked `runc init`, the other two are born with CLONE_PARENT, so that runc itself is their parent.
     """
+    creates = c.init is None
     go_threads(m, runc, m.rng.randrange(2, 5))
     yield m.rng.uniform(1, 10)
     parent = m.fork(runc, VFORK)
@@ -87,10 +87,10 @@ def runc_stages(m: Host, runc: Task, c: Container, join: Task | None) -> Iterato
     child = m.fork(parent, SIBLING)
     m.named(child, "runc:[1:CHILD]")
     if join is not None:
-        for flag in _joined(c, entering=c.init is not None):
+        for flag in _joined(c, entering=not creates):
             m.setns(child, join, flag)
         yield m.rng.uniform(0, 3)
-    if c.init is None:
+    if creates:
         if c.flags & NEWUSER:  # the others belong to it, so it comes first; who is root in it is nobody on the host
             m.unshare(child, NEWUSER)
             m.become(child, 100_000)
@@ -101,18 +101,18 @@ def runc_stages(m: Host, runc: Task, c: Container, join: Task | None) -> Iterato
         m.unshare(child, 0)
     yield m.rng.uniform(0, 10)
     init = m.fork(child, SIBLING, truth=c.inside)
-    if c.init is None:
+    if creates:
         rooted(m, c, init)
     init.display.device = c.device
     m.named(init, "runc:[2:INIT]")
     m.exit(child)
     yield m.rng.uniform(0, 4)
-    if c.init is None:
+    if creates:
         m.unshare(init, NEWCGROUP)
     m.exit(parent)
     yield m.rng.uniform(0, 4)
     go_threads(m, init, m.rng.randrange(2, 5))
-    c.entering.append(init)
+    return init
 
 
 def _joined(c: Container, *, entering: bool) -> Sequence[int]:
@@ -130,8 +130,7 @@ def runc_create(m: Host, runc: Task, c: Container, hooks: int = 0) -> Iterator[f
     c.init = None
     c.runs += 1
     pod = c.pod.init if c.pod is not None else None
-    yield from runc_stages(m, runc, c, pod)
-    init = c.entering.pop()
+    init = yield from runc_stages(m, runc, c, pod)
     c.init = init
     m.keep(init)
     m.mount(init, m.rng.randrange(3, 9))
@@ -240,8 +239,7 @@ def runc_exec(m: Host, runc: Task, c: Container) -> Iterator[float]:
     if not c.lives:
         m.exit(runc, 1)
         return
-    yield from runc_stages(m, runc, c, c.init)
-    task = c.entering.pop()
+    task = yield from runc_stages(m, runc, c, c.init)
     m.keep(task)
     if m.rng.random() < 0.3:
         m.kill(runc, task.number.within(runc.namespace), 0)

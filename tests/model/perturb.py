@@ -198,7 +198,7 @@ def _unruled(event: Event) -> Event | None:
 
 
 def shuffled(events: list[Event], rng: Random) -> list[Event]:
-    """Events come up to 20 ms late, as processors are; those of one process stay in order, but for a fork and its child.
+    """Events come up to 20 ms late; those of one process stay in order, but for a fork and its child.
 
     An exit is in the queue before anybody is adopted, so nothing behind it comes before it.
     """
