@@ -125,7 +125,7 @@ def judge(written: Written, answers: dict[Key, Answer]) -> Verdicts:
         truth = event.truth
         if truth is None:
             continue
-        place = "host" if not truth.chain else "in"
+        place = "host" if not truth.chain else "sandbox" if truth.chain[0].startswith(SANDBOX) else "in"
         if answer is None:
             found.counts["no answer"] += 1
             continue
