@@ -30,7 +30,7 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     add("--seed", type=int, default=1, help="of the first history; the others count up")
     add("--histories", type=int, default=50)
     add("--events", type=int, default=800, help="of a history, before anything is lost")
-    add("--pid-max", type=int, default=450, help="346 at least; the smaller, the sooner numbers come again")
+    add("--pid-max", type=int, default=450, help="400 at least; the smaller, the sooner numbers come again")
     add("--rules", default="all", choices=[*LEVELS, "each"])
     add("--perturb", nargs="*", default=[], choices=[*PERTURBATIONS, "mixed", "any"], metavar="NAME")
     add("--engines", nargs="*", default=[], choices=list(ENGINE_JOBS), metavar="NAME")

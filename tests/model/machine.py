@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.model import records
 from tests.model.display import HOST, Truth
 from tests.model.jobs import Gone, Schedule
-from tests.model.kernel import CLONE_VFORK, SIGCHLD, SIGKILL, Kernel, Task
+from tests.model.kernel import CLONE_VFORK, SIGCHLD, SIGKILL, SIGTERM, Kernel, Task
 from tests.model.pids import NoNumber
 from tests.model.rules import LEVELS, Catch
 
@@ -273,7 +273,15 @@ class Machine(Schedule):
         ended = [one for one in allowed if signal and self.kernel.kills(task, one, signal)]
         for one in ended:
             self.dies(one)
+        for one in allowed:
+            if signal == SIGTERM and one.handles_term and one.alive:
+                self.later(self.rng.uniform(1, 30), partial(self._leaves, one))
         return ended
+
+    def _leaves(self, task: Task) -> None:
+        """Who handles SIGTERM ends by itself, which leaves a record; an init that has a handler too."""
+        if task.alive:
+            self.exit(task)
 
     def crash(self, task: Task, signal: int = 11) -> None:
         """A signal that dumps core, from the kernel itself."""

@@ -24,7 +24,6 @@ class Request:
 
     plan: Plan
     perturbations: tuple[str, ...] = ()
-
     varied: bool = False
     """Each history has its own size, pace, form and, from time to time, another boot."""
 

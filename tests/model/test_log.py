@@ -29,6 +29,24 @@ def calls(m: Host) -> list[str]:
     return [event.call for event in m.log]
 
 
+def test_a_vforks_record_is_there_when_the_child_has_run_its_program_or_ended() -> None:
+    """And never later than the next thing that the parent does."""
+    for seed in range(20):
+        m = Host(rng=Random(seed), late=0.0)
+        shell = m.fork(m.kernel.init)
+        child = m.fork(shell, 0x4111)
+        assert calls(m) == ["clone"]
+        m.exec(child, "/bin/true", ["true"])
+        m.works(shell)
+        assert sorted(calls(m)[1:3]) == ["clone", "execve"]
+        gone = m.fork(shell, 0x4111)
+        m.exit(gone)
+        while m.step():
+            pass
+        assert calls(m)[-1] == "clone"
+        assert m.log[-1].child == gone.pid
+
+
 def test_levels_of_rules() -> None:
     """What no rule asks for takes no serial."""
     for level, expected in {
