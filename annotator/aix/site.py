@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from annotator.aix import listing, tail_format
+from annotator.aix import listing, tail_format, zones
 from annotator.aix.backend import Aix, origin_of
 from annotator.aix.inventory_scan import read_file
 from annotator.core.errors import UsageError
@@ -34,10 +33,7 @@ def backend(
     read already. UsageError for what cannot be
     meant, SourceError for a file that cannot be read, FormatError for an `events` file that is none.
     """
-    try:
-        zone = ZoneInfo(tz)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as err:
-        raise UsageError(f"--tz: {tz!r} is no time zone", "Give a name such as Europe/Berlin.") from err
+    zone = zones.read(tz)
     try:
         whose = origin_of(origin)
     except ValueError as err:

@@ -1,7 +1,7 @@
 """What a run may know from outside its log: a journal that was written live, this machine, or a recorded tree.
 
-Nothing here is used unless it was asked for. This machine answers only for its own records: of another node, or from
-before this boot, nobody is asked.
+Nothing here is used unless it was asked for, and what reads a machine is imported only then. This machine answers only
+for its own records: of another node, or from before this boot, nobody is asked.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from annotator.core.registry import derive_contid
 from annotator.core.stats import Stats
 from annotator.engine.observation_log import Loaded
 from annotator.history import Observations
-from annotator.linux.engines import Engines
 from annotator.linux.engines.programs import KINDS
-from annotator.linux.host.recorded import recorded
-from annotator.linux.host.view import LinuxHost
 from annotator.storage.format import Header
 
 if TYPE_CHECKING:
     from annotator.core.lifetimes import ProcessTable
     from annotator.core.registry import Registry
+    from annotator.linux.host.view import LinuxHost
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -41,8 +39,8 @@ def boot_id() -> str:
 
 
 def offset_ns() -> int:
-    """CLOCK_REALTIME - CLOCK_BOOTTIME now."""
-    return time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    """CLOCK_REALTIME - CLOCK_BOOTTIME now; CLOCK_MONOTONIC where that is the only clock since the boot."""
+    return time.time_ns() - time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def this_header(node: str = "") -> Header:
@@ -60,7 +58,15 @@ def log_header(node: str = "") -> Header:
 
 
 def live_host(node: bytes = b"") -> LinuxHost:
-    """The view of this machine. Raises UsageError where there is no /proc."""
+    """The view of this machine. Raises UsageError where it is no Linux, or has no /proc."""
+    if os.uname().sysname != "Linux":
+        raise UsageError(
+            "--host live: this machine is no Linux, so it says nothing of a Linux log",
+            "Leave it out, or replay on the machine that wrote the log.",
+        )
+    from annotator.linux.engines import Engines
+    from annotator.linux.host.view import LinuxHost
+
     root = Path("/")
     try:
         return LinuxHost(
@@ -100,6 +106,9 @@ def load_context(
     if host == "live":
         observations.host = live_host(node.encode())
     elif host != "none":
+        from annotator.linux.engines import Engines
+        from annotator.linux.host.recorded import recorded
+
         try:
             view, _ = recorded(Path(host), derive_contid, engines=Engines(Path(host), owners=False))
         except OSError as err:

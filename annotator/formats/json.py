@@ -10,10 +10,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from annotator.formats import json_text
 from annotator.formats.answer import Answers, entity_id
-from annotator.formats.values import writable
 
 if TYPE_CHECKING:
     from annotator.core.model import Attribution, Event
@@ -80,10 +78,7 @@ def document(
 
 def encode(document: dict[str, Any]) -> bytes:
     """One line of JSON, with its newline."""
-    try:
-        return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-    except orjson.JSONEncodeError:  # half a surrogate in a name out of a state file, a number beyond 64 bits
-        return orjson.dumps(writable(document), option=orjson.OPT_APPEND_NEWLINE)
+    return json_text.dumps(document) + b"\n"
 
 
 _Tree = dict[str, Any]

@@ -43,7 +43,9 @@ _SYS_OPENAT2: Final = 437  # the same on every architecture but alpha (arch/*/sy
 _RESOLVE_NO_MAGICLINKS: Final = 0x02  # linux/openat2.h
 _RESOLVE_IN_ROOT: Final = 0x10  # linux/openat2.h
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_STEP: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_PATH: Final = getattr(os, "O_PATH", 0)
+"""O_PATH, which only Linux has; 0 elsewhere, where no tree can be opened."""
+_STEP: Final = _PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Identity(NamedTuple):
@@ -66,13 +68,17 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 class Files:
-    """Reads below `root` (a directory; `/` on a live machine). Raises OSError only when `root` itself cannot be opened.
+    """Reads below `root` (a directory; `/` on a live machine).
+
+    Raises OSError only when `root` itself cannot be opened, and on systems other than Linux.
 
     `owners` false trusts every file whoever it belongs to: for a recorded tree that lost its owners on the way.
     `openat2` false takes the walk of our own even where the kernel has the call.
     """
 
     def __init__(self, root: Path, *, owners: bool = True, openat2: bool = True) -> None:
+        if not _PATH:
+            raise OSError(errno.ENOSYS, "files of Linux engines are read on Linux only (open(2) has no O_PATH here)")
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._owners = owners
         self._base = os.fstat(self._root).st_uid
@@ -176,7 +182,7 @@ class Files:
             self._kept.popitem(last=False)
 
     def _has_openat2(self) -> bool:
-        fd = self._call_openat2(b".", os.O_PATH | os.O_CLOEXEC)
+        fd = self._call_openat2(b".", _PATH | os.O_CLOEXEC)
         if fd >= 0:
             os.close(fd)
         return fd >= 0

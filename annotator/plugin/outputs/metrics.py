@@ -6,9 +6,8 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from annotator import __version__
+from annotator.formats import json_text
 from annotator.formats.json import ECS
 from annotator.storage import codec
 
@@ -106,7 +105,7 @@ def heartbeat(form: str, now_ms: int, node: str, stats: Stats, reader: Mapping[s
         "host": {"name": node},
         "annotator": {"version": __version__, "counts": counts, "reader": dict(reader)},
     }
-    return codec.pack(found) if form == "msgpack" else orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)
+    return codec.pack(found) if form == "msgpack" else json_text.dumps(found) + b"\n"
 
 
 def _label(value: str) -> str:
