@@ -682,45 +682,7 @@ def test_each_mark_of_the_code_is_on_the_page() -> None:
         assert layout.verified or f"`{layout.name}`" in PAGE, layout.name
 
 
-# --- AIX without AIX --------------------------------------------------------------------------------------------------
-
-AS_AIX = """
-import os, sys
-sys.platform = "aix"
-for name in ("auparse", "audit", "pyroute2"):
-    sys.modules[name] = None
-def deny(event, args):
-    if event in ("open", "os.listdir", "os.scandir") and isinstance(args[0], (str, bytes)):
-        if os.fsdecode(args[0]).startswith("/proc"):
-            raise PermissionError(13, "there is no such /proc here", args[0])
-sys.addaudithook(deny)
-import importlib, pkgutil, annotator
-for found in pkgutil.walk_packages(annotator.__path__, "annotator.", onerror=lambda name: sys.exit(name)):
-    if found.name != "annotator.__main__":
-        importlib.import_module(found.name)
-try:
-    open("/proc/self/stat")
-except PermissionError:
-    pass
-else:
-    sys.exit("/proc could be read")
-import pytest
-sys.exit(pytest.main(sys.argv[1:]))
-"""
-
-ELSEWHERE = ("test_live.py", "test_host.py::test_imports_on_aix", "test_replay.py::test_what_is_for_linux_alone")
-"""What starts programs of its own; and the refusal of an expression, which is compiled before the trail is known."""
-
-
-def test_imports_and_unit_tests_as_on_aix(tmp_path: Path) -> None:
-    """With sys.platform aix, no auparse, no pyroute2, no /proc: all modules are importable, all AIX tests pass."""
-    deselected = [f"--deselect=tests/aix/{name}" for name in ELSEWHERE]
-    done = subprocess.run(
-        [sys.executable, "-c", AS_AIX, "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'base'}",
-         "tests/aix", "tests/test_codec.py", "tests/test_stats.py", *deselected],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=600,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+# --- structures -----------------------------------------------------------------------------------------------------
 
 
 def native(layout: layouts.Layout) -> Any:

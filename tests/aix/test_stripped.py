@@ -55,6 +55,49 @@ def test_every_module_can_be_imported(tmp_path: Path) -> None:
     assert int(done.stdout) > 150
 
 
+UNIT_TESTS = """
+import os, sys
+from tests.aix import stripped
+
+stripped.strip()
+os.environ.pop("PYTHONTZPATH")  # tests of local time need a database
+
+def deny(event, args):
+    if event in ("open", "os.listdir", "os.scandir") and isinstance(args[0], (str, bytes)):
+        if os.fsdecode(args[0]).startswith("/proc"):
+            raise PermissionError(13, "there is no such /proc here", args[0])
+
+sys.addaudithook(deny)
+try:
+    open("/proc/self/stat")
+except PermissionError:
+    pass
+else:
+    sys.exit("/proc could be read")
+import pytest
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+ELSEWHERE = (
+    "test_live.py",
+    "test_stripped.py",
+    "test_replay.py::test_what_is_for_linux_alone",
+)
+"""What starts programs of its own; and the refusal of an expression, which is compiled before the trail is known."""
+
+
+@pytest.mark.system
+def test_the_unit_tests_pass(tmp_path: Path) -> None:
+    """The tests of the AIX half, of the codec and of the counters, and there is no /proc as Linux has it."""
+    deselected = [f"--deselect=tests/aix/{name}" for name in ELSEWHERE]
+    slow = ["-k", "not (recorded_day or commands_are_not_audited)"]  # they write much, and take minutes
+    words = ["-q", *slow, "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'base'}", *deselected]
+    tests = ["tests/aix", "tests/storage/test_codec.py", "tests/core/test_stats.py"]
+    command = [sys.executable, "-c", UNIT_TESTS, *words, *tests]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+
+
 def test_the_stripping_strips(tmp_path: Path) -> None:
     """Else these tests would show nothing: names and packages are gone, and the system is another."""
     (tmp_path / "probe.py").write_text(
