@@ -16,7 +16,7 @@ from datetime import UTC, tzinfo
 
 from annotator.aix import columns, dates
 from annotator.aix.columns import DEFAULTS, Fields, Layout
-from annotator.aix.pending_record import INDENT, Draft, Logical, finish
+from annotator.aix.pending_record import INDENT, Logical, PendingRecord, finish
 from annotator.aix.record import GLOBAL, Form, Passed, Piece, wpar_name
 from annotator.core.errors import FormError, UsageError
 
@@ -56,7 +56,7 @@ class AuditprParser:
         self.foreign = 0
         self._loose = False
         self._held: list[bytes] = []
-        self._draft: Draft | None = None
+        self._pending: PendingRecord | None = None
         self._waiting: list[Logical] = []
         self._out: list[Piece] = []
         if self.letters:
@@ -150,16 +150,16 @@ class AuditprParser:
             return
         if not self.count and self.layout:
             self._refuse_foreign(line)
-        draft = self._draft
+        pending = self._pending
         size = sum(map(len, raw)) + len(raw)
-        if draft is None:
+        if pending is None:
             self._wait((raw, line))
-        elif draft.size + size > MAX_BYTES:
+        elif pending.size + size > MAX_BYTES:
             self._close()
             self._wait((raw, line))
         else:
-            draft.tail.append((raw, line))
-            draft.size += size
+            pending.tail.append((raw, line))
+            pending.size += size
 
     def _wait(self, logical: Logical) -> None:
         """Keep the last lines outside of records: they may turn out to be titles."""
@@ -169,7 +169,7 @@ class AuditprParser:
 
     def _title(self, raw: tuple[bytes, ...], dashes: bytes) -> bool:
         """Learn the columns when the lines before these dashes are titles; they then belong to no record."""
-        before = self._draft.tail if self._draft else self._waiting
+        before = self._pending.tail if self._pending else self._waiting
         taken = 0
         lines = 0
         while lines < len(raw) and taken < len(before):
@@ -219,8 +219,8 @@ class AuditprParser:
             return False
         self._close()
         self.count += 1
-        self._draft = Draft(raw, fields, inline, moment, form)
-        self._draft.sure = sure
+        self._pending = PendingRecord(raw, fields, inline, moment, form)
+        self._pending.sure = sure
         return True
 
     def _refuse_foreign(self, line: bytes) -> None:
@@ -232,7 +232,7 @@ class AuditprParser:
     def _cut(self, line: bytes) -> tuple[tuple[Fields, bytes] | None, Form]:
         if self.layout:
             found = columns.cut(line, self.layout)
-            if found or self.count or self._draft or not self.letters:
+            if found or self.count or self._pending or not self.letters:
                 return found, Form.COLUMNS
         elif not self._loose and not self.letters:
             for layout in DEFAULTS:
@@ -260,6 +260,6 @@ class AuditprParser:
         for raw, _ in self._waiting:
             self._out.extend(Passed((piece,)) for piece in raw)
         self._waiting = []
-        if self._draft:
-            self._out.append(finish(self._draft, self.count))
-            self._draft = None
+        if self._pending:
+            self._out.append(finish(self._pending, self.count))
+            self._pending = None

@@ -14,10 +14,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotator.aix import tail_format
-from annotator.aix.facts import LIFE, Verb, translate
+from annotator.aix.facts import LIFETIME_VERBS, Verb, translate
 from annotator.aix.grouping import RecordEvent, TrailGrouper, has_nothing, head_end
 from annotator.aix.interpret import interpret
-from annotator.aix.record import Form, wpar_name
+from annotator.aix.record import ENGINE, Form, wpar_name
 from annotator.aix.wpar import SECOND_MS, UNTIMED, Inventory
 from annotator.core.contracts import Place, known_as
 from annotator.core.model import NO_PID, Container, EngineCommand, Evidence, Reason, RecordedPlace, Role, Translation
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from annotator.aix.grouping import OwnTail
     from annotator.aix.listing import Listing
     from annotator.aix.record import Record
-    from annotator.aix.wpar_lifetimes import Life
+    from annotator.aix.wpar_lifetimes import WparLifetime
     from annotator.core.model import Event, Fact
     from annotator.core.stats import Stats
 
 AHEAD = 64
-"""Listings that are asked whether a life went on; as a rule the next one says."""
+"""Listings that are asked whether a lifetime went on; as a rule the next one says."""
 
 HINTS = 256
 """Commands that are remembered, since a listing may be of the very second of one."""
@@ -78,7 +78,7 @@ class Aix:
         self.inside = "" if origin == "global" else origin
         self.inside_evidence = Evidence.TRAIL
         self.inventory = Inventory(node)
-        self.inventory.confirm = self._went_on
+        self.inventory.confirm = self._survived
         self.later = Inventory(node)
         """What listings show of names whose listing has not come yet, or whose time is not known: never a CID."""
         self._coming: deque[Listing] = deque()
@@ -117,17 +117,17 @@ class Aix:
         self.inside_evidence = Evidence.INFERRED
 
     def read(self, event: Event) -> Translation:
-        """Translate one record; what it says of the lives of WPARs goes to the inventory."""
+        """Translate one record; what it says of the lifetimes of WPARs goes to the inventory."""
         if not isinstance(event, RecordEvent):
             return Translation(None)
         record = event.record
-        told = event.told = translate(record, self.formats)
+        told = event.translation = translate(record, self.formats)
         self._observe(record.time_ms)
         inventory = self._inventory(event.node)
         placed = self._place(record, told.wpar, inventory)
         facts = told.reading.facts
         if not self.inside:
-            self._hear(record, told.commands, inventory)
+            self._note_commands(record, told.commands, inventory)
             facts += tuple(_entering(told))
         actor = told.reading.actor
         if actor is not None and (actor.pid == NO_PID or (self.inside and not self.origin)):
@@ -194,7 +194,7 @@ class Aix:
             also = inventory.evidence(found, record.time_ms)
         return RecordedPlace(found, evidence, also=also)
 
-    # --- the lives of WPARs -------------------------------------------------------------------------------------
+    # --- the lifetimes of WPARs -------------------------------------------------------------------------------------
 
     def _observe(self, now_ms: int) -> None:
         """Take in the listings whose time has come. A command of that very second may have been after them."""
@@ -208,26 +208,26 @@ class Aix:
                 if hint.at_ms + hint.span_ms > at_ms:
                     self.inventory.hint(*hint)
 
-    def _went_on(self, life: Life, at_ms: int) -> bool:  # noqa: ARG002  (what shows it is later)
-        """Whether the next listing that says still shows a life: if it does not, nobody knows when it ended.
+    def _survived(self, lifetime: WparLifetime, at_ms: int) -> bool:  # noqa: ARG002  (what shows it is later)
+        """Whether the next listing that says still shows a lifetime: if it does not, nobody knows when it ended.
 
         Without such a listing what was seen is believed (`HOLDS_MS`).
         """
         for one in islice(self._coming, AHEAD):
-            shown = one.shows(life)
+            shown = one.shows(lifetime)
             if shown is not None:
-                life.seen_ms = max(life.seen_ms, one.at_ms or 0) if shown else life.seen_ms
+                lifetime.seen_ms = max(lifetime.seen_ms, one.at_ms or 0) if shown else lifetime.seen_ms
                 return shown
         return True
 
-    def _hear(self, record: Record, commands: tuple[WparCommand, ...], inventory: Inventory) -> None:
+    def _note_commands(self, record: Record, commands: tuple[WparCommand, ...], inventory: Inventory) -> None:
         """Commands about WPARs. Where times are whole seconds, what stands in the same one is not known either."""
         span_ms = 1 if record.form is Form.BINARY or record.time_ms % 1000 else SECOND_MS
         for command in commands:
-            if command.verb in LIFE:
+            if command.verb in LIFETIME_VERBS:
                 hint = _Hint(command.name, record.time_ms, span_ms)
                 inventory.hint(*hint)
-                inventory.hears = True
+                inventory.hears_commands = True
                 if inventory is self.inventory:
                     self._hints.append(hint)
             if command.verb is Verb.REMOVE and command.name:
@@ -248,7 +248,7 @@ def _entering(told: RecordTranslation) -> Iterable[Fact]:
     """`clogin`: who runs it in Global is about to be in the WPAR, as the records that follow will say."""
     for command in told.commands:
         if command.verb is Verb.ENTER and command.name and command.pid != NO_PID:
-            yield EngineCommand(command.pid, Role.ENTER, "wpar", "", command.name, how=command.how)
+            yield EngineCommand(command.pid, Role.ENTER, ENGINE, "", command.name, how=command.how)
 
 
 def origin_of(text: str) -> str:

@@ -40,7 +40,7 @@ class Verb(StrEnum):
     CHANGE = "change"
 
 
-LIFE = frozenset({Verb.START, Verb.STOP, Verb.RESTART, Verb.REMOVE, Verb.RUN})
+LIFETIME_VERBS = frozenset({Verb.START, Verb.STOP, Verb.RESTART, Verb.REMOVE, Verb.RUN})
 """What may begin or end a life, and with it a CID: `wpar.Inventory.hint` is for these."""
 
 

@@ -43,9 +43,9 @@ _BINARY = (
 
 
 class RecordEvent(Event):
-    """One record, as an event. `told` is what it says, once the backend has read it."""
+    """One record, as an event. `translation` is set once the backend has read it."""
 
-    told: RecordTranslation | None = None
+    translation: RecordTranslation | None = None
 
     def __init__(self, record: Record, ordinal: int, lines: list[bytes]) -> None:
         ms = record.time_ms

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.aix.perfstat import Total
-    from annotator.aix.wpar_lifetimes import Life
+    from annotator.aix.wpar_lifetimes import WparLifetime
     from annotator.aix.wpar_resolvers import Now, Run
 
 INSIDE_UNKNOWN = "?"
@@ -59,7 +59,7 @@ class AixHost:
         self.shown = Listing(())
         """The last look at the machine's WPARs."""
         self.inventory = Inventory(node, inside=self._inside(in_global))
-        self.inventory.confirm, self.inventory.live = self._went_on, True
+        self.inventory.confirm, self.inventory.live = self._survived, True
         self._witnesses: dict[int, Seen] = {}
         self.ways = self._ways()
         self.refresh()
@@ -135,7 +135,7 @@ class AixHost:
         self.inventory.observe(found.sightings, begun_ms, found.complete, took_ms)
         self.report.update(found.report)
 
-    def _went_on(self, life: Life, at_ms: int) -> bool:  # noqa: ARG002  (it is asked about now, which is later)
+    def _survived(self, life: WparLifetime, at_ms: int) -> bool:  # noqa: ARG002  (it is asked about now, which is later)
         """Whether the oldest process that was seen under a life's CID still is: then nobody else got the CID.
 
         Where processes do not show CIDs, or none was there to be seen, what the look said is believed until the next.

@@ -65,7 +65,7 @@ def interpret(event: Event) -> dict[str, Any]:
     if not isinstance(event, RecordEvent):
         return {"event": {"module": "aix_audit", "kind": "event"}, "aix_audit": {"record": {}}}
     record = event.record
-    told = event.told or translate(record)
+    told = event.translation or translate(record)
     parts: dict[str, Any] = {"event": _event(record)}
     process = _process(record, told)
     if process:

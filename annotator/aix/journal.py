@@ -1,4 +1,4 @@
-"""Looks at a machine's WPARs as entries of its journal, and as listings again.
+"""InventoryScans at a machine's WPARs as entries of its journal, and as listings again.
 
 A look is written whole when it differs from the one before, else as "the same": an entry without sightings. A file of
 the journal can be used without those before it, so the first look in each is whole. What the trail's commands made
@@ -68,15 +68,25 @@ class Writer:
 
 
 class Reader:
-    """Takes the entries of one file in their order. `skipped` counts looks that cannot be used."""
+    """Takes the entries of a journal's files in their order, and keeps their `listings`.
+
+    `skipped` counts looks that cannot be used.
+    """
 
     def __init__(self) -> None:
         self.skipped = 0
+        self.listings: list[Listing] = []
         self._last: WparsSeen | None = None
 
     def gap(self) -> None:
         """Entries may be missing here: what follows may be the same as one of those."""
         self._last = None
+
+    def take(self, realtime_ns: int, body: Mapping[str, Any]) -> None:
+        """An entry of `KIND`, written at `realtime_ns`."""
+        found = self.listing(realtime_ns, body)
+        if found is not None:
+            self.listings.append(found)
 
     def listing(self, realtime_ns: int, body: Mapping[str, Any]) -> Listing | None:
         """The look of an entry of `KIND`; None when it is none, or the same as one that is not there."""

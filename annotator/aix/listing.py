@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from annotator.aix.inventory import Sighting
-    from annotator.aix.wpar_lifetimes import Life
+    from annotator.aix.wpar_lifetimes import WparLifetime
 
 _TABLE = re.compile(rb"Name[ \t]+State[ \t]+Type\b")
 _RULE = re.compile(rb"={20,}\s*")
@@ -39,7 +39,7 @@ class Listing(NamedTuple):
     doubted: tuple[str, ...] = ()
     took_ms: int = 0
 
-    def shows(self, life: Life) -> bool | None:
+    def shows(self, life: WparLifetime) -> bool | None:
         """Whether a life that was seen before this look went on until then; None when this does not say."""
         known = life.container
         own = [seen for seen in self.sightings if seen.name == known.name]

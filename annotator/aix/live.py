@@ -19,7 +19,7 @@ import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.aix import getprocs, inventory_scan, perfstat
-from annotator.aix.facts import LIFE
+from annotator.aix.facts import LIFETIME_VERBS
 from annotator.aix.grouping import RecordEvent
 from annotator.aix.host import AixHost
 from annotator.aix.wpar import SECOND_MS
@@ -211,7 +211,7 @@ def drain(fd: int, chunks: queue.Queue[bytes]) -> None:
 # --- the machine's WPARs ----------------------------------------------------------------------------------------------
 
 
-class Looks:
+class InventoryScans:
     """When the WPARs of this machine are looked at: every so often, and soon when the trail says something new.
 
     A name that no source knows, and a command that starts or stops a WPAR, ask for a look; while nothing comes of it
@@ -231,9 +231,9 @@ class Looks:
 
     def heard(self, event: Event) -> None:
         """An event that was read: commands of it about the lives of WPARs."""
-        told = event.told if isinstance(event, RecordEvent) else None
+        told = event.translation if isinstance(event, RecordEvent) else None
         for command in told.commands if told is not None else ():
-            if command.verb in LIFE:
+            if command.verb in LIFETIME_VERBS:
                 if len(self._settling) < 1024 or command.name in self._settling:
                     self._settling[command.name] = self.host.now() + SETTLE_MS
                 self._wait_ms = 1000

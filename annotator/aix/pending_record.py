@@ -18,7 +18,7 @@ Logical = tuple[tuple[bytes, ...], bytes]
 """Input lines, and the one line they were before a terminal broke it."""
 
 
-class Draft:
+class PendingRecord:
     """A record whose tail may still grow."""
 
     __slots__ = ("fields", "form", "inline", "moment", "raw", "size", "sure", "tail")
@@ -34,17 +34,17 @@ class Draft:
         self.size = sum(map(len, raw))
 
 
-def finish(draft: Draft, ordinal: int) -> Record:
+def finish(pending: PendingRecord, ordinal: int) -> Record:
     """The record as it is when nothing more can belong to it."""
-    fields = draft.fields
+    fields = pending.fields
     wpar = wpar_name(fields["W"]) if "W" in fields else None
     return Record(
         event=fields["e"],
         ordinal=ordinal,
-        time_ms=draft.moment.ms,
-        ambiguous=draft.moment.ambiguous,
-        lines=(*draft.raw, *(piece for raw, _ in draft.tail for piece in raw)),
-        form=draft.form,
+        time_ms=pending.moment.ms,
+        ambiguous=pending.moment.ambiguous,
+        lines=(*pending.raw, *(piece for raw, _ in pending.tail for piece in raw)),
+        form=pending.form,
         status=fields.get("R"),
         login=fields.get("l"),
         ruser=fields.get("r"),
@@ -53,11 +53,11 @@ def finish(draft: Draft, ordinal: int) -> Record:
         ppid=_number(fields.get("P")),
         tid=_number(fields.get("T")),
         wpar=wpar,
-        wpar_evidence=None if wpar is None else Evidence.TRAIL if draft.sure else Evidence.INFERRED,
+        wpar_evidence=None if wpar is None else Evidence.TRAIL if pending.sure else Evidence.INFERRED,
         host=fields.get("h"),
         role=fields.get("i"),
         privileges=fields.get("E"),
-        tail=_tail(draft),
+        tail=_tail(pending),
         other={key: value for key, value in fields.items() if len(key) > 1 or key in "SI"},
     )
 
@@ -69,11 +69,11 @@ def _number(value: bytes | None) -> int | None:
         return None
 
 
-def _tail(draft: Draft) -> bytes:
+def _tail(pending: PendingRecord) -> bytes:
     """The tail as it was before printing: without the indent, newlines where it had them."""
-    lines = [line for _, line in draft.tail]
+    lines = [line for _, line in pending.tail]
     if lines and lines[0].startswith(INDENT):
         lines[0] = lines[0][len(INDENT) :]
     elif lines and lines[0].startswith(b"\t"):
         lines[0] = lines[0][1:]
-    return b"\n".join([draft.inline, *lines] if draft.inline.strip() else lines)
+    return b"\n".join([pending.inline, *lines] if pending.inline.strip() else lines)

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from annotator.core.model import UNSET_ID, Evidence, Stamp
 
+if TYPE_CHECKING:
+    from annotator.core.model import Container
+
 GLOBAL = b"Global"
 """The WPAR name that `auditpr` prints outside of WPARs (IBM auditpr Command; rendered in the DISA STIG listing)."""
+
+ENGINE = "wpar"
+"""The engine of every container that is a WPAR."""
 
 MAX_WPAR_NAME = 25
 """MAXCORRALNAMELEN of <libperfstat.h>, in bytes."""
@@ -81,6 +88,11 @@ class Passed:
 
 
 Piece = Record | Passed
+
+
+def is_wpar(container: Container) -> bool:
+    """Whether a container is a WPAR: those are in an inventory, which has one object for each of their lifetimes."""
+    return container.engine == ENGINE
 
 
 def wpar_name(value: bytes) -> bytes | None:

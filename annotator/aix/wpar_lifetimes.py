@@ -1,4 +1,4 @@
-"""One WPAR over time: its attributes with their sources, and its lives, each with the CID it had.
+"""One WPAR over time: its attributes with their sources, and its lifetimes, each with the CID it had.
 
 What two sources say is ranked, never averaged: the more trusted one stands and the difference is a `Conflict`.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from annotator.aix.record import ENGINE
 from annotator.core.model import Container
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Conflict(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Life:
+class WparLifetime:
     """One start to one stop. `start_ms` is when it was first known to run, `seen_ms` last, `until_ms` told to end."""
 
     container: Container
@@ -46,12 +47,12 @@ class Life:
     until_ms: int | None = None
 
     def holds(self, at_ms: int) -> bool:
-        """Whether this life's CID was the WPAR's at that time."""
+        """Whether this lifetime's CID was the WPAR's at that time."""
         end = self.seen_ms + HOLDS_MS if self.until_ms is None else self.until_ms
         return self.start_ms <= at_ms <= end
 
     def goes_on(self, seen: Sighting) -> bool:
-        """Whether a sighting is of the same life: same CID and same init, or no reason to think of another.
+        """Whether a sighting is of the same lifetime: same CID and same init, or no reason to think of another.
 
         After a hint (a command that may have restarted it) only the start of its init can show that it did not.
         """
@@ -64,7 +65,7 @@ class Life:
 
 @dataclass(slots=True, eq=False)
 class Wpar:
-    """One WPAR from definition to removal, with the source of each attribute, and its lives so far.
+    """One WPAR from definition to removal, with the source of each attribute, and its lifetimes so far.
 
     It was seen first at `first_ms` and last at `seen_ms`; at `gone_ms` it was not there any more.
     """
@@ -72,7 +73,7 @@ class Wpar:
     name: str
     first_ms: int
     values: dict[str, tuple[str, str]] = field(default_factory=dict)
-    lives: list[Life] = field(default_factory=list)
+    lifetimes: list[WparLifetime] = field(default_factory=list)
     seen_ms: int = 0
     gone_ms: int | None = None
     named: Container = field(default_factory=lambda: Container(None))
@@ -86,12 +87,12 @@ class Wpar:
         """Bring all its containers up to what is known of it. Without a UUID it is named by node, key and name."""
         uuid, ckey = self.get("uuid"), self.get("ckey")
         identity = uuid or (f"{node.decode('utf-8', 'backslashreplace')}/{ckey}/{self.name}" if ckey else "")
-        for container in (self.named, self.late, *(life.container for life in self.lives)):
+        for container in (self.named, self.late, *(lifetime.container for lifetime in self.lifetimes)):
             cid = {} if container.contid is None else {"cid": str(container.contid)}
             aix = cid | {key: self.get(key) for key in ("ckey", "uuid", "type") if self.get(key)}
             if (container.id, container.name, container.identifiers) != (identity, self.name, aix):
                 container.id, container.name, container.uuid, container.identifiers = identity, self.name, uuid, aix
-                container.engine, container.node, container.boot = "wpar", node, boot
+                container.engine, container.node, container.boot = ENGINE, node, boot
                 container.version += 1
 
     def take(self, attribute: str, given: tuple[str, str]) -> Conflict | None:

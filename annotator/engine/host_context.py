@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from annotator.aix.journal import KIND as WPARS
+from annotator.aix.journal import Reader
+from annotator.aix.record import is_wpar
 from annotator.core.errors import UsageError
 from annotator.core.registry import derive_contid
 from annotator.core.stats import Stats
@@ -20,6 +23,7 @@ from annotator.linux.engines.programs import KINDS
 from annotator.storage.format import Header
 
 if TYPE_CHECKING:
+    from annotator.aix.listing import Listing
     from annotator.core.lifetimes import ProcessTable
     from annotator.core.registry import Registry
     from annotator.linux.host.view import LinuxHost
@@ -84,6 +88,15 @@ def live_host(node: bytes = b"") -> LinuxHost:
         raise UsageError(f"--host live: this machine has no /proc that can be read: {err.strerror}") from err
 
 
+class HostContext(Loaded):
+    """What journals of any system told: also an AIX machine's listings of its WPARs."""
+
+    def __init__(self, observations: Observations, stats: Stats) -> None:
+        wpars = Reader()
+        super().__init__(observations, stats, {WPARS: wpars}, is_wpar)
+        self.listings: list[Listing] = wpars.listings
+
+
 def load_context(
     registry: Registry,
     host: str,
@@ -92,15 +105,15 @@ def load_context(
     *,
     processes: ProcessTable | None = None,
     stats: Stats | None = None,
-) -> Loaded | None:
+) -> HostContext | None:
     """Read the journals and the host view that a replay is given beside its log; None for none, as by default.
 
     `stats` counts what of the journals could not be used.
     """
     if host == "none" and not journals:
         return None
-    observations = Observations(registry, processes=processes, programs=KINDS)
-    loaded = Loaded(observations, stats or Stats())
+    observations = Observations(registry, processes=processes, programs=KINDS, has_inventory=is_wpar)
+    loaded = HostContext(observations, stats or Stats())
     for path in journals:
         loaded.load(path, node.encode())
     if host == "live":

@@ -1,4 +1,4 @@
-"""What was seen of processes and WPARs, written as it is seen, and read back for a replay.
+"""What was seen of processes, and what a backend keeps beside it, written as it is seen and read back for a replay.
 
 What nobody wrote down (before a run, between two runs, while the disk was full) is a `Gap` in the journal: whoever was
 seen before it, and not again after it, is not believed to have gone on.
@@ -7,10 +7,8 @@ seen before it, and not again after it, is not believed to have gone on.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from annotator.aix.journal import KIND as WPARS
-from annotator.aix.journal import Reader
 from annotator.core.contracts import HostNetwork, HostProcess, known_as
 from annotator.core.errors import EntryError, StoreError
 from annotator.core.model import Container, Executed, Exited, Forked, Gap
@@ -23,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from annotator.aix.listing import Listing
     from annotator.history import Observations
     from annotator.storage.facts import Stored
+    from annotator.storage.format import Entries
 
 
 class Journaling:
@@ -126,19 +124,41 @@ class Journaling:
         self._failed = True
 
 
-class Loaded:
-    """What journals told: processes go to `sightings`, looks at WPARs to `listings`; `stats` counts the rest.
+class EntryReader(Protocol):
+    """Reads entries of a kind that only a backend knows. `skipped` counts those that it could not use."""
 
-    `node` is whose they are, b"" where none says: of records of other nodes nothing is known.
+    skipped: int
+
+    def gap(self) -> None:
+        """Entries may be missing here: in the file, or between two files."""
+        ...
+
+    def take(self, realtime_ns: int, body: Mapping[str, Any]) -> None:
+        """The body of an entry that was written at this time (Unix ns)."""
+        ...
+
+
+class Loaded:
+    """What journals told: processes go to `observations`, entries of other kinds to their `readers`.
+
+    `node` is whose they are, b"" where none says: of records of other nodes nothing is known. `stats` counts what could
+    not be used. `has_inventory` tells the containers that are in no registry: here the same one is one object.
     """
 
-    def __init__(self, observations: Observations, stats: Stats) -> None:
+    def __init__(
+        self,
+        observations: Observations,
+        stats: Stats,
+        readers: Mapping[str, EntryReader] | None = None,
+        has_inventory: Callable[[Container], bool] | None = None,
+    ) -> None:
         self.observations = observations
         self.stats = stats
         self.node = b""
-        self.listings: list[Listing] = []
+        self._readers = readers or {}
+        self._has_inventory = has_inventory
         self._last_ms = 0.0
-        self._wpars: dict[tuple[object, ...], Container] = {}
+        self._same: dict[tuple[object, ...], Container] = {}
 
     def load(self, path: Path, node: bytes) -> None:
         """Read a journal, its whole rotated set. StoreError when it is none, or of another node than `node`."""
@@ -149,24 +169,34 @@ class Loaded:
             except StoreError:
                 entries.close()
                 raise
-            looks = Reader()
-            skipped = 0
-            for entry in entries:
-                if entries.skipped != skipped:
-                    looks.gap()  # it may have been a look
-                    skipped = entries.skipped
-                if entry.kind == WPARS:
-                    listing = looks.listing(entry.realtime_ns, entry.body)
-                    self.listings += [listing] if listing is not None else []
-                    continue
-                fact = decode_fact(entry.kind, entry.body)
-                if isinstance(fact, Gap):
-                    looks.gap()
-                self._take(fact, entry.realtime_ns / 1e6)
+            self._read(entries)
             if entries.lost:
                 self._gap()
             self.stats.store_cut_bytes += entries.lost
-            self.stats.facts_skipped += looks.skipped + entries.skipped
+            self.stats.facts_skipped += entries.skipped
+
+    def _read(self, entries: Entries) -> None:
+        """All entries of one file."""
+        readers = self._readers.values()
+        before = sum(reader.skipped for reader in readers)
+        self._interrupt()
+        skipped = 0
+        for entry in entries:
+            if entries.skipped != skipped:
+                self._interrupt()  # it may have been of their kind
+                skipped = entries.skipped
+            if entry.kind in self._readers:
+                self._readers[entry.kind].take(entry.realtime_ns, entry.body)
+                continue
+            fact = decode_fact(entry.kind, entry.body)
+            if isinstance(fact, Gap):
+                self._interrupt()
+            self._take(fact, entry.realtime_ns / 1e6)
+        self.stats.facts_skipped += sum(reader.skipped for reader in readers) - before
+
+    def _interrupt(self) -> None:
+        for reader in self._readers.values():
+            reader.gap()
 
     def _is_of(self, path: Path, node: bytes, wanted: bytes) -> None:
         """Note whose journal this is. StoreError when it is not of the node that is wanted, or another than before."""
@@ -206,7 +236,7 @@ class Loaded:
             self.observations.exited(b"", pid, self._last_ms)
 
     def _one(self, seen: Container | None) -> Container | None:
-        """The same WPAR is one object; which other containers are one and the same is the registry's to say."""
-        if seen is None or seen.engine != "wpar":
+        """The same container of an inventory is one object; of others the registry says which are the same."""
+        if seen is None or self._has_inventory is None or not self._has_inventory(seen):
             return seen
-        return self._wpars.setdefault((seen.contid, seen.id, seen.name, seen.start_ms), seen)
+        return self._same.setdefault((seen.contid, seen.id, seen.name, seen.start_ms), seen)

@@ -12,25 +12,29 @@ from annotator.core.contracts import NO_ENGINE
 from annotator.core.model import OWN_SESSION, Container, Evidence, Named, Ns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.registry import Registry
     from annotator.core.residence import Residence
 
 
 class Identities:
-    """What the host view saw, as entries of `registry`."""
+    """What the host view saw, as entries of `registry`.
 
-    def __init__(self, registry: Registry) -> None:
+    `has_inventory` tells the containers that are in no registry, because their system keeps a list of them: the backend
+    has one object for each of their lifetimes.
+    """
+
+    def __init__(self, registry: Registry, has_inventory: Callable[[Container], bool] | None = None) -> None:
         self.registry = registry
+        self._has_inventory = has_inventory
         self._made: dict[Container, Container] = {}
         """Sandboxes that are an engine's containers."""
 
     def of(self, node: bytes, seen: Container) -> Container:
-        """The entry for a container that was seen; its names come along.
-
-        A WPAR is in no registry: the inventory that showed it has one object for each of its lives.
-        """
-        if seen.engine == "wpar":
+        """The entry for a container that was seen; its names come along."""
+        if self._has_inventory is not None and self._has_inventory(seen):
             return seen
         parent = self.of(node, seen.parent) if seen.parent is not None else None
         found = self.registry.shown(node, seen, parent)

@@ -46,7 +46,7 @@ class Observations:
 
     `names` are the nodes as which records of this machine come (None: any): of another nothing is known here.
     `processes` are asked whether a parent had changed its namespaces; `programs` tells those that put processes
-    elsewhere. Times are Unix ms.
+    elsewhere. `has_inventory` is as for `Identities`. Times are Unix ms.
     """
 
     def __init__(
@@ -59,8 +59,9 @@ class Observations:
         processes: ProcessTable | None = None,
         programs: ProgramKinds = NO_PROGRAMS,
         max_pids: int = 65_536,
+        has_inventory: Callable[[Container], bool] | None = None,
     ) -> None:
-        self.identities = Identities(registry)
+        self.identities = Identities(registry, has_inventory)
         self.host = host
         self.note = note
         self.names = names

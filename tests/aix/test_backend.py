@@ -20,7 +20,7 @@ from annotator.formats.raw import tail_start
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from annotator.core.lifetimes import Life
+    from annotator.core.lifetimes import WparLifetime
     from annotator.core.model import Attribution
 
 ALL = "elrRdpPTcW"
@@ -40,7 +40,7 @@ def answers(backend: Aix, data: bytes, *, binary: bool = False) -> list[Attribut
     """What the core answers for each record of a trail."""
     found: list[Attribution] = []
 
-    def watch(event: Event, reading: Translation, life: Life | None, answer: Attribution) -> None:
+    def watch(event: Event, reading: Translation, life: WparLifetime | None, answer: Attribution) -> None:
         found.append(answer)
 
     stats = Stats()

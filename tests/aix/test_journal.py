@@ -21,7 +21,8 @@ from annotator.core.errors import StoreError, UsageError
 from annotator.core.registry import Registry
 from annotator.core.stats import Stats
 from annotator.engine.factory import Options
-from annotator.engine.observation_log import Journaling, Loaded
+from annotator.engine.host_context import HostContext
+from annotator.engine.observation_log import Journaling
 from annotator.engine.replay import Replay, blocks_of
 from annotator.history import Observations
 from annotator.plugin import config as configuration
@@ -49,7 +50,7 @@ sightings = st.builds(
     state=st.none() | st.sampled_from("ADB"),
     start_ms=st.none() | st.integers(0, 2**40),
 )
-looks = st.builds(
+scans = st.builds(
     Listing,
     st.lists(sightings, max_size=3).map(tuple),
     st.integers(0, 2**40),
@@ -62,7 +63,7 @@ looks = st.builds(
 # --- looks as entries -------------------------------------------------------------------------------------------------
 
 
-@given(st.lists(looks, max_size=8), st.sets(st.integers(0, 16)))
+@given(st.lists(scans, max_size=8), st.sets(st.integers(0, 16)))
 def test_looks_come_back_as_they_were_made(made: list[Listing], rotations: set[int]) -> None:
     """However often a new file is begun: each file says all of its own looks, without those before it."""
     files: list[list[tuple[int, Mapping[str, Any]]]] = [[]]
@@ -134,7 +135,7 @@ class Recording:
         made.machine.write_tree(self.folder / "root")
         if self.stream is None:
             self._begin(made)
-        self.stream.looks.tick()
+        self.stream.scans.tick()
         records = made.machine.records
         made.machine.records = records[self.given :]
         if made.machine.records:
@@ -329,10 +330,10 @@ def test_a_file_that_a_process_begins_has_a_whole_look_too(sim: Any, tmp_path: P
         recording(made)
     recording.end()
     stats = Stats()
-    loaded = Loaded(Observations(Registry()), stats)
+    loaded = HostContext(Observations(Registry()), stats)
     loaded.load(tmp_path / "journal", b"host1")
     assert (tmp_path / "journal.1").exists()
-    assert len(loaded.listings) == recording.stream.looks.count
+    assert len(loaded.listings) == recording.stream.scans.count
 
 
 @pytest.mark.parametrize("many", [1000, 4000, 20_000])
@@ -345,7 +346,7 @@ def test_a_look_that_does_not_fit_is_not_the_one_before(tmp_path: Path, many: in
     for at_ms, seen in ((1000, (Sighting("perfstat", "web", cid=3),)), (2000, crowd), (3000, crowd)):
         writer.note(Listing(seen, at_ms))
     kept.close()
-    loaded = Loaded(Observations(Registry()), Stats())
+    loaded = HostContext(Observations(Registry()), Stats())
     loaded.load(path, b"host1")
     assert [one.at_ms for one in loaded.listings] == [1000, 2000, 3000]
     assert [one.sightings for one in loaded.listings[1:]] == [crowd if many == 1000 else ()] * 2
@@ -361,7 +362,7 @@ def test_a_journal_with_damage_gives_what_is_sound(tmp_path: Path) -> None:
     kept.close()
     path.write_bytes(path.read_bytes()[:-3])
     stats = Stats()
-    loaded = Loaded(Observations(Registry()), stats)
+    loaded = HostContext(Observations(Registry()), stats)
     loaded.load(path, b"host1")
     assert [one.at_ms for one in loaded.listings] == [1000, 2000]
     assert stats.store_cut_bytes > 0

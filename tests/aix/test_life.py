@@ -71,7 +71,7 @@ def test_never_the_cid_of_another_life(sim: Any, actions: list[tuple[str, int, i
         step(machine, action, names[which], cid)
         for record, true in zip(_read(machine, parser, before), machine.records[before:], strict=True):
             for command in facts.translate(record).commands:
-                if command.verb in facts.LIFE:
+                if command.verb in facts.LIFETIME_VERBS:
                     inventory.hint(command.name, record.time_ms)
             done.append((record, true.cid))
             _check(inventory, record, true.cid)

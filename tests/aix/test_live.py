@@ -478,7 +478,7 @@ def stream(sim: Any, tmp_path: Path) -> Any:
 def test_a_restart_changes_the_cid_in_time(stream: Any) -> None:
     """After a restart told by the trail the old CID is not believed, the new one once it has settled."""
     site, one = stream
-    host, machine = one.looks.host, site.machine
+    host, machine = one.scans.host, site.machine
     assert cid_of(host, "web") == 7
     machine.records.clear()
     machine.stop("web")
@@ -488,11 +488,11 @@ def test_a_restart_changes_the_cid_in_time(stream: Any) -> None:
     one.trail.idle()
     assert cid_of(host, "web") is None
     machine.tick(2)
-    assert one.looks.tick()
+    assert one.scans.tick()
     assert cid_of(host, "web") is None, "a look within the doubtful time decides nothing"
     for _ in range(12):
         machine.tick(5)
-        one.looks.tick()
+        one.scans.tick()
     assert cid_of(host, "web") == 9
     assert not host.inventory.stale
 
@@ -500,7 +500,7 @@ def test_a_restart_changes_the_cid_in_time(stream: Any) -> None:
 def test_a_restart_that_no_record_tells_is_noticed_at_once(stream: Any) -> None:
     """PROC_Execute is not audited everywhere: what shows that a CID still is the WPAR's is a process under it."""
     site, one = stream
-    host, machine = one.looks.host, site.machine
+    host, machine = one.scans.host, site.machine
     machine.tick(1)
     assert cid_of(host, "web") == 7
     machine.make("db")
@@ -513,23 +513,23 @@ def test_a_restart_that_no_record_tells_is_noticed_at_once(stream: Any) -> None:
     assert (found.name, found.contid) == ("", 7), "who has it now is not known"
     assert host.inventory.stale
     machine.tick(1)
-    assert one.looks.tick()
+    assert one.scans.tick()
     assert (cid_of(host, "web"), cid_of(host, "db")) == (9, 7)
 
 
 def test_looks_come_when_they_are_asked_for(stream: Any) -> None:
     """On a timer; sooner for a name nobody knows, but ever more seldom while nothing comes of it."""
     site, one = stream
-    looks, machine = one.looks, site.machine
+    scans, machine = one.scans, site.machine
     machine.tick(29)
-    assert not looks.tick()
+    assert not scans.tick()
     machine.tick(1)
-    assert looks.tick()
+    assert scans.tick()
     times = []
     for _ in range(120):
-        looks.host.inventory.container_for("never_seen", site.now())
+        scans.host.inventory.container_for("never_seen", site.now())
         machine.tick(1)
-        if looks.tick():
+        if scans.tick():
             times.append(site.now())
     gaps = [(after - before) // 1000 for before, after in itertools.pairwise(times)]
     assert gaps == [2, 4, 8, 16, 30, 30]
@@ -559,7 +559,7 @@ def test_contradictions_are_said_once(stream: Any, monkeypatch: pytest.MonkeyPat
     site, one = stream
     said: list[tuple[str, dict[str, object]]] = []
     monkeypatch.setattr(one.notes, "warning", lambda event, **values: said.append((event, values)))
-    one.looks.host.inventory.observe([Sighting("lswpar", "web", ckey=9), Sighting("index", "web", ckey=1)], site.now())
+    one.scans.host.inventory.observe([Sighting("lswpar", "web", ckey=9), Sighting("index", "web", ckey=1)], site.now())
     for _ in range(3):
         site.machine.tick(60)
         one._look()

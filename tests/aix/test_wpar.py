@@ -181,11 +181,11 @@ def test_live_a_name_may_have_been_given_away_since_the_last_look() -> None:
     doubtful = inventory.container_for("web", 5000)
     assert isinstance(doubtful, Container)
     assert (doubtful.contid, doubtful.id, doubtful.name) == (None, "", "web")
-    inventory.hears = True
+    inventory.hears_commands = True
     heard = inventory.container_for("web", 5000)
     assert isinstance(heard, Container)
     assert (heard.contid, heard.id) == (None, UUID_A)
-    inventory.hears = False
+    inventory.hears_commands = False
     inventory.observe([seen("web", 9, uuid=UUID_A)], 6000)
     assert cid_of(inventory, "web", 6000) == 9
     inventory.observe([seen("db", uuid=UUID_B, source="lswpar")], 6000)

@@ -5,8 +5,8 @@
 One process and no auditd: when the queue is full reading stops, and what then waits, waits in the kernel's own buffer.
 When either program dies both are started again, after a pause; what happened meanwhile is lost, so that nothing is
 believed that only an unbroken trail would prove. The machine's WPARs are looked at between two chunks of records, by
-`annotator.aix.live.Looks`. Nothing is kept over a restart: on AIX the record itself says its WPAR.
-What the looks show is written to `host.journal`, for a replay of the trail.
+`annotator.aix.live.InventoryScans`. Nothing is kept over a restart: on AIX the record itself says its WPAR.
+What the scans show is written to `host.journal`, for a replay.
 
 SIGHUP reads the configuration anew. Outputs, log, metrics and the control socket change between two chunks, and the
 pipe goes on; where something is said that concerns how records are read, the pipe is started anew, or, on standard
@@ -24,7 +24,8 @@ import time
 from typing import TYPE_CHECKING
 
 from annotator.aix.journal import Writer
-from annotator.aix.live import READ, Looks, Pipe, commands, drain
+from annotator.aix.live import READ, InventoryScans, Pipe, commands, drain
+from annotator.aix.record import is_wpar
 from annotator.core.errors import AnnotatorError, ExitCode, SourceError, UsageError
 from annotator.core.model import Gap, Stamp
 from annotator.history import Observations
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 def run(source: str, path: Path | None) -> int:
     """Be the plugin for `auditstream` (we run the pipe) or `auditpr` (it is on standard input); the exit code.
 
-    UsageError when this cannot be meant: the programs are not there, or an output is not for AIX.
+    UsageError where the programs are not there, or an output is not for AIX.
     """
     config: Config | None = _load(path)
     notes = Notes(part="aix")
@@ -56,7 +57,7 @@ def run(source: str, path: Path | None) -> int:
         signal.signal(number, lambda *_: wishes.stop.set())
     signal.signal(signal.SIGHUP, lambda *_: wishes.reload.set())
     while config is not None and not wishes.stop.is_set():
-        live = Stream(config, notes, _pipe(config) if source == "auditstream" else None, path=path, wishes=wishes)
+        live = Stream(config, notes, _pipe(config.aix) if source == "auditstream" else None, path=path, wishes=wishes)
         live.run()
         config = live.successor
     return int(ExitCode.DONE)
@@ -69,8 +70,7 @@ def _load(path: Path | None) -> Config:
     return config
 
 
-def _pipe(config: Config) -> Pipe:
-    aix = config.aix
+def _pipe(aix: configuration.Aix) -> Pipe:
     return Pipe(*commands(aix.auditstream, aix.auditpr, aix.classes, numeric=aix.numeric))
 
 
@@ -102,7 +102,7 @@ class Stream:
         self.trail, self.stats = self.front.trail, self.front.stats
         self.wishes = wishes or Wishes()
         self.successor: Config | None = None
-        self.looks: Looks | None = None
+        self.scans: InventoryScans | None = None
         self.journal: Journaling | None = None
         self._host = host
         self._cutter = Cutter("auditpr")
@@ -208,7 +208,7 @@ class Stream:
             config = _load(self.path)
             kept = dataclasses.replace(self.config, **{name: getattr(config, name) for name in AT_ONCE})
             if self.pipe is not None and kept != config:  # how records are read: the pipe and its titles come anew
-                _pipe(config)
+                _pipe(config.aix)
                 check(config, self.front.node, backend_of(config, self.front.node, self.notes))
                 self.notes.info("reloading", what="the pipe is started anew")
                 self.successor = config
@@ -269,31 +269,32 @@ class Stream:
         kept = journaling(self.config.host.journal, header_of(self.front.node), self.stats, self.notes)
         self.journal = kept
         writer = Writer(kept.append) if kept is not None else None
-        self.looks = Looks(host, int(self.config.aix.inventory_interval_s * 1000), writer.note if writer else None)
+        every_ms = int(self.config.aix.inventory_interval_s * 1000)
+        self.scans = InventoryScans(host, every_ms, writer.note if writer else None)
         self.front.backend.inventory, self.front.now = host.inventory, host.now
         tables = self.trail.tables
-        names = frozenset((b"", self.front.node.encode()))
         tables.observations = Observations(
             tables.registry,
             host=host,
             note=noting(kept, writer) if kept is not None and writer is not None else None,
-            names=names,
+            names=frozenset((b"", self.front.node.encode())),
             processes=tables.processes,
+            has_inventory=is_wpar,
         )
         self.front.differ(host.inventory.conflicts)
-        looks = self.looks
-        self.trail.watch = lambda event, _reading, _life, _answer: looks.heard(event)
+        heard = self.scans.heard
+        self.trail.watch = lambda event, _reading, _life, _answer: heard(event)
 
     def _look(self) -> None:
         """If it is time."""
-        if self.looks is not None and self.looks.tick():
-            self.front.differ(self.looks.host.inventory.conflicts)
+        if self.scans is not None and self.scans.tick():
+            self.front.differ(self.scans.host.inventory.conflicts)
 
     def counts(self) -> dict[str, int]:
         """What is counted here."""
         found = {"notes_dropped": self.notes.dropped}
         if self.pipe is not None:
             found |= {"pipe_starts": self.pipe.starts, "pipe_deaths": self.pipe.deaths}
-        if self.looks is not None:
-            found["inventory_looks"] = self.looks.count
+        if self.scans is not None:
+            found["inventory_looks"] = self.scans.count
         return found
