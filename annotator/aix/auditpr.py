@@ -12,13 +12,19 @@ a trail began with stay: lines that fit only later titles are records too, but t
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING
 
-from annotator.aix import columns, dates
+from annotator.aix import columns, dates, loose
 from annotator.aix.columns import DEFAULTS, Fields, Layout
 from annotator.aix.pending_record import INDENT, Logical, PendingRecord, finish
 from annotator.aix.record import GLOBAL, Form, Passed, Piece, wpar_name
-from annotator.core.errors import FormError, UsageError
+from annotator.aix.relay import MESSAGE
+from annotator.core.errors import FormError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TERMINAL = 80
 """Width at which pasted listings are broken when no dashes show another."""
@@ -26,11 +32,8 @@ TERMINAL = 80
 MAX_BYTES = 1 << 20
 """Most bytes one record may take; what follows in its tail is passed through."""
 
-MAX_TITLES = 8
-"""Most lines that a terminal makes of the titles."""
-
-MAX_LAYOUTS = 8
-"""Most layouts of one trail."""
+MAX_TITLES = MAX_LAYOUTS = 8
+"""Most lines that a terminal makes of the titles; most layouts of one trail."""
 
 MAX_PIECES = 64
 """Most pieces that are joined into one line."""
@@ -51,24 +54,27 @@ class AuditprParser:
         self.layout: Layout | None = None
         self.others: list[Layout] = []
         """Layouts of titles that came later, and are not the first one's: a tail can print titles too."""
+        self.titles = ""  # their letters, where all are known: they hold for lines with other blanks too
         self.wrap = 0
         self.count = 0
         self.foreign = 0
         self._loose = False
+        self._ragged = self._lost = False
         self._held: list[bytes] = []
         self._pending: PendingRecord | None = None
         self._waiting: list[Logical] = []
         self._out: list[Piece] = []
-        if self.letters:
-            try:
-                self.layout = columns.of_letters(self.letters, sure=True)
-            except UsageError:
-                self.layout = None  # the title line will give the widths
+        if self.letters and set(self.letters) <= columns.WIDTHS.keys():  # else the title line will give the widths
+            self.layout = columns.of_letters(self.letters, sure=True)
 
-    def feed(self, lines: list[bytes]) -> list[Piece]:
-        """The pieces that these lines complete. Lines come without their newline."""
+    def feed(self, lines: Iterable[bytes | None]) -> list[Piece]:
+        """The pieces that these lines complete. Lines come without their newline; None is a line of somebody else."""
         for line in lines:
-            self._physical(line)
+            if line is None or MESSAGE.match(line):
+                self._take()
+                self._message(line or b"")
+            else:
+                self._physical(line)
         return self._drain()
 
     def flush(self) -> list[Piece]:
@@ -141,6 +147,14 @@ class AuditprParser:
         self._held = []
         self._logical(raw, b"".join([*(piece.ljust(self.wrap) for piece in raw[:-1]), raw[-1]]))
 
+    def _message(self, line: bytes) -> None:
+        """A line that is no part of the trail: it keeps its place, and is in no tail."""
+        if self._pending is not None:
+            self._pending.tail.append(((line,), None))
+        else:
+            self._close()
+            self._out.append(Passed((line,), "message"))
+
     # --- whole lines ------------------------------------------------------------------------------------------------
 
     def _logical(self, raw: tuple[bytes, ...], line: bytes) -> None:
@@ -150,6 +164,11 @@ class AuditprParser:
             return
         if not self.count and self.layout:
             self._refuse_foreign(line)
+        if columns.is_damaged_head(line):
+            self._close()
+            self._out.extend(Passed((piece,), "head") for piece in raw)
+            self._lost = True
+            return
         pending = self._pending
         size = sum(map(len, raw)) + len(raw)
         if pending is None:
@@ -185,21 +204,27 @@ class AuditprParser:
             if self.count:
                 return False
             raise
-        if layout is None:
+        letters = layout.letters if layout is not None else ""
+        if layout is None and not self.count:
+            title = b"".join(piece.ljust(width) for piece in pieces)
+            letters = columns.letters_of_titles(title, len(re.findall(rb"-+", dashes)))
+        if layout is None and not letters:
             return False
         del before[len(before) - taken :]
         self._close()
         self._out.extend(Passed((piece,), "title") for piece in (*pieces, *raw))
         if not self.count:
-            self.layout, self.wrap, self._loose = layout, width, False
-        elif all(layout.places != known.places for known in (self.layout, *self.others) if known is not None):
+            self.layout, self.wrap, self._loose, self.titles = layout, width, layout is None, letters
+        elif layout is not None and all(
+            layout.places != known.places for known in (self.layout, *self.others) if known is not None
+        ):
             self.others = [*self.others, layout][-MAX_LAYOUTS:]
         return True
 
     def _start(self, raw: tuple[bytes, ...], line: bytes) -> bool:
         """Whether this line begins a record; it is then the open one."""
-        found, form = self._cut(line)
-        sure = found is not None and self._is_sure(line, form)
+        found, form, wide = self._cut(line)
+        sure = found is not None and "c" not in wide and self._is_sure(line, form, slid=bool(wide))
         if self.others and (found is None or not wpar_name(found[0].get("W", GLOBAL))):
             later = next((cut for other in self.others if (cut := columns.cut(line, other))), None)
             found, form, sure = (found, form, sure) if later is None else (later, Form.COLUMNS, False)
@@ -221,6 +246,8 @@ class AuditprParser:
         self.count += 1
         self._pending = PendingRecord(raw, fields, inline, moment, form)
         self._pending.sure = sure
+        self._pending.titled = form is Form.LOOSE and bool(self.titles or self.letters) and not inline
+        self._pending.after_loss, self._lost = self._lost, False
         return True
 
     def _refuse_foreign(self, line: bytes) -> None:
@@ -229,23 +256,30 @@ class AuditprParser:
         if found is not None and columns.begins_with_event(line):
             dates.parse(found[0], self.zone)
 
-    def _cut(self, line: bytes) -> tuple[tuple[Fields, bytes] | None, Form]:
+    def _cut(self, line: bytes) -> tuple[tuple[Fields, bytes] | None, Form, frozenset[str]]:
+        """The columns and what follows them, how they were found, and the letters of those that were too wide."""
         if self.layout:
             found = columns.cut(line, self.layout)
-            if found or self.count or self._pending or not self.letters:
-                return found, Form.COLUMNS
+            if found is None and (slid := columns.cut_slid(line, self.layout)):
+                return slid[:2], Form.COLUMNS, slid[2]
+            if found or (self.count and not self._ragged):
+                return found, Form.COLUMNS, frozenset()
+            if not self.letters:
+                found = loose.cut_loose(line, self.titles) if self.titles else None
+                self._ragged = self._ragged or found is not None
+                return found, Form.LOOSE, frozenset()
         elif not self._loose and not self.letters:
             for layout in DEFAULTS:
                 found = columns.cut(line, layout)
                 if found and ("W" not in found[0] or wpar_name(found[0]["W"])):
                     self.layout = layout
-                    return found, Form.COLUMNS
-        found = columns.cut_loose(line, self.letters)
+                    return found, Form.COLUMNS, frozenset()
+        found = loose.cut_loose(line, self.letters or self.titles)
         if found:
             self._loose, self.layout = True, None
-        return found, Form.LOOSE
+        return found, Form.LOOSE, frozenset()
 
-    def _is_sure(self, line: bytes, form: Form) -> bool:
+    def _is_sure(self, line: bytes, form: Form, *, slid: bool) -> bool:
         """Whether the WPAR column is the record's own statement.
 
         Without titles only a line of the full width is: in a shorter or longer one what stands there may be the tail
@@ -253,7 +287,7 @@ class AuditprParser:
         """
         if form is not Form.COLUMNS or self.layout is None:
             return False
-        return self.layout.sure or (len(line) == self.layout.width and line.endswith(b" "))
+        return self.layout.sure or (not slid and len(line) == self.layout.width and line.endswith(b" "))
 
     def _close(self) -> None:
         """Give out the open record, or the lines that wait outside of one."""

@@ -20,7 +20,17 @@ from annotator.aix.interpret import interpret
 from annotator.aix.record import ENGINE, Form, wpar_name
 from annotator.aix.wpar import SECOND_MS, UNTIMED, Inventory
 from annotator.core.contracts import Place, known_as
-from annotator.core.model import NO_PID, Container, EngineCommand, Evidence, Reason, RecordedPlace, Role, Translation
+from annotator.core.model import (
+    NO_PID,
+    Container,
+    EngineCommand,
+    Evidence,
+    Gap,
+    Reason,
+    RecordedPlace,
+    Role,
+    Translation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -68,6 +78,7 @@ class Aix:
         listings: Iterable[Listing] = (),
         origin: str = "",
         own_tail: OwnTail = has_nothing,
+        columns: str = "",
     ) -> None:
         self.completes: Mapping[bytes, bool] = {}
         self.node = node
@@ -75,6 +86,7 @@ class Aix:
         self.formats = formats
         self.origin = origin
         self.own_tail = own_tail
+        self.columns = columns
         self.inside = "" if origin == "global" else origin
         self.inside_evidence = Evidence.TRAIL
         self.inventory = Inventory(node)
@@ -103,7 +115,9 @@ class Aix:
 
     def grouper(self, stats: Stats, *, ordered: bool) -> TrailGrouper:
         """What makes events of this trail's lines."""
-        return TrailGrouper(stats, ordered=ordered, zone=self.zone, names=self._names, own_tail=self.own_tail)
+        return TrailGrouper(
+            stats, ordered=ordered, zone=self.zone, names=self._names, own_tail=self.own_tail, columns=self.columns
+        )
 
     def _names(self) -> set[bytes]:
         return self.later.names() | self.inventory.names() | ({self.inside.encode()} - {b""})
@@ -125,7 +139,7 @@ class Aix:
         self._observe(record.time_ms)
         inventory = self._inventory(event.node)
         placed = self._place(record, told.wpar, inventory)
-        facts = told.reading.facts
+        facts = (Gap(0), *told.reading.facts) if record.after_loss else told.reading.facts
         if not self.inside:
             self._note_commands(record, told.commands, inventory)
             facts += tuple(_entering(told))
@@ -178,6 +192,8 @@ class Aix:
             if name not in ("", "Global", self.inside):
                 return RecordedPlace(None, Evidence.CONFLICT, Reason.AMBIGUOUS)
             name, evidence = self.inside, self.inside_evidence
+        if record.form is Form.LOOSE and not record.titled and not self.inside and not self._is_known(name, inventory):
+            name = ""  # nothing says that this word is a WPAR
         if not name:
             return None if _has_lineage(record) else RecordedPlace(None, Evidence.INFERRED, Reason.NOT_SEEN)
         loose = evidence is Evidence.INFERRED and not self.inside and record.form is not Form.BINARY  # it may be a tail
@@ -193,6 +209,11 @@ class Aix:
         if found.contid is not None and not loose:
             also = inventory.evidence(found, record.time_ms)
         return RecordedPlace(found, evidence, also=also)
+
+    def _is_known(self, name: str, inventory: Inventory) -> bool:
+        """Whether a source has named such a WPAR, or it is Global."""
+        also = inventory is self.inventory and self.later.knows(name)
+        return name == "Global" or also or inventory.knows(name)
 
     # --- the lifetimes of WPARs -------------------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ _TITLE_WORDS = {word for title in (*TITLES, *GUESSED_TITLES) for word in title.s
 _DASHES = re.compile(rb" ?-+(?: -+)* ?\r?")
 _EVENT = re.compile(rb"[A-Za-z][\x21-\x7e]{0,15}")
 _STATUS = re.compile(rb"[A-Z][A-Z_]{1,11}|(?:0x)?[0-9a-f]{1,8}")
-_NUMBER = re.compile(rb"-?\d{1,10}")
+_NUMBER = re.compile(rb"-?\d{1,20}")
 
 
 class Column(NamedTuple):
@@ -78,6 +78,12 @@ class Layout(NamedTuple):
     def width(self) -> int:
         """Length of an unwrapped line: each column is followed by one blank."""
         return self.columns[-1].end + 1
+
+    @property
+    def letters(self) -> str:
+        """The letters of its columns; "" where a title is not known."""
+        letters = "".join(column.letter for column in self.columns)
+        return "" if "?" in letters else letters
 
     @property
     def places(self) -> tuple[tuple[str, int, int], ...]:
@@ -187,14 +193,38 @@ def cut(line: bytes, layout: Layout, *, partial: bool = False) -> tuple[Fields, 
         stop = line.find(b" ", at)
         at = len(line) if stop < 0 else stop
         fields[_key(last)] = line[last.start : at].strip(b" ")
-    return (fields, line[at + 1 :]) if _fits(fields, partial) else None
+    return (fields, line[at + 1 :]) if fits(fields, partial) else None
+
+
+def cut_slid(line: bytes, layout: Layout) -> tuple[Fields, bytes, frozenset[str]] | None:
+    """As `cut`, for a record with values wider than their columns, and the letters of those; None when there are none.
+
+    `auditpr` pads a value to its column's width and never cuts it (inferred from its printf formats): a wider one goes
+    on to the next blank, and what follows it slides to the right. So no blank inside of a wide value can be told.
+    """
+    fields: Fields = {}
+    wide: set[str] = set()
+    line = line.removesuffix(b"\r")
+    at = end = 0
+    for column in layout.columns:
+        end = at + column.width
+        if line[end : end + 1] not in (b"", b" "):
+            blank = line.find(b" ", end)
+            end = len(line) if blank < 0 else blank
+            wide.add(column.letter)
+        fields[_key(column)] = line[at:end].strip(b" ")
+        at = end + 1
+    if not wide or line[:1] in (b" ", b"\t") or not fits(fields):
+        return None
+    return fields, line[end + 1 :], frozenset(wide)
 
 
 def _key(column: Column) -> str:
     return column.letter if column.letter != "?" else column.title.decode("ascii", "backslashreplace")
 
 
-def _fits(fields: Fields, partial: bool = False) -> bool:
+def fits(fields: Fields, partial: bool = False) -> bool:
+    """Whether the values can be what their columns say: an event, a date, a status, numbers."""
     if partial and not set("etdRpPT") & fields.keys():
         return False
     whole = {} if partial else {"e": b"", "t": fields.get("d", b"")}
@@ -212,69 +242,30 @@ def begins_with_event(line: bytes) -> bool:
     return bool(_EVENT.fullmatch(line.partition(b" ")[0])) and b"_" in line[:16]
 
 
+def letters_of_titles(title: bytes, count: int) -> str:
+    """The letters of a title line that no longer stands above its dashes, by its words; "" unless there are `count`."""
+    words = title.lower().split()
+    letters: list[str] = []
+    while words:
+        for size in (2, 1):
+            name = b" ".join(words[:size])
+            letter = TITLES.get(name) or GUESSED_TITLES.get(name)
+            if letter is not None:
+                break
+        else:
+            return ""
+        letters.append(letter)
+        del words[:size]
+    complete = len(letters) == len(set(letters)) == count and "e" in letters and "R" in letters
+    return "".join(letters) if complete and {"t", "d"} & set(letters) else ""
+
+
+def is_damaged_head(line: bytes) -> bool:
+    """Whether this must be a record's first line although no layout fits it: an event, and a date behind it."""
+    return begins_with_event(line) and dates.ANY.search(line[:1024]) is not None
+
+
 def is_title(line: bytes) -> bool:
     """Whether this can be (the first piece of) a title line: nothing but words of known titles, `event` among them."""
     words = set(line.lower().split()[:32])
     return b"event" in words and words <= _TITLE_WORDS
-
-
-_LOOSE = re.compile(
-    rb"(?P<before>.{0,4000}?)(?<!\S)(?P<e>[A-Z][A-Za-z0-9]{0,12}_[A-Za-z0-9_]{1,14})\s+(?P<left>(?:[^\s]{1,64}\s+){0,6}?)"
-    rb"(?P<R>OK|FAIL(?:_[A-Z]{2,8})?|TCB_MOD)\s+(?P<when>" + dates.ANY.pattern + rb")(?:\s+|$)(?P<right>.*)",
-    re.DOTALL,
-)
-_RELAY = re.compile(rb"(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,255} [^\s:]{1,64}: ")
-"""What a syslog relay puts before a line: time, host, program."""
-_NO_ROLE = b"No associated roles"
-
-
-def cut_loose(line: bytes, letters: str = "") -> tuple[Fields, bytes] | None:
-    """A whole record in one line whose blanks were collapsed, or that a relay put a prefix before: best effort.
-
-    Order: event, users, status, time, the rest. Without `letters`, three words before the status are command, login
-    and real user (the only public sample), one is the login; two words after the time are command and WPAR. A tail
-    that a relay moved before the event is given back as the tail.
-    """
-    match = _LOOSE.match((line[relay.end() :] if (relay := _RELAY.match(line)) else line)[:8192])
-    if match is None:
-        return None
-    fields: Fields = {"e": match["e"], "R": match["R"], "t" if match["when"][:1].isalpha() else "d": match["when"]}
-    left, right = match["left"].split(), match["right"]
-    if letters:
-        return _by_letters(fields, letters, left, right)
-    names = {1: "l", 3: "clr"}.get(len(left), "")
-    fields.update(zip(names, left, strict=False))
-    if len(left) == 3:
-        fields["i"], right = _role(right)
-    else:
-        words = right.split()
-        if len(words) in (1, 2):
-            fields.update(zip("cW", words, strict=False))
-            right = b""
-    before = match["before"].strip()
-    return fields, right or before
-
-
-def _role(right: bytes) -> tuple[bytes, bytes]:
-    if right.startswith(_NO_ROLE):
-        return _NO_ROLE, right[len(_NO_ROLE) :].lstrip(b" ")
-    word, _, rest = right.partition(b" ")
-    return word, rest.lstrip(b" ")
-
-
-def _by_letters(fields: Fields, letters: str, left: list[bytes], right: bytes) -> tuple[Fields, bytes] | None:
-    """Words to declared letters; None when a side has another number of words than letters."""
-    when = "t" if "t" in letters else "d"
-    at = letters.index(when)
-    before = [letter for letter in letters[:at] if letter not in "eR"]
-    if len(before) != len(left):
-        return None
-    fields[when] = fields.pop("t" if "t" in fields else "d")
-    fields.update(zip(before, left, strict=True))
-    for letter in letters[at + 1 :]:
-        right = right.lstrip(b" ")
-        if letter == "i":
-            fields[letter], right = _role(right)
-        else:
-            fields[letter], _, right = right.partition(b" ")
-    return (fields, right.lstrip(b" ")) if _fits(fields) else None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from annotator.aix import dates
 from annotator.aix.auditpr import AuditprParser
 from annotator.aix.record import Form, Record
+from annotator.aix.relay import Relay
 from annotator.aix.trail import TrailParser
 from annotator.core.errors import FormError
 from annotator.core.model import Event, Stamp
@@ -35,6 +36,10 @@ _HARMLESS = frozenset(("title", "bin"))
 _WRAPPED = (
     "a terminal has broken the lines of this trail, so fields cannot be appended to its records",
     "Use --format json, or print it again into a file: LC_ALL=C auditpr -t1 -v -h e,l,r,R,t,p,P,T,c,W > trail.txt",
+)
+_UNRECOGNISED = (
+    "Say what was printed by --columns (the letters of auditpr -h), or print it again: "
+    "LC_ALL=C auditpr -t1 -v -h e,l,r,R,t,p,P,T,c,W > trail.txt"
 )
 _BINARY = (
     "this is a binary trail, and text cannot be appended to its records",
@@ -71,13 +76,21 @@ class TrailGrouper:
     reversed_records = False
 
     def __init__(
-        self, stats: Stats, *, ordered: bool, zone: tzinfo, names: Names = tuple, own_tail: OwnTail = has_nothing
+        self,
+        stats: Stats,
+        *,
+        ordered: bool,
+        zone: tzinfo,
+        names: Names = tuple,
+        own_tail: OwnTail = has_nothing,
+        columns: str = "",
     ) -> None:
         self.stats = stats
         self.ordered = ordered
         self.zone = zone
         self.names = names
         self.own_tail = own_tail
+        self.columns = columns
         self._text: AuditprParser | None = None
         self._binary: TrailParser | None = None
         self._earlier = 0
@@ -94,12 +107,22 @@ class TrailGrouper:
         self.close()
         self._earlier = self._ordinal
         self._came.clear()
-        self._text = None if binary else AuditprParser(self.zone)
+        self._text = None if binary else AuditprParser(self.zone, self.columns)
+        self._relay = Relay()
+        self._has_cr: bool | None = None
+        self._rejected_before = self.stats.rejected
         self._binary = TrailParser(self.names) if binary else None
 
     def close(self) -> None:
         """The end of a file: what is open is closed, and leaves with the next call. FormatError when it is no trail."""
         self._closed += self._events(self._end())
+
+    def refuse_unrecognised(self) -> None:
+        """After the end of a file: FormError when it has lines, and not one record was recognised among them."""
+        parser = self._text
+        rejected = self.stats.rejected - self._rejected_before
+        if parser is not None and not parser.count and not parser.foreign and rejected:
+            raise FormError(f"no audit record was recognised in its {rejected} lines", _UNRECOGNISED)
 
     # --- in -----------------------------------------------------------------------------------------------------
 
@@ -111,7 +134,7 @@ class TrailGrouper:
             assert self._text is not None  # noqa: S101  (one of the two is there)
             self.stats.lines += len(lines)
             self._came.extend(lines)
-            found = self._events(self._text.feed([self._bare(line) for line in lines]))
+            found = self._events(self._text.feed(map(self._bare, lines)))
             if self.ordered and self._text.wrap:
                 raise FormError(*_WRAPPED)
         self.stats.closed += len(found)
@@ -145,8 +168,17 @@ class TrailGrouper:
         self.stats.closed += len(closed)
         return closed + found
 
-    def _bare(self, line: bytes) -> bytes:
-        """A head line without our own fields. A tail line never has them, whatever it looks like."""
+    def _bare(self, line: bytes) -> bytes | None:
+        """A line as auditpr printed it, and a head line without our own fields; None for a line of somebody else.
+
+        A tail line never has our fields, whatever it looks like. Where the first line ends in CR, CR LF ends them all.
+        """
+        bare = self._relay.bare(line)
+        if self._has_cr is None:
+            self._has_cr = line.endswith(b"\r")
+        if bare is None:
+            return None
+        line = bare.removesuffix(b"\r") if self._has_cr else bare
         if b" cont" not in line or line[:1] in (b" ", b"\t"):
             return line
         start = self.own_tail(line)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 INDENT = b" " * 8
 """Blanks before a tail (rendered in the DISA STIG listing)."""
 
-Logical = tuple[tuple[bytes, ...], bytes]
-"""Input lines, and the one line they were before a terminal broke it."""
+Logical = tuple[tuple[bytes, ...], bytes | None]
+"""Input lines, and the one line they were before a terminal broke it; None for what is no part of the record."""
 
 
 class PendingRecord:
     """A record whose tail may still grow."""
 
-    __slots__ = ("fields", "form", "inline", "moment", "raw", "size", "sure", "tail")
+    __slots__ = ("after_loss", "fields", "form", "inline", "moment", "raw", "size", "sure", "tail", "titled")
 
     def __init__(self, raw: tuple[bytes, ...], fields: Fields, inline: bytes, moment: Moment, form: Form) -> None:
         self.raw = raw
@@ -29,7 +29,7 @@ class PendingRecord:
         self.inline = inline
         self.moment = moment
         self.form = form
-        self.sure = False
+        self.sure = self.titled = self.after_loss = False
         self.tail: list[Logical] = []
         self.size = sum(map(len, raw))
 
@@ -43,6 +43,8 @@ def finish(pending: PendingRecord, ordinal: int) -> Record:
         ordinal=ordinal,
         time_ms=pending.moment.ms,
         ambiguous=pending.moment.ambiguous,
+        titled=pending.titled,
+        after_loss=pending.after_loss,
         lines=(*pending.raw, *(piece for raw, _ in pending.tail for piece in raw)),
         form=pending.form,
         status=fields.get("R"),
@@ -71,7 +73,7 @@ def _number(value: bytes | None) -> int | None:
 
 def _tail(pending: PendingRecord) -> bytes:
     """The tail as it was before printing: without the indent, newlines where it had them."""
-    lines = [line for _, line in pending.tail]
+    lines = [line for _, line in pending.tail if line is not None]
     if lines and lines[0].startswith(INDENT):
         lines[0] = lines[0][len(INDENT) :]
     elif lines and lines[0].startswith(b"\t"):

@@ -6,6 +6,7 @@ printed (text trail) or decoded into the same words (binary trail), so both trai
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -40,6 +41,8 @@ class Record:
     `ordinal` counts the records of one trail from 1 and stands in for the serial that AIX has not. `ambiguous` is set
     when the local time occurs twice (the hour that a clock change repeats) or never. `wpar` is the name in the record,
     and `wpar_evidence` says whether it is the record's own statement or was inferred from a layout nobody has verified.
+    `titled` is set where titles say which words of a LOOSE line are what, `after_loss` where a record before this one
+    could not be read.
     `lines` are the input lines without newline, or the one run of bytes of a binary record.
     """
 
@@ -64,6 +67,8 @@ class Record:
     cpu_id: bytes | None = None
     tail: bytes = b""
     ambiguous: bool = False
+    titled: bool = False
+    after_loss: bool = False
     kernel64: bool | None = None
     order: str = ">"
     other: dict[str, bytes] = field(default_factory=dict)
@@ -89,6 +94,8 @@ class Passed:
 
 Piece = Record | Passed
 
+_NAME = re.compile(rb"(?![-0])[A-Za-z0-9_.@#$%%?-]{1,%d}" % MAX_WPAR_NAME)
+
 
 def is_wpar(container: Container) -> bool:
     """Whether a container is a WPAR: those are in an inventory, which has one object for each of their lifetimes."""
@@ -96,11 +103,14 @@ def is_wpar(container: Container) -> bool:
 
 
 def wpar_name(value: bytes) -> bytes | None:
-    """A WPAR name as the kernel can hold it: 1 to 25 visible bytes; None for anything else."""
+    r"""A WPAR name as mkwpar and wparexec accept it; None for anything else.
+
+    It has 1 to 25 visible ASCII bytes, none of ``= : / ! ; ` ' " < > ~ & ( ) * + [ ] , ^ { } | \``, and does not begin
+    with `-` or `0` (IBM *mkwpar*). IBM's list has the dot too; names with one are accepted, since a host name is the
+    usual name of a system WPAR.
+    """
     name = value.strip(b" \t")
-    if not 0 < len(name) <= MAX_WPAR_NAME or any(byte <= 0x20 or byte == 0x7F for byte in name):
-        return None
-    return name
+    return name if _NAME.fullmatch(name) else None
 
 
 def user_id(value: bytes | None) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from annotator.aix import listing, tail_format, zones
 from annotator.aix.backend import Aix, origin_of
+from annotator.aix.columns import letters_of
 from annotator.aix.inventory_scan import read_file
 from annotator.core.errors import UsageError
 
@@ -25,6 +26,7 @@ def backend(
     origin: str = "",
     wpars: Iterable[tuple[str, int | None]] = (),
     events: str = "",
+    columns: str = "",
     listings: Iterable[listing.Listing] = (),
 ) -> Aix:
     """The backend for a site's trails.
@@ -42,5 +44,12 @@ def backend(
     formats = (
         tail_format.BUILT_IN | tail_format.parse_events(read_file(Path(events))) if events else tail_format.BUILT_IN
     )
-    given = [*captured, *listings]
-    return Aix(node=os.fsencode(node), zone=zone, formats=formats, listings=given, origin=whose, own_tail=own_tail)
+    return Aix(
+        node=os.fsencode(node),
+        zone=zone,
+        formats=formats,
+        listings=[*captured, *listings],
+        origin=whose,
+        own_tail=own_tail,
+        columns=letters_of(columns),
+    )

@@ -79,6 +79,9 @@ def aix_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--wpars", type=Listing(), multiple=True, metavar="FILE[@TIME]", help="AIX: output of lswpar, when taken."
         ),
+        click.option(
+            "--columns", default="", metavar="LETTERS", help="AIX: what auditpr -h was given, as e,l,R,t,c,W."
+        ),
         click.option("--aix-events", default="", metavar="FILE", help="AIX: the site's /etc/security/audit/events."),
     )
     for option in reversed(options):

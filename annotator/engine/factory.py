@@ -36,7 +36,7 @@ SYSTEMS = ("auto", "linux", "aix")
 class Options:
     """What `annotator replay` was asked for. Times are stamp milliseconds; None and empty say nothing.
 
-    The last four are for AIX: `wpars` are captured listings, each with the time it was taken, or None.
+    The last five are for AIX: `wpars` are captured listings, each with the time it was taken, or None.
     """
 
     format: str = "raw"
@@ -59,6 +59,7 @@ class Options:
     origin: str = ""
     wpars: tuple[tuple[str, int | None], ...] = ()
     aix_events: str = ""
+    columns: str = ""
 
 
 class Matches(Protocol):
@@ -105,6 +106,7 @@ def aix_of(options: Options, listings: Iterable[Listing] = (), node: str = "") -
         origin=options.origin,
         wpars=options.wpars,
         events=options.aix_events,
+        columns=options.columns,
         listings=listings,
     )
 

@@ -158,6 +158,7 @@ class Replay:
             self._binary = looks_binary(block.text)
             with self._naming(before):
                 self.trail.close()
+                self.trail.refuse_unrecognised()
                 out += self.pipeline.feed([])
             with self._naming(block.origin):
                 self.trail.begin(binary=self._binary)
@@ -245,6 +246,8 @@ class Replay:
         """The end of all input. A last line that came without its newline leaves without one."""
         with self._naming(self._origin[0] if self._origin else ""):
             out = self._newline + self.pipeline.finish()
+            if self.trail is not None:
+                self.trail.refuse_unrecognised()
         if self._open_line and self.form.ordered and out.endswith(b"\n"):
             out = out[:-1]
         return out

@@ -6,7 +6,7 @@ backslash escapes. Field names: https://www.elastic.co/docs/reference/ecs
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 ECS = {"version": "9.0.0"}
 
-_LAST_SECOND = 253402300799
-"""9999-12-31T23:59:59Z: RFC 3339 has no later year."""
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (written without its zone)
+_FIRST_SECOND, _LAST_SECOND = -62135596800, 253402300799
+"""0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z: RFC 3339 has no later year, and Python no earlier one."""
 
 _answers = Answers()
 entity = lru_cache(maxsize=8192)(entity_id)
@@ -27,13 +28,13 @@ entity = lru_cache(maxsize=8192)(entity_id)
 
 @lru_cache(maxsize=1024)
 def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
 def timestamp(ms: int) -> str | None:
-    """RFC 3339 in UTC with milliseconds; None for a stamp beyond the year 9999."""
+    """RFC 3339 in UTC with milliseconds; None for a stamp before the year 1 or beyond 9999."""
     seconds, rest = divmod(ms, 1000)
-    return f"{_second(seconds)}.{rest:03d}Z" if 0 <= seconds <= _LAST_SECOND else None
+    return f"{_second(seconds)}.{rest:03d}Z" if _FIRST_SECOND <= seconds <= _LAST_SECOND else None
 
 
 def document(

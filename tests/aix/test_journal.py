@@ -44,7 +44,7 @@ UUID = "541ba314-c7ca-4f67-bc6e-a10d5eaa8541"
 sightings = st.builds(
     Sighting,
     source=st.sampled_from(("perfstat", "lswpar", "index")),
-    name=st.sampled_from(("web", "db", "x" * 25, "wéb")),
+    name=st.sampled_from(("web", "db", "x" * 25, "we_b")),
     cid=st.none() | st.integers(1, 65534),
     ckey=st.none() | st.integers(1, 9),
     state=st.none() | st.sampled_from("ADB"),
