@@ -3,7 +3,8 @@
 The file has one stanza `auditpr:` with lines `Event = printf "…"`, `Event =` (no tail) or a program (IBM *events
 File*). The same format reads the printed tail and the binary one: there the arguments lie one after the other, 4 bytes
 for %d %o %u %x, 8 for the %l forms, NUL-terminated text for %s. That packing is inferred from the manual; structured
-arguments (%A %P %G %L %D %T) are not public, so reading stops at the first of them and the rest is kept as bytes.
+arguments (%A %P %G %L %S %D %T, and letters that are not known) are not public, so reading stops at the first of them
+and the rest is kept as bytes.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from annotator.core.errors import FormatError
 MAX_TAIL = 1 << 16
 """Longest tail that is taken apart, in bytes; a longer one is kept whole."""
 
-_CONVERSION = re.compile(rb"%(l?[doxXu]|[AcDdFGLoPsTuxX%])")
+_CONVERSION = re.compile(rb"%(l?[doxXu]|[A-Za-z%])")
 _LINE = re.compile(rb"\s*(?P<event>[\x21-\x7e]{1,64}?)\s*=\s*(?P<value>.*)")
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"?')
+_CONTINUED = re.compile(rb"[ \t]*\\[ \t]*\r?\n[ \t]*")
 _ESCAPES = {b"\\n": b"\n", b"\\t": b"\t", b'\\"': b'"', b"\\\\": b"\\"}
 _NUMBERS = {
     b"d": re.compile(rb"-?\d{1,20}"),
@@ -26,6 +28,11 @@ _NUMBERS = {
     b"o": re.compile(rb"[0-7]{1,22}"),
     b"x": re.compile(rb"(?:0[xX])?[0-9a-fA-F]{1,16}"),
 }
+
+
+def _number(conversion: bytes) -> re.Pattern[bytes] | None:
+    """How a number of this conversion is printed; None for text and for what is structured, as %D is, a device."""
+    return _NUMBERS.get(conversion.removeprefix(b"l").replace(b"X", b"x"))
 
 
 class Part(NamedTuple):
@@ -89,10 +96,13 @@ def _label(words: bytes) -> str:
 
 
 def parse_events(data: bytes) -> Formats:
-    """The `events` file. Lines that are no definition are skipped; FormatError when there is no stanza `auditpr:`."""
+    """The `events` file. Lines that are no definition are skipped; FormatError when there is no stanza `auditpr:`.
+
+    A backslash at the end of a line continues it in the next, as in IBM's own example (*events File*).
+    """
     formats: Formats = {}
     inside = seen = False
-    for line in data.splitlines():
+    for line in _CONTINUED.sub(b" ", data).splitlines():
         bare = line.strip()
         if not bare or bare.startswith(b"*"):
             continue
@@ -132,7 +142,7 @@ def read_text(form: Format, tail: bytes) -> Tail | None:
         at += len(part.words)
         if not part.conversion:
             break
-        pattern = _NUMBERS.get(part.conversion.lstrip(b"l").lower())
+        pattern = _number(part.conversion)
         if pattern:
             match = pattern.match(tail, at)
             if match is None:
@@ -182,7 +192,7 @@ def read_binary(form: Format, tail: bytes, order: str = ">") -> Tail | None:
                 return None
             values[part.label] = tail[at:end]
             at = end + 1
-        elif kind.lstrip(b"l").lower() in _NUMBERS:
+        elif _number(kind) is not None:
             size = 8 if kind.startswith(b"l") else 4
             if len(tail) - at < size:
                 return None

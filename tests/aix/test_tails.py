@@ -102,3 +102,35 @@ def test_any_bytes(file: bytes, tail: bytes) -> None:
             tail_format.parse_events(data)
         except AnnotatorError:
             pass
+
+
+def test_an_events_file_may_continue_its_lines() -> None:
+    """As IBM's own example does, within the quotes."""
+    text = rb"""auditpr:
+	FILE_Open = printf "flags: %d mode: %o \
+		fd: %d filename %s"
+	FILE_Unlink = printf "filename: %s"
+"""
+    formats = tail_format.parse_events(text)
+    tail = tail_format.read_text(formats[b"FILE_Open"], b"flags: 2 mode: 644 fd: 3 filename /etc/a b")
+    assert tail is not None
+    assert tail.values == {"flags": b"2", "mode": b"644", "fd": b"3", "filename": b"/etc/a b"}
+    assert set(formats) == {b"FILE_Open", b"FILE_Unlink"}
+
+
+@pytest.mark.parametrize("letter", [b"A", b"D", b"G", b"L", b"P", b"S", b"T", b"z"])
+def test_a_structured_argument_ends_a_binary_tail(letter: bytes) -> None:
+    """Its length is not public: what follows it is kept as bytes, and no value is made up of them."""
+    form = tail_format.parse_printf(b"%" + letter + b" fd%d")
+    tail = tail_format.read_binary(form, b"\0\2\0\x16\0\0\0\3")
+    assert tail is not None
+    assert tail.values == {}
+    assert tail.rest == b"\0\2\0\x16\0\0\0\3"
+
+
+@pytest.mark.parametrize("letter", [b"L", b"S"])
+def test_a_printed_socket_is_text(letter: bytes) -> None:
+    """Up to the words that follow it."""
+    tail = tail_format.read_text(tail_format.parse_printf(b"%" + letter + b" fd%d"), b"inet 10.0.0.1:22 fd3")
+    assert tail is not None
+    assert list(tail.values.values()) == [b"inet 10.0.0.1:22", b"3"]
