@@ -1,8 +1,9 @@
 """The host view of AIX: which process has this pid now, and in which WPAR it runs.
 
 Ways are tried in the order psinfo, getprocs64, ps, parent; each is proven at the start and left out, with the reason in
-`report`, when it does not hold. Global is never assumed: only where the CID is 0 (or `ps` says Global) and `uname -W`
-says that we run in Global ourselves.
+`report`, when it does not hold, then or later. Global is never assumed: only where `ps` says so, or where the CID is 0
+and a CID above 0 was seen to agree with another source (or no WPAR runs at all), so that the place of the CID is
+proven; and only where `uname -W` says that we run in Global ourselves.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class AixHost:
         self.inventory = Inventory(node, inside=self._inside(in_global))
         self.inventory.confirm, self.inventory.live = self._survived, True
         self._witnesses: dict[int, Seen] = {}
+        self._agreed = self._zero_is_global = False
         self.ways = self._ways()
         self.refresh()
 
@@ -134,6 +136,18 @@ class AixHost:
         self._witnesses = _oldest(seen)
         self.inventory.observe(found.sightings, begun_ms, found.complete, took_ms)
         self.report.update(found.report)
+        self._judge(found)
+
+    def _judge(self, found: inventory_scan.Look) -> None:
+        """Whether CIDs are still believed, and whether CID 0 is Global."""
+        if found.contradiction and (problem := self._contradicted(_cids(PsinfoLookup(self.proc).every()))):
+            self.ways = [way for way in self.ways if isinstance(way, PsLookup)]
+            self._witnesses, self._agreed = {}, False
+            self.report["psinfo"], self.report["ps"] = problem, ""
+            self.report["getprocs64"] = self.report["getprocs64"] or "its pi_cid was found by psinfo"
+        has_cids = any(not isinstance(way, PsLookup) for way in self.ways)
+        self._agreed = has_cids and (self._agreed or (found.agreed and not found.contradiction))
+        self._zero_is_global = has_cids and (self._agreed or (found.idle and not self._witnesses))
 
     def _survived(self, life: WparLifetime, at_ms: int) -> bool:  # noqa: ARG002  (it is asked about now, which is later)
         """Whether the oldest process that was seen under a life's CID still is: then nobody else got the CID.
@@ -170,8 +184,10 @@ class AixHost:
         reason = Reason.NOT_SEEN
         for way in self.ways:
             seen = way.one(pid)
-            if isinstance(seen, Seen):
+            if isinstance(seen, Seen) and (seen.cid != 0 or self._zero_is_global):
                 return seen
+            if isinstance(seen, Seen):
+                continue  # CID 0 proves nothing here: another way may have its name
             if seen is Reason.GONE:
                 return seen
             reason = seen
@@ -202,6 +218,9 @@ class AixHost:
         )
 
     def _where(self, seen: Seen, at_ms: int) -> Container | Reason | str:
+        if seen.cid == 0 and not self._zero_is_global:
+            named = self._ask(seen.pid)
+            return named if isinstance(named, Reason) else self._where(named, at_ms)
         if seen.cid is not None:
             return self.inventory.for_cid(seen.cid, at_ms)
         return self.inventory.container_for(seen.name or b"", at_ms) or Reason.HIDDEN

@@ -23,12 +23,23 @@ MOST = 16 << 20
 """Bytes of one command's output or one file that are read."""
 
 
+class Contradiction(SourceError):
+    """Two sources that look at the same processes cannot both be right."""
+
+
 class Look(NamedTuple):
-    """What was seen, the sources whose list is whole, and per source why it was not used (or "" when it was)."""
+    """What was seen, the sources whose list is whole, and per source why it was not used (or "" when it was).
+
+    `contradiction` is what `ps` says against the CIDs of psinfo, "" for nothing. `agreed` is set where a CID above 0
+    was seen that `ps`, perfstat or the corrals index confirms, `idle` where a whole list shows no WPAR that runs.
+    """
 
     sightings: list[Sighting]
     complete: frozenset[str]
     report: dict[str, str]
+    contradiction: str = ""
+    agreed: bool = False
+    idle: bool = False
 
 
 def run_command(argv: Sequence[str]) -> bytes:
@@ -67,12 +78,15 @@ def look(
     sightings: list[Sighting] = []
     report: dict[str, str] = {}
     complete: set[str] = set()
+    contradictions: list[str] = []
 
     def ask(source: str, listing: Callable[[], list[Sighting]]) -> None:
         try:
             found = listing()
         except AnnotatorError as error:
             report[source] = error.what
+            if isinstance(error, Contradiction):
+                contradictions.append(error.what)
             return
         sightings.extend(found)
         report[source] = ""
@@ -92,7 +106,21 @@ def look(
     if root is not None:
         ask("index", lambda: inventory.corrals_index(read_file(root / "etc/corrals/index")))
         ask("filesystems", lambda: inventory.filesystems(read_file(root / "etc/filesystems")))
-    return Look(sightings, frozenset(complete), report)
+    running = {seen.source for seen in sightings if seen.cid is not None or (seen.state or "D") not in "DB"}
+    return Look(
+        sightings,
+        frozenset(complete),
+        report,
+        contradiction="".join(contradictions[:1]),
+        agreed="psinfo" in running or _confirmed(sightings, set((cids or {}).values()) - {0}),
+        idle=bool(complete) and not complete & running,
+    )
+
+
+def _confirmed(sightings: list[Sighting], cids: set[int]) -> bool:
+    """Whether perfstat or the corrals index has all CIDs that processes show, and they show some."""
+    listed = ({seen.cid for seen in sightings if seen.source == source} for source in ("perfstat", "index"))
+    return bool(cids) and any(cids <= known for known in listed)
 
 
 def _table(run: Callable[[Sequence[str]], bytes]) -> list[Sighting]:
@@ -128,7 +156,7 @@ def _by_ps(run: Callable[[Sequence[str]], bytes], cids: Mapping[int, int], start
     names = inventory.ps_names(run(("/usr/bin/ps", "-e", "-o", "pid=", "-o", "wpar=")))
     problem = psinfo.cross_check(cids, names)
     if problem:
-        raise SourceError(problem)
+        raise Contradiction(problem)
     found = []
     for name, cid in psinfo.joined(cids, names):
         values = {"name": name.decode("utf-8", "backslashreplace"), "cid": str(cid)}

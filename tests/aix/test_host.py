@@ -330,3 +330,64 @@ def test_commands_are_run_in_c_locale() -> None:
 def test_etime(text: bytes, seconds: int | None) -> None:
     """The elapsed time of ps; a zombie has none."""
     assert wpar_resolvers.etime(text) == seconds
+
+
+def blank_cids(root: Path) -> None:
+    """As on a release that has its CID elsewhere: the two bytes at 144 are 0 for every process."""
+    for path in root.glob("proc/*/psinfo"):
+        data = path.read_bytes()
+        path.write_bytes(data[:144] + b"\0\0" + data[146:])
+
+
+def test_a_cid_of_0_is_global_only_once_another_was_proven(sim: Any, tmp_path: Path) -> None:
+    """While no WPAR runs all is Global; when one runs and its processes show 0, psinfo is not believed any more."""
+    site = Site(sim.Machine(), tmp_path)
+    machine = site.machine
+    host = site.host(call=machine.getprocs64())
+    shell = host.process(machine.shell)
+    assert isinstance(shell, HostProcess)
+    assert shell.evidence is Evidence.HOST_VIEW
+    machine.make("web")
+    machine.start("web", 7)
+    machine.write_tree(tmp_path)
+    blank_cids(tmp_path)
+    machine.tick(30)
+    host.refresh()
+    assert "ps says web" in host.report["psinfo"]
+    assert [one.name for one in host.ways] == ["ps"]
+    found = host.process(machine.wpars["web"].init)
+    assert isinstance(found, HostProcess)
+    assert found.container is not None
+    assert found.container.name == "web"
+    told_by_ps = host.process(machine.shell)
+    assert isinstance(told_by_ps, HostProcess)
+    assert told_by_ps.evidence is Evidence.HOST_VIEW
+
+
+def test_without_ps_a_cid_of_0_proves_nothing(site: Site) -> None:
+    """A CID that lies elsewhere would make every process of a WPAR one of the host."""
+
+    def run(argv: Sequence[str]) -> bytes:
+        if argv[0].endswith("ps"):
+            raise SourceError("ps cannot be run")
+        return site.run(argv)
+
+    blank_cids(site.root)
+    host = site.host(run=run)
+    for pid in site.machine.processes:
+        found = host.process(pid)
+        assert isinstance(found, Reason) or found.evidence is not Evidence.HOST_VIEW
+    assert all(one.evidence is not Evidence.HOST_VIEW for one in host.processes())
+
+
+def test_without_ps_perfstat_confirms_the_cids(site: Site) -> None:
+    """CIDs above 0 that are those of perfstat prove the place of the CID."""
+
+    def run(argv: Sequence[str]) -> bytes:
+        if argv[0].endswith("ps"):
+            raise SourceError("ps cannot be run")
+        return site.run(argv)
+
+    found = site.host(run=run).process(site.machine.shell)
+    assert isinstance(found, HostProcess)
+    assert found.evidence is Evidence.HOST_VIEW
