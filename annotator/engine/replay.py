@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from annotator.aix.backend import Aix
     from annotator.aix.grouping import TrailGrouper
-    from annotator.engine.observation_log import Loaded
+    from annotator.engine.host_context import HostContext
     from annotator.engine.pipeline import Form, Observer
     from annotator.io.sources import Position
     from annotator.storage.format import Entry, Header
@@ -73,7 +73,7 @@ class Replay:
         self._binary = False
         self._start(self._aix() if options.system == "aix" else Linux())
 
-    def _load_context(self) -> Loaded | None:
+    def _load_context(self) -> HostContext | None:
         """Read what the caller gave beside the log; None for nothing, as by default, and then nothing is imported."""
         options, tables = self.options, self._tables
         if options.host == "none" and not options.journals:

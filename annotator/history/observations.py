@@ -45,8 +45,8 @@ class Observations:
     """All that was seen, by node and pid. `host` is asked for what nobody saw yet; `note` is told of each answer.
 
     `names` are the nodes as which records of this machine come (None: any): of another nothing is known here.
-    `processes` are asked whether a parent had changed its namespaces; `programs` tells those that put processes
-    elsewhere. `has_inventory` is as for `Identities`. Times are Unix ms.
+    `processes` are asked whether a parent changed its namespaces; `programs` tells those that put processes elsewhere;
+    `has_inventory` is as for `Identities`. Times are Unix ms.
     """
 
     def __init__(
@@ -67,8 +67,7 @@ class Observations:
         self.names = names
         self.processes = processes
         self.programs = programs
-        self.max_pids = max_pids
-        self.asked = self.evicted = 0
+        self.max_pids, self.asked, self.evicted = max_pids, 0, 0
         self.addresses = Addresses()
         self._nodes: dict[bytes, dict[int, list[Known]]] = {}
 
