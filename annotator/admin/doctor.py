@@ -39,7 +39,7 @@ def check(machine: Machine) -> list[Finding]:
     """All checks, in the order in which one would look."""
     configured, findings = _config(machine)
     if doctor_aix.is_aix(machine):
-        return [*versions(machine), *findings, *doctor_aix.check(machine, configured), *disks(machine, configured)]
+        return [version(), *findings, *doctor_aix.check(machine, configured), *disks(machine, configured)]
     found = [*versions(machine), *doctor_audit.check(machine), *doctor_install.installed(machine), *findings]
     found += [
         *place(machine),
@@ -52,9 +52,14 @@ def check(machine: Machine) -> list[Finding]:
     return found
 
 
-def versions(machine: Machine) -> Iterator[Finding]:
+def version() -> Finding:
     """This program's own."""
-    yield ok("annotator", f"version {__version__}, Python {sys.version.split()[0]}")
+    return ok("annotator", f"version {__version__}, Python {sys.version.split()[0]}")
+
+
+def versions(machine: Machine) -> Iterator[Finding]:
+    """This program's own, and what it needs of the system."""
+    yield version()
     if find_spec("auparse") is None:
         yield note(
             "auparse", "the binding is not installed", "Only --expr needs it: package python3-audit or python-audit."

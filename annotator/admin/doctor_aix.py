@@ -7,11 +7,12 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from annotator.admin.check_result import bad, note, ok, warning
+from annotator.aix.inventory_scan import run_command
 from annotator.aix.live import Strategy, commands, strategies, this_host
-from annotator.core.errors import UsageError
+from annotator.core.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from annotator.admin.check_result import Finding
     from annotator.admin.machine import Machine
@@ -35,8 +36,25 @@ def check(machine: Machine, config: Config | None) -> Iterator[Finding]:
             yield bad("audit", err.what, "Install the fileset bos.rte.security, or see [aix] in annotator.toml(5).")
         else:
             yield ok("audit", f"{config.aix.auditstream} and {config.aix.auditpr} are there")
+    yield from auditing()
     host = this_host(machine.root, lambda: time.time_ns() // 1_000_000)
     yield from findings(strategies(host))
+
+
+def auditing(run: Callable[[Sequence[str]], bytes] = run_command) -> Iterator[Finding]:
+    """Whether auditing is on, and where its records go (`audit query`, as IBM's *audit Command* shows it; not seen).
+
+    Words are looked for, not places: a line `auditing on`, and the classes and modes that follow.
+    """
+    try:
+        shown = run(("/usr/sbin/audit", "query")).decode("ascii", "backslashreplace").lower()
+    except SourceError as err:
+        yield note("auditing", f"not known: {err.what}", "Ask as root, in Global: audit query")
+        return
+    if "auditing on" in shown:
+        yield ok("auditing", "on")
+    else:
+        yield bad("auditing", "audit query does not say that it is on", "Start it: audit start")
 
 
 def findings(found: Iterable[Strategy]) -> Iterator[Finding]:

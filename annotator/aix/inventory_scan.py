@@ -23,6 +23,10 @@ MOST = 16 << 20
 """Bytes of one command's output or one file that are read."""
 
 
+WHOLE = {"perfstat": ("perfstat",), "lswpar": ("lswpar -c", "lswpar -L")}
+"""Sources whose list is whole when one of these ways has answered."""
+
+
 class Contradiction(SourceError):
     """Two sources that look at the same processes cannot both be right."""
 
@@ -77,7 +81,6 @@ def look(
     """
     sightings: list[Sighting] = []
     report: dict[str, str] = {}
-    complete: set[str] = set()
     contradictions: list[str] = []
 
     def ask(source: str, listing: Callable[[], list[Sighting]]) -> None:
@@ -93,27 +96,25 @@ def look(
 
     if total is not None:
         ask("perfstat", lambda: perfstat.active(total))
-        if report["perfstat"] == "":
-            complete.add("perfstat")
     if run is not None:
         ask("lswpar -c", lambda: _table(run))
         ask("lswpar -L", lambda: _long(run))
         ask("lswpar -a", lambda: _asked(run))
-        if report["lswpar -c"] == "" or report["lswpar -L"] == "":
-            complete.add("lswpar")
         if cids is not None:
             ask("ps", lambda: _by_ps(run, cids, starts or {}))
     if root is not None:
         ask("index", lambda: inventory.corrals_index(read_file(root / "etc/corrals/index")))
         ask("filesystems", lambda: inventory.filesystems(read_file(root / "etc/filesystems")))
-    running = {seen.source for seen in sightings if seen.cid is not None or (seen.state or "D") not in "DB"}
-    return Look(
-        sightings,
-        frozenset(complete),
-        report,
-        contradiction="".join(contradictions[:1]),
-        agreed="psinfo" in running or _confirmed(sightings, set((cids or {}).values()) - {0}),
-        idle=bool(complete) and not complete & running,
+    complete = frozenset(name for name, ways in WHOLE.items() if any(report.get(way) == "" for way in ways))
+    return _judged(Look(sightings, complete, report, "".join(contradictions)), set((cids or {}).values()))
+
+
+def _judged(found: Look, cids: set[int]) -> Look:
+    """With what follows from all sources together. `cids` are those of all processes."""
+    running = {seen.source for seen in found.sightings if seen.cid is not None or (seen.state or "D") not in "DB"}
+    return found._replace(
+        agreed="psinfo" in running or _confirmed(found.sightings, cids - {0}),
+        idle=bool(found.complete) and not found.complete & running,
     )
 
 

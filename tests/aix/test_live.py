@@ -735,6 +735,21 @@ def test_documented_totals() -> None:
     assert {name: sizes[name] for name in stated} == stated
 
 
+@pytest.mark.parametrize(
+    ("shown", "level"), [(b"auditing on\n[no events audited]\n", Level.OK), (b"auditing off\n", Level.BAD)]
+)
+def test_doctor_says_whether_auditing_is_on(shown: bytes, level: Level) -> None:
+    """By the words of `audit query`; where it cannot be asked nothing is claimed."""
+    (finding,) = doctor_aix.auditing(lambda _: shown)
+    assert finding.level is level
+
+    def fails(argv: Sequence[str]) -> bytes:
+        raise SourceError(f"{argv[0]}: not found")
+
+    (finding,) = doctor_aix.auditing(fails)
+    assert finding.level is Level.NOTE
+
+
 def test_doctor_shows_the_ways(sim: Any, tmp_path: Path) -> None:
     """One finding for each way: used, or why not; inside a WPAR, and without any way, it says what to do."""
     site = Site(sim.scenario(), tmp_path)

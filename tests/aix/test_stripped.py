@@ -150,6 +150,8 @@ def test_commands_of_a_machine() -> None:
     doctor = stripped("doctor")
     assert b"way psinfo" in doctor.stdout, doctor.stderr.decode()
     assert b"Traceback" not in doctor.stderr
+    assert b"auparse" not in doctor.stdout
+    assert b"kernel" not in doctor.stdout
 
 
 @pytest.mark.system
