@@ -16,7 +16,7 @@ class Level(StrEnum):
     SKIPPED = "skipped"
 
 
-class Finding(NamedTuple):
+class CheckResult(NamedTuple):
     """One finding: of what, what was found, and what to do ("": nothing)."""
 
     level: Level
@@ -25,26 +25,26 @@ class Finding(NamedTuple):
     do: str = ""
 
 
-def ok(topic: str, found: str) -> Finding:
+def ok(topic: str, found: str) -> CheckResult:
     """As it should be."""
-    return Finding(Level.OK, topic, found)
+    return CheckResult(Level.OK, topic, found)
 
 
-def note(topic: str, found: str, do: str = "") -> Finding:
+def note(topic: str, found: str, do: str = "") -> CheckResult:
     """Good to know."""
-    return Finding(Level.NOTE, topic, found, do)
+    return CheckResult(Level.NOTE, topic, found, do)
 
 
-def warning(topic: str, found: str, do: str) -> Finding:
+def warning(topic: str, found: str, do: str) -> CheckResult:
     """It works, but less well than it could."""
-    return Finding(Level.WARNING, topic, found, do)
+    return CheckResult(Level.WARNING, topic, found, do)
 
 
-def bad(topic: str, found: str, do: str) -> Finding:
+def bad(topic: str, found: str, do: str) -> CheckResult:
     """It does not work."""
-    return Finding(Level.BAD, topic, found, do)
+    return CheckResult(Level.BAD, topic, found, do)
 
 
-def skipped(topic: str, why: str) -> Finding:
+def skipped(topic: str, why: str) -> CheckResult:
     """It was not asked."""
-    return Finding(Level.SKIPPED, topic, why)
+    return CheckResult(Level.SKIPPED, topic, why)

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Final
 
 from annotator import __version__
 from annotator.admin import doctor_aix, doctor_audit, doctor_install, install_plan, plugin_client
-from annotator.admin.check_result import Finding, Level, bad, note, ok, skipped, warning
+from annotator.admin.check_result import CheckResult, Level, bad, note, ok, skipped, warning
 from annotator.admin.machine import running
 from annotator.admin.status import dropped
 from annotator.core.errors import AnnotatorError
 from annotator.linux.engines import Engines
-from annotator.plugin import config
+from annotator.plugin import config_load
+from annotator.plugin.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from annotator.admin.machine import Machine
-    from annotator.plugin.config import Config
 
 FREE_BYTES: Final = 1 << 30
 FEW_EVENTS: Final = 1000
@@ -35,7 +35,7 @@ INITIAL_USER: Final = "user:[4026531837]"
 """The first namespaces (include/linux/proc_ns.h)."""
 
 
-def check(machine: Machine) -> list[Finding]:
+def check(machine: Machine) -> list[CheckResult]:
     """All checks, in the order in which one would look."""
     configured, findings = _config(machine)
     if doctor_aix.is_aix(machine):
@@ -52,7 +52,7 @@ def check(machine: Machine) -> list[Finding]:
     return found
 
 
-def versions(machine: Machine) -> Iterator[Finding]:
+def versions(machine: Machine) -> Iterator[CheckResult]:
     """This program's own."""
     yield ok("annotator", f"version {__version__}, Python {sys.version.split()[0]}")
     if find_spec("auparse") is None:
@@ -69,7 +69,7 @@ def versions(machine: Machine) -> Iterator[Finding]:
         yield ok("kernel", f"{machine.release}, without contid: containers are derived")
 
 
-def place(machine: Machine) -> Iterator[Finding]:
+def place(machine: Machine) -> Iterator[CheckResult]:
     """Whether this is the host's own view: a plugin in a container sees other pids than the records have."""
     if not machine.is_this:
         return
@@ -80,7 +80,7 @@ def place(machine: Machine) -> Iterator[Finding]:
         yield ok("namespaces", "the first pid and user namespace")
 
 
-def cgroups(machine: Machine) -> Iterator[Finding]:
+def cgroups(machine: Machine) -> Iterator[CheckResult]:
     """Which hierarchies there are, and whether their paths can be read whole."""
     mounts = machine.text("/proc/self/mounts")
     if mounts is None:
@@ -99,7 +99,7 @@ def cgroups(machine: Machine) -> Iterator[Finding]:
         yield bad("cgroup", "a private cgroup namespace hides the paths' upper parts", "Run auditd in the host's own.")
 
 
-def connector(machine: Machine, configured: Config | None) -> Iterator[Finding]:
+def connector(machine: Machine, configured: Config | None) -> Iterator[CheckResult]:
     """The kernel's own word on forks, execs and exits."""
     why = machine.connector()
     if not why:
@@ -114,7 +114,7 @@ def connector(machine: Machine, configured: Config | None) -> Iterator[Finding]:
         )
 
 
-def engines(machine: Machine) -> Iterator[Finding]:
+def engines(machine: Machine) -> Iterator[CheckResult]:
     """Which engines' containers can be named."""
     try:
         asked = Engines(machine.root, owners=machine.is_this)
@@ -132,7 +132,7 @@ def engines(machine: Machine) -> Iterator[Finding]:
         yield ok("engines", ", ".join(f"{name}: {count}" for name, count in sorted(counts.items())))
 
 
-def security(machine: Machine) -> Iterator[Finding]:
+def security(machine: Machine) -> Iterator[CheckResult]:
     """SELinux and AppArmor."""
     if (machine.text("/sys/fs/selinux/enforce") or "").strip() == "1":
         yield warning(
@@ -147,7 +147,7 @@ def security(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def disks(machine: Machine, configured: Config | None) -> Iterator[Finding]:
+def disks(machine: Machine, configured: Config | None) -> Iterator[CheckResult]:
     """Room for the outputs, and who may write there."""
     for output in configured.output if configured is not None else ():
         if output.type != "file":
@@ -168,7 +168,7 @@ def disks(machine: Machine, configured: Config | None) -> Iterator[Finding]:
         yield from _writable(directory, configured.process.user if configured is not None else "")
 
 
-def _writable(directory: Path, user: str) -> Iterator[Finding]:
+def _writable(directory: Path, user: str) -> Iterator[CheckResult]:
     """The worker opens its outputs as `process.user`."""
     if not user:
         return
@@ -184,7 +184,7 @@ def _writable(directory: Path, user: str) -> Iterator[Finding]:
         yield bad("output", f"{user} (process.user) may not write in {directory}", f"chown {user} {directory}")
 
 
-def plugin(machine: Machine, configured: Config | None) -> Iterator[Finding]:
+def plugin(machine: Machine, configured: Config | None) -> Iterator[CheckResult]:
     """Whether it runs, and what its counters say."""
     if not machine.is_this:
         return
@@ -208,7 +208,7 @@ def plugin(machine: Machine, configured: Config | None) -> Iterator[Finding]:
     yield from counters(told.counts)
 
 
-def counters(counts: Mapping[tuple[str, str], float]) -> Iterator[Finding]:
+def counters(counts: Mapping[tuple[str, str], float]) -> Iterator[CheckResult]:
     """What the plugin has counted: drops, a full queue, restarts, and how much could not be told."""
     for label, value in dropped(counts).items():
         if value:
@@ -233,18 +233,18 @@ def counters(counts: Mapping[tuple[str, str], float]) -> Iterator[Finding]:
         )
 
 
-def worst(found: list[Finding]) -> Level:
+def worst(found: list[CheckResult]) -> Level:
     """The gravest level of all."""
     order = (Level.SKIPPED, Level.OK, Level.NOTE, Level.WARNING, Level.BAD)
     return max((one.level for one in found), key=order.index, default=Level.OK)
 
 
-def _config(machine: Machine) -> tuple[Config | None, list[Finding]]:
+def _config(machine: Machine) -> tuple[Config | None, list[CheckResult]]:
     path = machine.path(install_plan.CONFIG)
     if not path.exists():
-        return config.Config(), [note("config", f"{install_plan.CONFIG} is not there: the defaults hold")]
+        return Config(), [note("config", f"{install_plan.CONFIG} is not there: the defaults hold")]
     try:
-        return config.load(path), [ok("config", f"{install_plan.CONFIG} is usable")]
+        return config_load.load(path), [ok("config", f"{install_plan.CONFIG} is usable")]
     except AnnotatorError as err:
         return None, [bad("config", err.what, err.advice)]
 

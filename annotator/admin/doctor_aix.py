@@ -13,7 +13,7 @@ from annotator.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from annotator.admin.check_result import Finding
+    from annotator.admin.check_result import CheckResult
     from annotator.admin.machine import Machine
     from annotator.plugin.config import Config
 
@@ -26,7 +26,7 @@ def is_aix(machine: Machine) -> bool:
     return machine.is_this and os.uname().sysname == SYSTEM
 
 
-def check(machine: Machine, config: Config | None) -> Iterator[Finding]:
+def check(machine: Machine, config: Config | None) -> Iterator[CheckResult]:
     """The pipe, then the ways."""
     if config is not None:
         try:
@@ -39,7 +39,7 @@ def check(machine: Machine, config: Config | None) -> Iterator[Finding]:
     yield from findings(strategies(host))
 
 
-def findings(found: Iterable[Strategy]) -> Iterator[Finding]:
+def findings(found: Iterable[Strategy]) -> Iterator[CheckResult]:
     """One finding for each way. That one does not hold is no fault, as long as another one does."""
     ways = list(found)
     for one in ways:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.admin import install_plan, manifest
-from annotator.admin.check_result import Finding, bad, note, ok, warning
+from annotator.admin.check_result import CheckResult, bad, note, ok, warning
 from annotator.admin.machine import settings
 from annotator.core.errors import AnnotatorError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from annotator.admin.machine import Machine
 
 
-def installed(machine: Machine) -> Iterator[Finding]:
+def installed(machine: Machine) -> Iterator[CheckResult]:
     """The stanza and its program, with the modes that auditd asks for, and who else may change what root runs."""
     try:
         directory = install_plan.plugins(machine.root)
@@ -60,7 +60,7 @@ def _changed(machine: Machine) -> Iterator[tuple[str, bytes]]:
             yield path, data
 
 
-def _mode(machine: Machine, name: str, *, forbidden: int, needed: int) -> Iterator[Finding]:
+def _mode(machine: Machine, name: str, *, forbidden: int, needed: int) -> Iterator[CheckResult]:
     info = machine.path(name).stat()
     mode = stat.S_IMODE(info.st_mode)
     if not stat.S_ISREG(info.st_mode):
@@ -74,7 +74,7 @@ def _mode(machine: Machine, name: str, *, forbidden: int, needed: int) -> Iterat
         )
 
 
-def _interpreter(machine: Machine, program: str) -> Iterator[Finding]:
+def _interpreter(machine: Machine, program: str) -> Iterator[CheckResult]:
     """The interpreter and our package: whoever may write them, or a directory above, is root."""
     first = (machine.text(program) or "").partition("\n")[0]
     if not first.startswith("#!") or not machine.is_this:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from annotator.admin.manifest import Manifest
 
 
-class Act(StrEnum):
+class Action(StrEnum):
     """What happens to one path."""
 
     CREATE = "create"
@@ -44,7 +44,7 @@ class Act(StrEnum):
 class Step(NamedTuple):
     """One path and what happens to it. `before` and `after` are None where there is no file."""
 
-    act: Act
+    act: Action
     path: str
     before: bytes | None = None
     after: bytes | None = None
@@ -63,15 +63,15 @@ def steps(root: Path, plan: Sequence[Entry], manifest: Manifest) -> list[Step]:
 
 def apply(root: Path, found: Sequence[Step], manifest: Manifest) -> None:
     """Do it. Raises UsageError when something is in the way, AnnotatorError when the disk refuses."""
-    if foreign := [step.path for step in found if step.act is Act.FOREIGN]:
+    if foreign := [step.path for step in found if step.act is Action.FOREIGN]:
         raise UsageError(
             f"not written by this program, so nothing was done: {', '.join(foreign)}",
             "Look at them, then move them away, or leave that part out (see --help).",
         )
-    paths = [step.path for step in found if step.act in (Act.CREATE, Act.UPDATE)]
+    paths = [step.path for step in found if step.act in (Action.CREATE, Action.UPDATE)]
     made = _make_directories(root, [*map(_parent, [*paths, MANIFEST]), *directories()], manifest)
     for step in found:
-        if step.after is not None and step.act in (Act.CREATE, Act.UPDATE):
+        if step.after is not None and step.act in (Action.CREATE, Action.UPDATE):
             before = [] if step.before is None else [manifests.digest(step.before)]
             manifest.files[step.path] = [*before, manifests.digest(step.after)]
     _write(root, MANIFEST, manifests.dump(manifest), 0o600)
@@ -80,9 +80,9 @@ def apply(root: Path, found: Sequence[Step], manifest: Manifest) -> None:
     for step in found:
         _do(root, step)
     for step in found:
-        if step.act is Act.REMOVE:
+        if step.act is Action.REMOVE:
             manifest.files.pop(step.path, None)
-        elif step.after is not None and step.path in manifest.files and step.act is not Act.KEPT:
+        elif step.after is not None and step.path in manifest.files and step.act is not Action.KEPT:
             manifest.files[step.path] = [manifests.digest(step.after)]
     _write(root, MANIFEST, manifests.dump(manifest), 0o600)
 
@@ -96,7 +96,7 @@ def remove(root: Path, found: Sequence[Step], manifest: Manifest, *, purge: bool
     """Do it; returns the directories and files that stay. The manifest stays as long as a file of it does."""
     for step in found:
         _do(root, step)
-        if step.act is Act.REMOVE:
+        if step.act is Action.REMOVE:
             manifest.files.pop(step.path, None)
     for path in manifest.files.copy():
         if _read(root, path) is None:
@@ -124,11 +124,11 @@ def diff(found: Iterable[Step]) -> str:
     """The changes as a unified diff, as patch(1) reads it; of a file that is only removed too."""
     out: list[str] = []
     for step in found:
-        if step.act not in (Act.CREATE, Act.UPDATE, Act.REMOVE):
+        if step.act not in (Action.CREATE, Action.UPDATE, Action.REMOVE):
             continue
-        before, after = (_lines(one) for one in (step.before, None if step.act is Act.REMOVE else step.after))
+        before, after = (_lines(one) for one in (step.before, None if step.act is Action.REMOVE else step.after))
         names = ("/dev/null" if step.before is None else f"a{step.path}", f"b{step.path}")
-        if step.act is Act.REMOVE:
+        if step.act is Action.REMOVE:
             names = (names[0], "/dev/null")
         changes = difflib.unified_diff(before, after, *names)
         out += [line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in changes]
@@ -141,22 +141,22 @@ def diff(found: Iterable[Step]) -> str:
 def _step(root: Path, entry: Entry, manifest: Manifest) -> Step:
     before = _read(root, entry.path)
     act = _act(before, entry, manifest)
-    if act is Act.SAME and before is not None and entry.path in manifest.files:
+    if act is Action.SAME and before is not None and entry.path in manifest.files:
         mode = stat.S_IMODE(_place(root, entry.path).stat().st_mode)
-        act = Act.SAME if mode == entry.mode else Act.UPDATE
+        act = Action.SAME if mode == entry.mode else Action.UPDATE
     return Step(act, entry.path, before, entry.data, entry.mode)
 
 
-def _act(before: bytes | None, entry: Entry, manifest: Manifest) -> Act:
+def _act(before: bytes | None, entry: Entry, manifest: Manifest) -> Action:
     if before is None:
-        return Act.CREATE
+        return Action.CREATE
     if entry.path in manifest.files:
         if before == entry.data:
-            return Act.SAME
-        return Act.UPDATE if manifest.wrote(entry.path, before) else Act.KEPT
+            return Action.SAME
+        return Action.UPDATE if manifest.wrote(entry.path, before) else Action.KEPT
     if entry.yours:
-        return Act.YOURS
-    return Act.SAME if before == entry.data else Act.FOREIGN
+        return Action.YOURS
+    return Action.SAME if before == entry.data else Action.FOREIGN
 
 
 def _removal(root: Path, path: str, manifest: Manifest, *, purge: bool) -> list[Step]:
@@ -164,13 +164,13 @@ def _removal(root: Path, path: str, manifest: Manifest, *, purge: bool) -> list[
     if before is None:
         return []
     ours = purge or manifest.wrote(path, before)
-    return [Step(Act.REMOVE if ours else Act.KEPT, path, before)]
+    return [Step(Action.REMOVE if ours else Action.KEPT, path, before)]
 
 
 def _do(root: Path, step: Step) -> None:
-    if step.act in (Act.CREATE, Act.UPDATE) and step.after is not None:
+    if step.act in (Action.CREATE, Action.UPDATE) and step.after is not None:
         _write(root, step.path, step.after, step.mode)
-    elif step.act is Act.REMOVE:
+    elif step.act is Action.REMOVE:
         with _asked(step.path):
             _place(root, step.path).unlink(missing_ok=True)
 

@@ -17,7 +17,7 @@ _REASONS: Final = {f"unknown_{one.value.replace('-', '_')}": one.value for one i
 _FLAGS: Final = {f"flag_{one.value.replace('-', '_')}": one.value for one in Flag}
 
 
-class Told(NamedTuple):
+class PluginStatus(NamedTuple):
     """The answering process's pid (0: not said), for how long it has answered, and all counters."""
 
     pid: int
@@ -25,7 +25,7 @@ class Told(NamedTuple):
     counts: Counts
 
 
-def counts(socket: str) -> Told:
+def counts(socket: str) -> PluginStatus:
     """One look. Raises AnnotatorError when nobody answers."""
     reply = ask(socket, {"op": "status"})
     found: Counts = {}
@@ -43,7 +43,9 @@ def counts(socket: str) -> Told:
     for label, said in outputs.items() if isinstance(outputs, dict) else ():
         for name, value in _numbers(said):
             found[f"output_{name}", str(label)] = value
-    return Told(pid if isinstance(pid, int) else 0, uptime_s if isinstance(uptime_s, int | float) else 0.0, found)
+    return PluginStatus(
+        pid if isinstance(pid, int) else 0, uptime_s if isinstance(uptime_s, int | float) else 0.0, found
+    )
 
 
 def containers(socket: str, limit: int) -> list[dict[str, Any]]:

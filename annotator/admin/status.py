@@ -178,7 +178,7 @@ def _output_lines(found: Status) -> Iterator[tuple[str, str]]:
         yield f"output {label}", f"{written:.1f} MiB written, {waits}{value:.0f} lines dropped{lag}"
 
 
-def _of(told: plugin_client.Told, processes: list[Running]) -> list[Running]:
+def _of(told: plugin_client.PluginStatus, processes: list[Running]) -> list[Running]:
     """The worker that answered, and the reader that started it; others are of another plugin.
 
     Where it is not found by its name (AIX, or `annotator plugin`), what it said of itself; its memory is not known.

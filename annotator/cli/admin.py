@@ -15,13 +15,14 @@ from annotator.admin import doctor as checks
 from annotator.admin import install as installation
 from annotator.admin import install_plan, manifest, rules, status
 from annotator.admin.check_result import Level
-from annotator.admin.install import Act
+from annotator.admin.install import Action
 from annotator.admin.machine import Machine, this, tree
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
 from annotator.engine.host_context import boot_id
 from annotator.io.console import machine as for_machines
 from annotator.io.console import plain, table
-from annotator.plugin import config as configuration
+from annotator.plugin import config_load
+from annotator.plugin.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,13 +87,13 @@ def install(root: Path, levels: str | None, **given: Any) -> None:
     steps = installation.steps(root, install_plan.plan(root, options), made)
     if dry:
         click.echo(plain_lines(installation.diff(steps)), nl=False)
-        _tell(steps, (Act.KEPT, Act.YOURS, Act.FOREIGN), err=True)
-        if any(step.act is Act.FOREIGN for step in steps):
+        _tell(steps, (Action.KEPT, Action.YOURS, Action.FOREIGN), err=True)
+        if any(step.act is Action.FOREIGN for step in steps):
             raise SystemExit(ExitCode.FAILED)
         return
     installation.apply(root, steps, made)
-    _tell(steps, (Act.CREATE, Act.UPDATE, Act.REMOVE, Act.KEPT, Act.YOURS))
-    if not any(step.act in (Act.CREATE, Act.UPDATE, Act.REMOVE) for step in steps):
+    _tell(steps, (Action.CREATE, Action.UPDATE, Action.REMOVE, Action.KEPT, Action.YOURS))
+    if not any(step.act in (Action.CREATE, Action.UPDATE, Action.REMOVE) for step in steps):
         click.echo("nothing to do")
     elif root == Path("/"):
         click.echo("next: augenrules --load; service auditd restart; annotator doctor")
@@ -110,13 +111,13 @@ def uninstall(root: Path, *, dry_run: bool, purge: bool) -> None:
     steps = installation.removals(root, made, purge=purge)
     if dry_run:
         click.echo(plain_lines(installation.diff(steps)), nl=False)
-        _tell(steps, (Act.KEPT,), err=True)
+        _tell(steps, (Action.KEPT,), err=True)
         return
     if not made.files and not made.directories and not purge:
         click.echo("nothing is installed")
         return
     stay = installation.remove(root, steps, made, purge=purge)
-    _tell(steps, (Act.REMOVE,))
+    _tell(steps, (Action.REMOVE,))
     for path in stay:
         click.echo(f"{'stays':8} {plain(path)}")
     if root == Path("/"):
@@ -225,12 +226,12 @@ def _machine(root: Path) -> Machine:
 def _look(root: Path, path: Path | None) -> Status:
     asked = _machine(root)
     place = path or asked.path(install_plan.CONFIG)
-    loaded = configuration.load(place) if path or place.exists() else configuration.Config()
+    loaded = config_load.load(place) if path or place.exists() else Config()
     return status.look(asked, loaded, time.time(), boot=boot_id() if asked.is_this else "")
 
 
-def _tell(steps: Sequence[Step], acts: tuple[Act, ...], *, err: bool = False) -> None:
-    said = {Act.KEPT: "changed by hand, kept:", Act.YOURS: "yours, kept:", Act.FOREIGN: "in the way:"}
+def _tell(steps: Sequence[Step], acts: tuple[Action, ...], *, err: bool = False) -> None:
+    said = {Action.KEPT: "changed by hand, kept:", Action.YOURS: "yours, kept:", Action.FOREIGN: "in the way:"}
     for step in steps:
         if step.act in acts:
             click.echo(f"{said.get(step.act, f'{step.act.value:8}')} {step.path}", err=err)

@@ -56,7 +56,7 @@ class _Client:
         self.data = bytearray()
 
 
-class ControlServer:
+class ControlSocket:
     """Listens at `path`, in a directory that only root can write. Raises SinkError at the start.
 
     `fileno` is readable when there is something to do, for poll(2); call `serve` then, and now and then. Where there

@@ -19,7 +19,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from annotator.core.errors import AnnotatorError, UsageError
-from annotator.oci.log import note
+from annotator.io.log import AUTHPRIV, Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,12 +130,17 @@ def write_contid(root: str, pid: int, contid: int) -> None:
         os.close(fd)
 
 
+def log_notice(text: str) -> None:
+    """Log to syslog: standard output and error are the engine's, or a container's. Where nobody listens it is lost."""
+    Log(tag="annotator-oci-runtime", facility=AUTHPRIV).write("notice", text)
+
+
 def main(
     arguments: list[str] | None = None,
     *,
     root: str = "",
     write: Callable[[str, int, int], None] = write_contid,
-    say: Callable[[str], None] = note,
+    say: Callable[[str], None] = log_notice,
 ) -> int:
     """Run as a runtime; returns its exit code, or never: on a stock kernel it takes our place."""
     given = sys.argv[1:] if arguments is None else arguments

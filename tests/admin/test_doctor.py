@@ -14,7 +14,7 @@ from annotator.plugin import config
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from annotator.admin.check_result import Finding
+    from annotator.admin.check_result import CheckResult
 
 STATUS = """enabled 1
 failure 1
@@ -38,7 +38,7 @@ def machine(root: Path, **said: str | None) -> Machine:
     return Machine(root, lambda command: answers[command[1]], lambda: "", "x86_64")
 
 
-def bad_of(found: list[Finding]) -> str:
+def bad_of(found: list[CheckResult]) -> str:
     """Everything worse than a note, in one text; each of them says what to do."""
     grave = [one for one in found if one.level in (Level.BAD, Level.WARNING)]
     assert all(one.do for one in grave)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.core.stats import Stats
-    from annotator.plugin.log import Notes
+    from annotator.io.log import Log
     from annotator.plugin.outputs.output import Output
 
 _OUTPUT_MEANINGS = {
@@ -78,13 +78,13 @@ def write_metrics(path: Path, text: str) -> None:
         raise
 
 
-class Drops:
+class DropReport:
     """Logs what outputs dropped, once per interval, and only what is new."""
 
     def __init__(self) -> None:
         self._before: dict[str, dict[str, int]] = {}
 
-    def report(self, outputs: Sequence[Output], notes: Notes) -> None:
+    def report(self, outputs: Sequence[Output], log: Log) -> None:
         """One note for each output that dropped anything since the last time."""
         for one in outputs:
             now = one.counts()
@@ -92,7 +92,7 @@ class Drops:
             self._before[one.name] = now
             new = {name: count - before.get(name, 0) for name, count in now.items() if name != "written_bytes"}
             if any(new.values()):
-                notes.warning("output-dropped", output=one.name, **{name: n for name, n in new.items() if n})
+                log.warning("output-dropped", output=one.name, **{name: n for name, n in new.items() if n})
 
 
 def heartbeat(form: str, now_ms: int, node: str, stats: Stats, reader: Mapping[str, Any]) -> bytes:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from annotator.io.log import Log
     from annotator.plugin import config
-    from annotator.plugin.log import Notes
 
 WRITE = 256 * 1024
 """Bytes that are given to a sink at once."""
@@ -28,10 +28,10 @@ WRITE = 256 * 1024
 class Output:
     """One output's queue and thread. `dropped_*` count what its full queue did not take."""
 
-    def __init__(self, settings: config.Output, notes: Notes, make: Callable[[], Sink]) -> None:
+    def __init__(self, settings: config.Output, log: Log, make: Callable[[], Sink]) -> None:
         self.settings = settings
         self.name = settings.name
-        self.notes = notes
+        self.log = log
         self.dropped_lines = self.dropped_bytes = self.failures = self.taken_bytes = 0
         self.size = 0
         self.waited_s = 0.0
@@ -153,7 +153,7 @@ class Output:
         self.dropped_bytes += len(lost)
         self.dropped_lines += lost.count(b"\n")
         if self.failures <= 3 or self.failures % 100 == 0:
-            self.notes.error("output-failed", output=self.name, what=err.what, advice=err.advice, times=self.failures)
+            self.log.error("output-failed", output=self.name, what=err.what, advice=err.advice, times=self.failures)
 
     def _next(self) -> bytes:
         with self._lock:
@@ -187,7 +187,7 @@ class Output:
             self.size = self._limit = 1
 
 
-def maker(settings: config.Output, path: Path, hostname: str) -> Callable[[], Sink]:
+def sink_opener(settings: config.Output, path: Path, hostname: str) -> Callable[[], Sink]:
     """What opens the sink, again and again. Raises UsageError for users and groups that are not there."""
     lines = settings.format != "msgpack"
     mode = int(settings.mode, 8)
@@ -205,10 +205,10 @@ def maker(settings: config.Output, path: Path, hostname: str) -> Callable[[], Si
 
             return lambda: KafkaSink(settings.brokers, settings.topic, lines=lines)
         case "file":
-            return _file(settings, path, mode, lines=lines)
+            return _file_opener(settings, path, mode, lines=lines)
 
 
-def _file(settings: config.Output, path: Path, mode: int, *, lines: bool) -> Callable[[], Sink]:
+def _file_opener(settings: config.Output, path: Path, mode: int, *, lines: bool) -> Callable[[], Sink]:
     from annotator.io.sinks.access import dress
     from annotator.plugin.accounts import gid_of, uid_of
 
