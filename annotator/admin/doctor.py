@@ -1,4 +1,4 @@
-"""Checks of all but audit itself: the installation and who may change it, the kernel, the engines, the plugin."""
+"""The checks of doctor but those of audit itself: installation, kernel, engines, security, disks, plugin."""
 
 from __future__ import annotations
 
@@ -36,24 +36,29 @@ INITIAL_USER: Final = "user:[4026531837]"
 
 
 def check(machine: Machine) -> list[CheckResult]:
-    """All checks, in the order in which one would look."""
-    configured, findings = _config(machine)
+    """All checks, in the order in which a person would make them."""
+    configured, config_results = _config(machine)
     if doctor_aix.is_aix(machine):
-        return [*versions(machine), *findings, *doctor_aix.check(machine, configured), *disks(machine, configured)]
-    found = [*versions(machine), *doctor_audit.check(machine), *doctor_install.installed(machine), *findings]
-    found += [
-        *place(machine),
+        return [
+            *versions(machine),
+            *config_results,
+            *doctor_aix.check(machine, configured),
+            *disks(machine, configured),
+        ]
+    results = [*versions(machine), *doctor_audit.check(machine), *doctor_install.installed(machine), *config_results]
+    results += [
+        *namespaces(machine),
         *cgroups(machine),
         *connector(machine, configured),
         *engines(machine),
         *security(machine),
     ]
-    found += [*disks(machine, configured), *plugin(machine, configured)]
-    return found
+    results += [*disks(machine, configured), *plugin(machine, configured)]
+    return results
 
 
 def versions(machine: Machine) -> Iterator[CheckResult]:
-    """This program's own."""
+    """The versions of this program and of what it uses."""
     yield ok("annotator", f"version {__version__}, Python {sys.version.split()[0]}")
     if find_spec("auparse") is None:
         yield note(
@@ -69,8 +74,8 @@ def versions(machine: Machine) -> Iterator[CheckResult]:
         yield ok("kernel", f"{machine.release}, without contid: containers are derived")
 
 
-def place(machine: Machine) -> Iterator[CheckResult]:
-    """Whether this is the host's own view: a plugin in a container sees other pids than the records have."""
+def namespaces(machine: Machine) -> Iterator[CheckResult]:
+    """Whether this is the host's own view: in a container the pids are others than those of the records."""
     if not machine.is_this:
         return
     inner = [want for want in (INITIAL_PID, INITIAL_USER) if _link(want) != want]
@@ -81,7 +86,7 @@ def place(machine: Machine) -> Iterator[CheckResult]:
 
 
 def cgroups(machine: Machine) -> Iterator[CheckResult]:
-    """Which hierarchies there are, and whether their paths can be read whole."""
+    """The mounted hierarchies, and whether their paths can be read completely."""
     mounts = machine.text("/proc/self/mounts")
     if mounts is None:
         yield skipped("cgroup", "no /proc")
@@ -100,7 +105,7 @@ def cgroups(machine: Machine) -> Iterator[CheckResult]:
 
 
 def connector(machine: Machine, configured: Config | None) -> Iterator[CheckResult]:
-    """The kernel's own word on forks, execs and exits."""
+    """Whether the kernel tells forks, execs and exits."""
     why = machine.connector()
     if not why:
         yield ok("proc connector", "answers")
@@ -115,17 +120,17 @@ def connector(machine: Machine, configured: Config | None) -> Iterator[CheckResu
 
 
 def engines(machine: Machine) -> Iterator[CheckResult]:
-    """Which engines' containers can be named."""
+    """The engines whose containers can be named."""
     try:
-        asked = Engines(machine.root, owners=machine.is_this)
+        files = Engines(machine.root, owners=machine.is_this)
     except OSError as err:
         yield skipped("engines", f"{machine.root}: {err.strerror}")
         return
     try:
-        known = asked.scan()
+        containers = files.scan()
     finally:
-        asked.close()
-    counts = Counter(one.engine or "unknown" for one in known)
+        files.close()
+    counts = Counter(container.engine or "unknown" for container in containers)
     if not counts:
         yield note("engines", "no container is known to any engine whose files can be read")
     else:
@@ -148,7 +153,7 @@ def security(machine: Machine) -> Iterator[CheckResult]:
 
 
 def disks(machine: Machine, configured: Config | None) -> Iterator[CheckResult]:
-    """Room for the outputs, and who may write there."""
+    """The free space for the outputs, and whether the worker may write there."""
     for output in configured.output if configured is not None else ():
         if output.type != "file":
             continue
@@ -185,31 +190,33 @@ def _writable(directory: Path, user: str) -> Iterator[CheckResult]:
 
 
 def plugin(machine: Machine, configured: Config | None) -> Iterator[CheckResult]:
-    """Whether it runs, and what its counters say."""
+    """Whether the plugin runs, and its counters."""
     if not machine.is_this:
         return
-    found = running(machine)
-    if not found:
+    processes = running(machine)
+    if not processes:
         yield bad(
             "plugin", "not running", "Restart auditd (service auditd restart); then see its log for audisp-contid."
         )
         return
-    if len(found) < 2:
-        yield bad("plugin", f"one process only ({found[0].pid}): the worker is gone", "See the log for audisp-contid.")
+    if len(processes) < 2:
+        yield bad(
+            "plugin", f"one process only ({processes[0].pid}): the worker is gone", "See the log for audisp-contid."
+        )
         return
-    yield ok("plugin", f"running for {found[0].age_s / 3600:.1f} h, process {found[0].pid}")
+    yield ok("plugin", f"running for {processes[0].age_s / 3600:.1f} h, process {processes[0].pid}")
     if configured is None or not configured.control.socket:
         return
     try:
-        told = plugin_client.counts(configured.control.socket)
+        status = plugin_client.counts(configured.control.socket)
     except AnnotatorError as err:
         yield note("plugin", err.what, err.advice)
         return
-    yield from counters(told.counts)
+    yield from counters(status.counts)
 
 
 def counters(counts: Mapping[tuple[str, str], float]) -> Iterator[CheckResult]:
-    """What the plugin has counted: drops, a full queue, restarts, and how much could not be told."""
+    """The counters of the plugin: drops, a full queue, restarts, and the share of unknown events."""
     for label, value in dropped(counts).items():
         if value:
             yield warning(
@@ -233,10 +240,10 @@ def counters(counts: Mapping[tuple[str, str], float]) -> Iterator[CheckResult]:
         )
 
 
-def worst(found: list[CheckResult]) -> Level:
-    """The gravest level of all."""
+def worst(results: list[CheckResult]) -> Level:
+    """The most severe level of all."""
     order = (Level.SKIPPED, Level.OK, Level.NOTE, Level.WARNING, Level.BAD)
-    return max((one.level for one in found), key=order.index, default=Level.OK)
+    return max((result.level for result in results), key=order.index, default=Level.OK)
 
 
 def _config(machine: Machine) -> tuple[Config | None, list[CheckResult]]:
@@ -250,5 +257,5 @@ def _config(machine: Machine) -> tuple[Config | None, list[CheckResult]]:
 
 
 def _link(namespace: str) -> str:
-    """Our own namespace of the kind that `namespace` (`pid:[NUMBER]`) is of, written the same way."""
+    """Our own namespace of the same kind as `namespace` (`pid:[NUMBER]`), in the same form."""
     return str(Path(f"/proc/self/ns/{namespace.partition(':')[0]}").readlink())

@@ -1,4 +1,4 @@
-"""What doctor says on AIX: which ways to learn a process's WPAR hold there, and whether the audit pipe can be run."""
+"""The checks of doctor on AIX: which ways to find the WPAR of a process work, and whether the audit pipe can run."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def check(machine: Machine, config: Config | None) -> Iterator[CheckResult]:
         else:
             yield ok("audit", f"{config.aix.auditstream} and {config.aix.auditpr} are there")
     host = this_host(machine.root, lambda: time.time_ns() // 1_000_000)
-    yield from findings(strategies(host))
+    yield from results(strategies(host))
 
 
-def findings(found: Iterable[Strategy]) -> Iterator[CheckResult]:
-    """One finding for each way. That one does not hold is no fault, as long as another one does."""
-    ways = list(found)
+def results(strategies_: Iterable[Strategy]) -> Iterator[CheckResult]:
+    """One result for each way. A way that does not work is no fault, as long as another one does."""
+    ways = list(strategies_)
     for one in ways:
         topic = f"way {one.name}"
         if one.used:

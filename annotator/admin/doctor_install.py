@@ -1,4 +1,4 @@
-"""Checks of the installation: the stanza and its program as auditd wants them, and who may change what root runs."""
+"""Checks of the installation: stanza and program as auditd wants them, and who may change files that root runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def installed(machine: Machine) -> Iterator[CheckResult]:
-    """The stanza and its program, with the modes that auditd asks for, and who else may change what root runs."""
+    """The stanza and its program, with the modes that auditd asks for, and who else may change them."""
     try:
         directory = install_plan.plugins(machine.root)
     except AnnotatorError as err:
@@ -31,11 +31,11 @@ def installed(machine: Machine) -> Iterator[CheckResult]:
             "install", f"{name} is not there", "Run `annotator install` (with --dry-run it shows what it would do)."
         )
         return
-    said = settings(text)
-    if said.get("active") != "yes":
-        yield warning("install", f"{name}: active is {said.get('active', 'not set')}", "Set active = yes.")
+    stanza = settings(text)
+    if stanza.get("active") != "yes":
+        yield warning("install", f"{name}: active is {stanza.get('active', 'not set')}", "Set active = yes.")
     yield from _mode(machine, name, forbidden=0o022, needed=0)
-    program = said.get("path", "")
+    program = stanza.get("path", "")
     if machine.text(program) is None:
         yield bad("install", f"{name} names {program or 'nothing'}, which cannot be read", "Run `annotator install`.")
         return
@@ -48,15 +48,15 @@ def installed(machine: Machine) -> Iterator[CheckResult]:
 
 def _changed(machine: Machine) -> Iterator[tuple[str, bytes]]:
     try:
-        made = manifest.load(machine.root)
+        installed_files = manifest.load(machine.root)
     except AnnotatorError:
         return
-    for path in made.files:
+    for path in installed_files.files:
         try:
             data = machine.path(path).read_bytes()
         except OSError:
             continue
-        if not made.wrote(path, data):
+        if not installed_files.wrote(path, data):
             yield path, data
 
 

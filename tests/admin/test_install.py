@@ -41,7 +41,7 @@ def take(root: Path, *, purge: bool = False) -> list[str]:
 
 def acts(steps: Sequence[Step]) -> set[Action]:
     """What happens to any path."""
-    return {step.act for step in steps}
+    return {step.action for step in steps}
 
 
 def test_uninstall_leaves_the_machine_as_it_was(root: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_configuration_that_was_there_is_used(root: Path) -> None:
     mine = root / install_plan.CONFIG[1:]
     mine.parent.mkdir(parents=True)
     mine.write_text("[queue]\n")
-    assert Action.YOURS in acts(put(root))
+    assert Action.OWN in acts(put(root))
     take(root, purge=True)
     assert mine.read_text() == "[queue]\n"
 

@@ -561,8 +561,6 @@ def test_contradictions_are_said_once(stream: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(one.log, "warning", lambda event, **values: said.append((event, values)))
     listings = [Sighting("lswpar", "web", ckey=9), Sighting("index", "web", ckey=1)]
     one.inventory.host.inventory.observe(listings, site.now())
-        [Sighting("lswpar", "web", ckey=9), Sighting("index", "web", ckey=1)], site.now()
-    )
     for _ in range(3):
         site.machine.tick(60)
         one._read_inventory()

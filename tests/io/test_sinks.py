@@ -227,18 +227,6 @@ def test_file_sink_rotates_by_age(tmp_path: Path) -> None:
     assert (path.read_bytes(), (tmp_path / "out.1").read_bytes()) == (b"b\n", b"a\n")
 
 
-def test_file_sink_goes_on_in_a_file_that_others_rotated(tmp_path: Path) -> None:
-    """SIGHUP: the next line is in the new file."""
-    path = tmp_path / "out"
-    sink = FileSink(path)
-    sink.write(b"a\n")
-    path.rename(tmp_path / "moved")
-    sink.reopen()
-    sink.write(b"b\n")
-    sink.close()
-    assert (path.read_bytes(), (tmp_path / "moved").read_bytes()) == (b"b\n", b"a\n")
-
-
 def test_file_sink_writes_on_when_it_cannot_rotate(tmp_path: Path) -> None:
     """A failed rotation is counted and loses nothing."""
     path = tmp_path / "out"

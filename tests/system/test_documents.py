@@ -14,6 +14,7 @@ import click
 import pytest
 
 from annotator.admin import config_docs, install_plan, manual, rules
+from annotator.admin.completions import completion
 from annotator.cli.main import cli
 from annotator.plugin import config, config_load
 from tests import degrade, scoring
@@ -90,9 +91,11 @@ def test_escaped_text_is_no_request() -> None:
 
 
 def test_completions_are_shell() -> None:
-    """Bash reads its own."""
-    done = subprocess.run(["bash", "-n", DATA / "completion/annotator.bash"], capture_output=True, check=False)
+    """Bash reads its own; those of zsh and fish name the program and the variable by which it is asked."""
+    done = subprocess.run(["bash", "-n"], input=completion("bash").encode(), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+    for shell in ("bash", "zsh", "fish"):
+        assert f"_ANNOTATOR_COMPLETE={shell}_complete" in completion(shell)
 
 
 def test_the_notes_name_only_fields_that_there_are() -> None:

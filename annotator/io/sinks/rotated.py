@@ -101,10 +101,6 @@ class FileSink:
             if self._size:
                 self.rotate()
 
-    def reopen(self) -> None:
-        """Go on in the file that now has the name: for SIGHUP, after somebody else rotated it."""
-        self._open()
-
     def rotate(self) -> None:
         """Start a new file. A failure is counted, and the old file is used on."""
         if self._packer is not None:
