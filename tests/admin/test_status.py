@@ -23,13 +23,14 @@ from annotator.events import EventAssembler
 from annotator.io.control import ControlSocket
 from annotator.linux.backend import Linux
 from annotator.plugin import config_load
-from annotator.plugin.config import Config
 from annotator.plugin.outputs.metrics import metrics
 from annotator.storage.checkpoint_save import save
 from tests.world import decided
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from annotator.plugin.config import Config
 
 NOW = 1_800_000_000.0
 
