@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.core.errors import SinkError
-from annotator.io.sinks import FdSink, FileSink, ListSink, Sink, SinkClosed, SocketSink
+from annotator.io.sinks import FdSink, FileSink, SinkClosed, SocketSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,17 +34,6 @@ def full_beyond(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
-
-
-def test_list_sink_keeps_all() -> None:
-    """The sink for tests is a sink like the others."""
-    sink: Sink = ListSink()
-    sink.write(b"a\n")
-    sink.flush()
-    sink.write(b"b")
-    sink.close()
-    assert isinstance(sink, ListSink)
-    assert (sink.data, sink.closed) == (b"a\nb", True)
 
 
 # --- descriptors ----------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def test_every_capability_that_is_kept_has_its_reason() -> None:
     assert {one.name for one in capabilities.needed(full)} == {"CAP_CHOWN"}
     kept = capabilities.needed_by_reader(full)
     assert {one.name for one in kept} == {"CAP_CHOWN", "CAP_SETUID", "CAP_SETGID", "CAP_KILL"}
-    assert all(len(one.why.split()) > 3 for one in kept)
+    assert all(len(one.purpose.split()) > 3 for one in kept)
     assert capabilities.mask(kept) == 1 << 0 | 1 << 5 | 1 << 6 | 1 << 7
 
 

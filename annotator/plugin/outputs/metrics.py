@@ -1,4 +1,4 @@
-"""What the plugin tells of its counts: the metrics file, the log, heartbeats."""
+"""The counts of the plugin as the metrics file, the log and heartbeats show them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def metrics(
     reader: Mapping[str, Any],
     own: Mapping[str, int],
 ) -> str:
-    """Everything in the Prometheus text format. `lines`: line counts by output; `reader`: what the reader told."""
+    """Everything in the Prometheus text format. `lines`: line counts by output; `reader`: the counts of the reader."""
     out = [stats.metrics()]
     for name, value in (*reader.items(), *own.items()):
         if isinstance(value, int | float):
@@ -79,13 +79,13 @@ def write_metrics(path: Path, text: str) -> None:
 
 
 class DropReport:
-    """Logs what outputs dropped, once per interval, and only what is new."""
+    """Logs the units that outputs dropped since the report before."""
 
     def __init__(self) -> None:
         self._before: dict[str, dict[str, int]] = {}
 
     def report(self, outputs: Sequence[Output], log: Log) -> None:
-        """One note for each output that dropped anything since the last time."""
+        """Write a message for each output that dropped anything since the last time."""
         for one in outputs:
             now = one.counts()
             before = self._before.get(one.name, {})

@@ -31,7 +31,7 @@ def check_config(path: str) -> int:
     except AnnotatorError as err:
         sys.stderr.write(f"audisp-contid: {err}\n")
         return int(err.exit_code)
-    kept = ", ".join(f"{one.name} ({one.why})" for one in capabilities.needed_by_reader(config)) or "none"
+    kept = ", ".join(f"{one.name} ({one.purpose})" for one in capabilities.needed_by_reader(config)) or "none"
     sys.stdout.write(f"{path or config_load.DEFAULT}: usable\ncapabilities kept: {kept}\n")
     return 0
 
