@@ -439,11 +439,11 @@ def test_what_keeps_coming_is_handed_on_together() -> None:
     reader._handed_at = 100.0
     assert reader._is_gathering(100.001)
     assert not reader._is_gathering(100.1)
-    reader._until = 1.0
+    reader._stop_at = 1.0
     assert not reader._is_gathering(100.001)
-    reader._until = 0.0
-    reader._reload = True  # nothing is to wait then, so that it is done soon
+    reader._stop_at = 0.0
+    reader._reload_wanted = True  # nothing is to wait then, so that it is done soon
     assert not reader._is_gathering(100.001)
-    reader._reload = False
+    reader._reload_wanted = False
     reader.queue.put(b"b" * GATHERED + b"\n")
     assert not reader._is_gathering(100.001)
