@@ -106,7 +106,8 @@ class Run:
         self.journal = path
         self.follower = ProcessFollower(self.machine, self.machine, now=lambda: self.machine.now, networks=self.machine)
         self.live = HostUpdates(
-            Observations(Registry(), programs=KINDS), self.machine, journal=Journaling(path, HEADER), networks=self.machine
+            Observations(Registry(), programs=KINDS),
+            self.machine, journal=Journaling(path, HEADER), networks=self.machine
         )  # fmt: skip
         self.ops: list[Operation] = []
         self.take(self.follower.start())
