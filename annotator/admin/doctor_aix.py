@@ -39,9 +39,9 @@ def check(machine: Machine, config: Config | None) -> Iterator[CheckResult]:
     yield from results(strategies(host))
 
 
-def results(strategies_: Iterable[Strategy]) -> Iterator[CheckResult]:
+def results(tried: Iterable[Strategy]) -> Iterator[CheckResult]:
     """One result for each way. A way that does not work is no fault, as long as another one does."""
-    ways = list(strategies_)
+    ways = list(tried)
     for one in ways:
         topic = f"way {one.name}"
         if one.used:

@@ -777,11 +777,11 @@ def test_documented_totals() -> None:
 def test_doctor_shows_the_ways(sim: Any, tmp_path: Path) -> None:
     """One finding for each way: used, or why not; inside a WPAR, and without any way, it says what to do."""
     site = Site(sim.scenario(), tmp_path)
-    found = {one.topic: one for one in doctor_aix.findings(live.strategies(site.host()))}
+    found = {one.topic: one for one in doctor_aix.results(live.strategies(site.host()))}
     assert found["way psinfo"].level is Level.OK
     assert (found["way getprocs64"].level, found["way getprocs64"].do) == (Level.NOTE, "")
     site.machine.inside = 6
-    inside = {one.topic: one for one in doctor_aix.findings(live.strategies(site.host()))}
+    inside = {one.topic: one for one in doctor_aix.results(live.strategies(site.host()))}
     assert inside["way uname -W"].level is Level.BAD
     nothing = [live.Strategy(name, used=False, why="gone") for name in ("psinfo", "getprocs64", "ps")]
-    assert [one.level for one in doctor_aix.findings(nothing)][-1] is Level.WARNING
+    assert [one.level for one in doctor_aix.results(nothing)][-1] is Level.WARNING
