@@ -779,7 +779,7 @@ def test_doctor_shows_the_ways(sim: Any, tmp_path: Path) -> None:
     site = Site(sim.scenario(), tmp_path)
     found = {one.topic: one for one in doctor_aix.results(live.strategies(site.host()))}
     assert found["way psinfo"].level is Level.OK
-    assert (found["way getprocs64"].level, found["way getprocs64"].do) == (Level.NOTE, "")
+    assert (found["way getprocs64"].level, found["way getprocs64"].advice) == (Level.NOTE, "")
     site.machine.inside = 6
     inside = {one.topic: one for one in doctor_aix.results(live.strategies(site.host()))}
     assert inside["way uname -W"].level is Level.BAD
