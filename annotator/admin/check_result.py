@@ -1,4 +1,4 @@
-"""What a check says."""
+"""The result of a check."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Level(StrEnum):
-    """How bad it is. `NOTE` is nothing wrong, but something to know; `SKIPPED` could not be asked."""
+    """The severity. `NOTE` is nothing wrong, but worth knowing; `SKIPPED`: the check could not be made."""
 
     OK = "ok"
     NOTE = "note"
@@ -16,35 +16,35 @@ class Level(StrEnum):
     SKIPPED = "skipped"
 
 
-class Finding(NamedTuple):
-    """One finding: of what, what was found, and what to do ("": nothing)."""
+class CheckResult(NamedTuple):
+    """One result: the subject of the check, its outcome, and what to do ("": nothing)."""
 
     level: Level
     topic: str
-    found: str
-    do: str = ""
+    outcome: str
+    advice: str = ""
 
 
-def ok(topic: str, found: str) -> Finding:
-    """As it should be."""
-    return Finding(Level.OK, topic, found)
+def ok(topic: str, outcome: str) -> CheckResult:
+    """The check passed."""
+    return CheckResult(Level.OK, topic, outcome)
 
 
-def note(topic: str, found: str, do: str = "") -> Finding:
-    """Good to know."""
-    return Finding(Level.NOTE, topic, found, do)
+def note(topic: str, outcome: str, advice: str = "") -> CheckResult:
+    """Worth knowing."""
+    return CheckResult(Level.NOTE, topic, outcome, advice)
 
 
-def warning(topic: str, found: str, do: str) -> Finding:
+def warning(topic: str, outcome: str, advice: str) -> CheckResult:
     """It works, but less well than it could."""
-    return Finding(Level.WARNING, topic, found, do)
+    return CheckResult(Level.WARNING, topic, outcome, advice)
 
 
-def bad(topic: str, found: str, do: str) -> Finding:
+def bad(topic: str, outcome: str, advice: str) -> CheckResult:
     """It does not work."""
-    return Finding(Level.BAD, topic, found, do)
+    return CheckResult(Level.BAD, topic, outcome, advice)
 
 
-def skipped(topic: str, why: str) -> Finding:
-    """It was not asked."""
-    return Finding(Level.SKIPPED, topic, why)
+def skipped(topic: str, why: str) -> CheckResult:
+    """The check could not be made."""
+    return CheckResult(Level.SKIPPED, topic, why)

@@ -1,4 +1,4 @@
-"""Checks of all but audit itself: the installation and who may change it, the kernel, the engines, the plugin."""
+"""The checks of doctor but those of audit itself: installation, kernel, engines, security, disks, plugin."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Final
 
 from annotator import __version__
 from annotator.admin import doctor_aix, doctor_audit, doctor_install, install_plan, plugin_client
-from annotator.admin.check_result import Finding, Level, bad, note, ok, skipped, warning
+from annotator.admin.check_result import CheckResult, Level, bad, note, ok, skipped, warning
 from annotator.admin.machine import running
 from annotator.admin.status import dropped
 from annotator.core.errors import AnnotatorError
 from annotator.linux.engines import Engines
-from annotator.plugin import config
+from annotator.plugin import config_load
+from annotator.plugin.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from annotator.admin.machine import Machine
-    from annotator.plugin.config import Config
 
 FREE_BYTES: Final = 1 << 30
 FEW_EVENTS: Final = 1000
@@ -35,30 +35,35 @@ INITIAL_USER: Final = "user:[4026531837]"
 """The first namespaces (include/linux/proc_ns.h)."""
 
 
-def check(machine: Machine) -> list[Finding]:
-    """All checks, in the order in which one would look."""
-    configured, findings = _config(machine)
+def check(machine: Machine) -> list[CheckResult]:
+    """All checks, in the order in which a person would make them."""
+    configured, config_results = _config(machine)
     if doctor_aix.is_aix(machine):
-        return [version(), *findings, *doctor_aix.check(machine, configured), *disks(machine, configured)]
-    found = [*versions(machine), *doctor_audit.check(machine), *doctor_install.installed(machine), *findings]
-    found += [
-        *place(machine),
+        return [
+            version(),
+            *config_results,
+            *doctor_aix.check(machine, configured),
+            *disks(machine, configured),
+        ]
+    results = [*versions(machine), *doctor_audit.check(machine), *doctor_install.installed(machine), *config_results]
+    results += [
+        *namespaces(machine),
         *cgroups(machine),
         *connector(machine, configured),
         *engines(machine),
         *security(machine),
     ]
-    found += [*disks(machine, configured), *plugin(machine, configured)]
-    return found
+    results += [*disks(machine, configured), *plugin(machine, configured)]
+    return results
 
 
-def version() -> Finding:
-    """This program's own."""
+def version() -> CheckResult:
+    """The version of this program."""
     return ok("annotator", f"version {__version__}, Python {sys.version.split()[0]}")
 
 
-def versions(machine: Machine) -> Iterator[Finding]:
-    """This program's own, and what it needs of the system."""
+def versions(machine: Machine) -> Iterator[CheckResult]:
+    """The versions of this program and of what it needs of the system."""
     yield version()
     if find_spec("auparse") is None:
         yield note(
@@ -74,8 +79,8 @@ def versions(machine: Machine) -> Iterator[Finding]:
         yield ok("kernel", f"{machine.release}, without contid: containers are derived")
 
 
-def place(machine: Machine) -> Iterator[Finding]:
-    """Whether this is the host's own view: a plugin in a container sees other pids than the records have."""
+def namespaces(machine: Machine) -> Iterator[CheckResult]:
+    """Whether this is the host's own view: in a container the pids are others than those of the records."""
     if not machine.is_this:
         return
     inner = [want for want in (INITIAL_PID, INITIAL_USER) if _link(want) != want]
@@ -85,8 +90,8 @@ def place(machine: Machine) -> Iterator[Finding]:
         yield ok("namespaces", "the first pid and user namespace")
 
 
-def cgroups(machine: Machine) -> Iterator[Finding]:
-    """Which hierarchies there are, and whether their paths can be read whole."""
+def cgroups(machine: Machine) -> Iterator[CheckResult]:
+    """The mounted hierarchies, and whether their paths can be read completely."""
     mounts = machine.text("/proc/self/mounts")
     if mounts is None:
         yield skipped("cgroup", "no /proc")
@@ -104,8 +109,8 @@ def cgroups(machine: Machine) -> Iterator[Finding]:
         yield bad("cgroup", "a private cgroup namespace hides the paths' upper parts", "Run auditd in the host's own.")
 
 
-def connector(machine: Machine, configured: Config | None) -> Iterator[Finding]:
-    """The kernel's own word on forks, execs and exits."""
+def connector(machine: Machine, configured: Config | None) -> Iterator[CheckResult]:
+    """Whether the kernel tells forks, execs and exits."""
     why = machine.connector()
     if not why:
         yield ok("proc connector", "answers")
@@ -119,25 +124,25 @@ def connector(machine: Machine, configured: Config | None) -> Iterator[Finding]:
         )
 
 
-def engines(machine: Machine) -> Iterator[Finding]:
-    """Which engines' containers can be named."""
+def engines(machine: Machine) -> Iterator[CheckResult]:
+    """The engines whose containers can be named."""
     try:
-        asked = Engines(machine.root, owners=machine.is_this)
+        files = Engines(machine.root, owners=machine.is_this)
     except OSError as err:
         yield skipped("engines", f"{machine.root}: {err.strerror}")
         return
     try:
-        known = asked.scan()
+        containers = files.scan()
     finally:
-        asked.close()
-    counts = Counter(one.engine or "unknown" for one in known)
+        files.close()
+    counts = Counter(container.engine or "unknown" for container in containers)
     if not counts:
         yield note("engines", "no container is known to any engine whose files can be read")
     else:
         yield ok("engines", ", ".join(f"{name}: {count}" for name, count in sorted(counts.items())))
 
 
-def security(machine: Machine) -> Iterator[Finding]:
+def security(machine: Machine) -> Iterator[CheckResult]:
     """SELinux and AppArmor."""
     if (machine.text("/sys/fs/selinux/enforce") or "").strip() == "1":
         yield warning(
@@ -152,8 +157,8 @@ def security(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def disks(machine: Machine, configured: Config | None) -> Iterator[Finding]:
-    """Room for the outputs, and who may write there."""
+def disks(machine: Machine, configured: Config | None) -> Iterator[CheckResult]:
+    """The free space for the outputs, and whether the worker may write there."""
     for output in configured.output if configured is not None else ():
         if output.type != "file":
             continue
@@ -173,7 +178,7 @@ def disks(machine: Machine, configured: Config | None) -> Iterator[Finding]:
         yield from _writable(directory, configured.process.user if configured is not None else "")
 
 
-def _writable(directory: Path, user: str) -> Iterator[Finding]:
+def _writable(directory: Path, user: str) -> Iterator[CheckResult]:
     """The worker opens its outputs as `process.user`."""
     if not user:
         return
@@ -189,32 +194,34 @@ def _writable(directory: Path, user: str) -> Iterator[Finding]:
         yield bad("output", f"{user} (process.user) may not write in {directory}", f"chown {user} {directory}")
 
 
-def plugin(machine: Machine, configured: Config | None) -> Iterator[Finding]:
-    """Whether it runs, and what its counters say."""
+def plugin(machine: Machine, configured: Config | None) -> Iterator[CheckResult]:
+    """Whether the plugin runs, and its counters."""
     if not machine.is_this:
         return
-    found = running(machine)
-    if not found:
+    processes = running(machine)
+    if not processes:
         yield bad(
             "plugin", "not running", "Restart auditd (service auditd restart); then see its log for audisp-contid."
         )
         return
-    if len(found) < 2:
-        yield bad("plugin", f"one process only ({found[0].pid}): the worker is gone", "See the log for audisp-contid.")
+    if len(processes) < 2:
+        yield bad(
+            "plugin", f"one process only ({processes[0].pid}): the worker is gone", "See the log for audisp-contid."
+        )
         return
-    yield ok("plugin", f"running for {found[0].age_s / 3600:.1f} h, process {found[0].pid}")
+    yield ok("plugin", f"running for {processes[0].age_s / 3600:.1f} h, process {processes[0].pid}")
     if configured is None or not configured.control.socket:
         return
     try:
-        told = plugin_client.counts(configured.control.socket)
+        status = plugin_client.counts(configured.control.socket)
     except AnnotatorError as err:
         yield note("plugin", err.what, err.advice)
         return
-    yield from counters(told.counts)
+    yield from counters(status.counts)
 
 
-def counters(counts: Mapping[tuple[str, str], float]) -> Iterator[Finding]:
-    """What the plugin has counted: drops, a full queue, restarts, and how much could not be told."""
+def counters(counts: Mapping[tuple[str, str], float]) -> Iterator[CheckResult]:
+    """The counters of the plugin: drops, a full queue, restarts, and the share of unknown events."""
     for label, value in dropped(counts).items():
         if value:
             yield warning(
@@ -238,22 +245,22 @@ def counters(counts: Mapping[tuple[str, str], float]) -> Iterator[Finding]:
         )
 
 
-def worst(found: list[Finding]) -> Level:
-    """The gravest level of all."""
+def worst(results: list[CheckResult]) -> Level:
+    """The most severe level of all."""
     order = (Level.SKIPPED, Level.OK, Level.NOTE, Level.WARNING, Level.BAD)
-    return max((one.level for one in found), key=order.index, default=Level.OK)
+    return max((result.level for result in results), key=order.index, default=Level.OK)
 
 
-def _config(machine: Machine) -> tuple[Config | None, list[Finding]]:
+def _config(machine: Machine) -> tuple[Config | None, list[CheckResult]]:
     path = machine.path(install_plan.CONFIG)
     if not path.exists():
-        return config.Config(), [note("config", f"{install_plan.CONFIG} is not there: the defaults hold")]
+        return Config(), [note("config", f"{install_plan.CONFIG} is not there: the defaults hold")]
     try:
-        return config.load(path), [ok("config", f"{install_plan.CONFIG} is usable")]
+        return config_load.load(path), [ok("config", f"{install_plan.CONFIG} is usable")]
     except AnnotatorError as err:
         return None, [bad("config", err.what, err.advice)]
 
 
 def _link(namespace: str) -> str:
-    """Our own namespace of the kind that `namespace` (`pid:[NUMBER]`) is of, written the same way."""
+    """Our own namespace of the same kind as `namespace` (`pid:[NUMBER]`), in the same form."""
     return str(Path(f"/proc/self/ns/{namespace.partition(':')[0]}").readlink())

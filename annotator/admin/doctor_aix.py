@@ -1,4 +1,4 @@
-"""What doctor says on AIX: which ways to learn a process's WPAR hold there, and whether the audit pipe can be run."""
+"""The checks of doctor on AIX: which ways to find the WPAR of a process work, and whether the audit pipe can run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from annotator.core.errors import SourceError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from annotator.admin.check_result import Finding
+    from annotator.admin.check_result import CheckResult
     from annotator.admin.machine import Machine
     from annotator.plugin.config import Config
 
@@ -27,7 +27,7 @@ def is_aix(machine: Machine) -> bool:
     return machine.is_this and os.uname().sysname == SYSTEM
 
 
-def check(machine: Machine, config: Config | None) -> Iterator[Finding]:
+def check(machine: Machine, config: Config | None) -> Iterator[CheckResult]:
     """The pipe, then the ways."""
     if config is not None:
         try:
@@ -38,10 +38,10 @@ def check(machine: Machine, config: Config | None) -> Iterator[Finding]:
             yield ok("audit", f"{config.aix.auditstream} and {config.aix.auditpr} are there")
     yield from auditing()
     host = this_host(machine.root, lambda: time.time_ns() // 1_000_000)
-    yield from findings(strategies(host))
+    yield from results(strategies(host))
 
 
-def auditing(run: Callable[[Sequence[str]], bytes] = run_command) -> Iterator[Finding]:
+def auditing(run: Callable[[Sequence[str]], bytes] = run_command) -> Iterator[CheckResult]:
     """Whether auditing is on, and where its records go (`audit query`, as IBM's *audit Command* shows it; not seen).
 
     Words are looked for, not places: a line `auditing on`, and the classes and modes that follow.
@@ -57,9 +57,9 @@ def auditing(run: Callable[[Sequence[str]], bytes] = run_command) -> Iterator[Fi
         yield bad("auditing", "audit query does not say that it is on", "Start it: audit start")
 
 
-def findings(found: Iterable[Strategy]) -> Iterator[Finding]:
-    """One finding for each way. That one does not hold is no fault, as long as another one does."""
-    ways = list(found)
+def results(tried: Iterable[Strategy]) -> Iterator[CheckResult]:
+    """One result for each way. A way that does not work is no fault, as long as another one does."""
+    ways = list(tried)
     for one in ways:
         topic = f"way {one.name}"
         if one.used:

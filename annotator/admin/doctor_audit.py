@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from annotator.admin import rules
-from annotator.admin.check_result import Finding, bad, note, ok, skipped, warning
+from annotator.admin.check_result import CheckResult, bad, note, ok, skipped, warning
 from annotator.admin.machine import settings
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ QUEUE = 2000
 """The default of q_depth since 3.0.9."""
 
 
-def check(machine: Machine) -> Iterator[Finding]:
+def check(machine: Machine) -> Iterator[CheckResult]:
     """Everything about audit."""
     version = release(machine)
     conf = settings(machine.text("/etc/audit/auditd.conf") or "")
@@ -41,7 +41,7 @@ def release(machine: Machine) -> tuple[int, ...]:
     return tuple(int(one or 0) for one in found.groups()) if found else ()
 
 
-def daemon(machine: Machine, version: tuple[int, ...], conf: dict[str, str]) -> Iterator[Finding]:
+def daemon(machine: Machine, version: tuple[int, ...], conf: dict[str, str]) -> Iterator[CheckResult]:
     """Version and settings of auditd."""
     shown = ".".join(map(str, version))
     if not version:
@@ -67,7 +67,7 @@ def daemon(machine: Machine, version: tuple[int, ...], conf: dict[str, str]) -> 
         yield note("auditd.conf", "write_logs is no: what the plugin writes is the only copy")
 
 
-def kernel(machine: Machine) -> Iterator[Finding]:
+def kernel(machine: Machine) -> Iterator[CheckResult]:
     """The kernel's audit state, and whether processes older than auditd are audited."""
     state = dict(_pairs(machine.run(["auditctl", "-s"]) or ""))
     if not state:
@@ -102,7 +102,7 @@ def kernel(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def loaded(machine: Machine) -> Iterator[Finding]:
+def loaded(machine: Machine) -> Iterator[CheckResult]:
     """Which levels of rules are loaded, and what is lost without the others."""
     listing = machine.run(["auditctl", "-l"])
     if listing is None:
@@ -129,7 +129,7 @@ def loaded(machine: Machine) -> Iterator[Finding]:
         yield make("rules", found, do)
 
 
-def queues(machine: Machine, conf: dict[str, str]) -> Iterator[Finding]:
+def queues(machine: Machine, conf: dict[str, str]) -> Iterator[CheckResult]:
     """The queue between auditd and its plugins: as configured, and as auditd itself says it was used."""
     depth = conf.get("q_depth", "")
     if depth.isdecimal() and int(depth) < QUEUE:

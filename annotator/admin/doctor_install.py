@@ -1,4 +1,4 @@
-"""Checks of the installation: the stanza and its program as auditd wants them, and who may change what root runs."""
+"""Checks of the installation: stanza and program as auditd wants them, and who may change files that root runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.admin import install_plan, manifest
-from annotator.admin.check_result import Finding, bad, note, ok, warning
+from annotator.admin.check_result import CheckResult, bad, note, ok, warning
 from annotator.admin.machine import settings
 from annotator.core.errors import AnnotatorError
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from annotator.admin.machine import Machine
 
 
-def installed(machine: Machine) -> Iterator[Finding]:
-    """The stanza and its program, with the modes that auditd asks for, and who else may change what root runs."""
+def installed(machine: Machine) -> Iterator[CheckResult]:
+    """The stanza and its program, with the modes that auditd asks for, and who else may change them."""
     try:
         directory = install_plan.plugins(machine.root)
     except AnnotatorError as err:
@@ -31,11 +31,11 @@ def installed(machine: Machine) -> Iterator[Finding]:
             "install", f"{name} is not there", "Run `annotator install` (with --dry-run it shows what it would do)."
         )
         return
-    said = settings(text)
-    if said.get("active") != "yes":
-        yield warning("install", f"{name}: active is {said.get('active', 'not set')}", "Set active = yes.")
+    stanza = settings(text)
+    if stanza.get("active") != "yes":
+        yield warning("install", f"{name}: active is {stanza.get('active', 'not set')}", "Set active = yes.")
     yield from _mode(machine, name, forbidden=0o022, needed=0)
-    program = said.get("path", "")
+    program = stanza.get("path", "")
     if machine.text(program) is None:
         yield bad("install", f"{name} names {program or 'nothing'}, which cannot be read", "Run `annotator install`.")
         return
@@ -48,19 +48,19 @@ def installed(machine: Machine) -> Iterator[Finding]:
 
 def _changed(machine: Machine) -> Iterator[tuple[str, bytes]]:
     try:
-        made = manifest.load(machine.root)
+        installed_files = manifest.load(machine.root)
     except AnnotatorError:
         return
-    for path in made.files:
+    for path in installed_files.files:
         try:
             data = machine.path(path).read_bytes()
         except OSError:
             continue
-        if not made.wrote(path, data):
+        if not installed_files.wrote(path, data):
             yield path, data
 
 
-def _mode(machine: Machine, name: str, *, forbidden: int, needed: int) -> Iterator[Finding]:
+def _mode(machine: Machine, name: str, *, forbidden: int, needed: int) -> Iterator[CheckResult]:
     info = machine.path(name).stat()
     mode = stat.S_IMODE(info.st_mode)
     if not stat.S_ISREG(info.st_mode):
@@ -74,7 +74,7 @@ def _mode(machine: Machine, name: str, *, forbidden: int, needed: int) -> Iterat
         )
 
 
-def _interpreter(machine: Machine, program: str) -> Iterator[Finding]:
+def _interpreter(machine: Machine, program: str) -> Iterator[CheckResult]:
     """The interpreter and our package: whoever may write them, or a directory above, is root."""
     first = (machine.text(program) or "").partition("\n")[0]
     if not first.startswith("#!") or not machine.is_this:

@@ -1,8 +1,8 @@
-"""Install and uninstall: the difference between what shall be there and what is, and how it is made.
+"""Install and uninstall: the steps from the files on a machine to those of an installation plan, and back.
 
-Nothing that others wrote is overwritten or removed: a file counts as ours only by its hash in the manifest. If one
-stands in the way nothing is written at all. All paths are looked at below `root`, and a link that leads out of it ends
-the run.
+Nothing that others wrote is overwritten or removed: a file counts as ours only by its hash in the manifest. If a file
+of others is in the way nothing is written at all. All paths are resolved below `root`, and a link that leads out of it
+ends the run.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from annotator.admin.manifest import Manifest
 
 
-class Act(StrEnum):
-    """What happens to one path."""
+class Action(StrEnum):
+    """What happens to the file of one path."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -35,16 +35,16 @@ class Act(StrEnum):
     SAME = "same"
     KEPT = "kept"
     """Changed by hand since we wrote it: left as it is."""
-    YOURS = "yours"
-    """A configuration that was there before us."""
+    OWN = "yours"
+    """The administrator's own configuration, which was there before: it stays."""
     FOREIGN = "foreign"
-    """Somebody else's: in the way."""
+    """A file of others that is in the way."""
 
 
 class Step(NamedTuple):
-    """One path and what happens to it. `before` and `after` are None where there is no file."""
+    """One path and its action. `before` and `after` are the bytes of the file, None where there is none."""
 
-    act: Act
+    action: Action
     path: str
     before: bytes | None = None
     after: bytes | None = None
@@ -52,51 +52,51 @@ class Step(NamedTuple):
 
 
 def steps(root: Path, plan: Sequence[Entry], manifest: Manifest) -> list[Step]:
-    """What an installation of `plan` would do. Raises AnnotatorError."""
-    found = [_step(root, entry, manifest) for entry in plan]
+    """The steps of an installation of `plan`. Raises AnnotatorError."""
+    planned = [_step(root, entry, manifest) for entry in plan]
     wanted = {entry.path for entry in plan}
     for path in manifest.files:
         if path not in wanted:
-            found += _removal(root, path, manifest, purge=False)
-    return found
+            planned += _removal(root, path, manifest, purge=False)
+    return planned
 
 
-def apply(root: Path, found: Sequence[Step], manifest: Manifest) -> None:
-    """Do it. Raises UsageError when something is in the way, AnnotatorError when the disk refuses."""
-    if foreign := [step.path for step in found if step.act is Act.FOREIGN]:
+def apply(root: Path, steps: Sequence[Step], manifest: Manifest) -> None:
+    """Install. Raises UsageError when a file of others is in the way, AnnotatorError when the disk refuses."""
+    if foreign := [step.path for step in steps if step.action is Action.FOREIGN]:
         raise UsageError(
             f"not written by this program, so nothing was done: {', '.join(foreign)}",
             "Look at them, then move them away, or leave that part out (see --help).",
         )
-    paths = [step.path for step in found if step.act in (Act.CREATE, Act.UPDATE)]
+    paths = [step.path for step in steps if step.action in (Action.CREATE, Action.UPDATE)]
     made = _make_directories(root, [*map(_parent, [*paths, MANIFEST]), *directories()], manifest)
-    for step in found:
-        if step.after is not None and step.act in (Act.CREATE, Act.UPDATE):
+    for step in steps:
+        if step.after is not None and step.action in (Action.CREATE, Action.UPDATE):
             before = [] if step.before is None else [manifests.digest(step.before)]
             manifest.files[step.path] = [*before, manifests.digest(step.after)]
     _write(root, MANIFEST, manifests.dump(manifest), 0o600)
     for path in made:
         _make(root, path)
-    for step in found:
-        _do(root, step)
-    for step in found:
-        if step.act is Act.REMOVE:
+    for step in steps:
+        _execute(root, step)
+    for step in steps:
+        if step.action is Action.REMOVE:
             manifest.files.pop(step.path, None)
-        elif step.after is not None and step.path in manifest.files and step.act is not Act.KEPT:
+        elif step.after is not None and step.path in manifest.files and step.action is not Action.KEPT:
             manifest.files[step.path] = [manifests.digest(step.after)]
     _write(root, MANIFEST, manifests.dump(manifest), 0o600)
 
 
 def removals(root: Path, manifest: Manifest, *, purge: bool) -> list[Step]:
-    """What an uninstallation would do to files. Raises AnnotatorError."""
+    """The steps of an uninstallation. Raises AnnotatorError."""
     return [step for path in reversed(manifest.files) for step in _removal(root, path, manifest, purge=purge)]
 
 
-def remove(root: Path, found: Sequence[Step], manifest: Manifest, *, purge: bool) -> list[str]:
-    """Do it; returns the directories and files that stay. The manifest stays as long as a file of it does."""
-    for step in found:
-        _do(root, step)
-        if step.act is Act.REMOVE:
+def remove(root: Path, steps: Sequence[Step], manifest: Manifest, *, purge: bool) -> list[str]:
+    """Uninstall; returns the directories and files that stay. The manifest stays as long as one of its files does."""
+    for step in steps:
+        _execute(root, step)
+        if step.action is Action.REMOVE:
             manifest.files.pop(step.path, None)
     for path in manifest.files.copy():
         if _read(root, path) is None:
@@ -107,12 +107,12 @@ def remove(root: Path, found: Sequence[Step], manifest: Manifest, *, purge: bool
     if manifest.files:
         _write(root, MANIFEST, manifests.dump(manifest), 0o600)
     else:
-        with _asked(MANIFEST):
-            _place(root, MANIFEST).unlink(missing_ok=True)
+        with _os_errors_explained(MANIFEST):
+            _path_below(root, MANIFEST).unlink(missing_ok=True)
     stay = list(manifest.files)
     for path in reversed(manifest.directories):
         try:
-            _place(root, path).rmdir()
+            _path_below(root, path).rmdir()
         except FileNotFoundError:
             continue
         except OSError:
@@ -120,15 +120,15 @@ def remove(root: Path, found: Sequence[Step], manifest: Manifest, *, purge: bool
     return stay
 
 
-def diff(found: Iterable[Step]) -> str:
+def diff(steps: Iterable[Step]) -> str:
     """The changes as a unified diff, as patch(1) reads it; of a file that is only removed too."""
     out: list[str] = []
-    for step in found:
-        if step.act not in (Act.CREATE, Act.UPDATE, Act.REMOVE):
+    for step in steps:
+        if step.action not in (Action.CREATE, Action.UPDATE, Action.REMOVE):
             continue
-        before, after = (_lines(one) for one in (step.before, None if step.act is Act.REMOVE else step.after))
+        before, after = (_lines(one) for one in (step.before, None if step.action is Action.REMOVE else step.after))
         names = ("/dev/null" if step.before is None else f"a{step.path}", f"b{step.path}")
-        if step.act is Act.REMOVE:
+        if step.action is Action.REMOVE:
             names = (names[0], "/dev/null")
         changes = difflib.unified_diff(before, after, *names)
         out += [line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in changes]
@@ -140,23 +140,23 @@ def diff(found: Iterable[Step]) -> str:
 
 def _step(root: Path, entry: Entry, manifest: Manifest) -> Step:
     before = _read(root, entry.path)
-    act = _act(before, entry, manifest)
-    if act is Act.SAME and before is not None and entry.path in manifest.files:
-        mode = stat.S_IMODE(_place(root, entry.path).stat().st_mode)
-        act = Act.SAME if mode == entry.mode else Act.UPDATE
-    return Step(act, entry.path, before, entry.data, entry.mode)
+    action = _action(before, entry, manifest)
+    if action is Action.SAME and before is not None and entry.path in manifest.files:
+        mode = stat.S_IMODE(_path_below(root, entry.path).stat().st_mode)
+        action = Action.SAME if mode == entry.mode else Action.UPDATE
+    return Step(action, entry.path, before, entry.data, entry.mode)
 
 
-def _act(before: bytes | None, entry: Entry, manifest: Manifest) -> Act:
+def _action(before: bytes | None, entry: Entry, manifest: Manifest) -> Action:
     if before is None:
-        return Act.CREATE
+        return Action.CREATE
     if entry.path in manifest.files:
         if before == entry.data:
-            return Act.SAME
-        return Act.UPDATE if manifest.wrote(entry.path, before) else Act.KEPT
-    if entry.yours:
-        return Act.YOURS
-    return Act.SAME if before == entry.data else Act.FOREIGN
+            return Action.SAME
+        return Action.UPDATE if manifest.wrote(entry.path, before) else Action.KEPT
+    if entry.is_own:
+        return Action.OWN
+    return Action.SAME if before == entry.data else Action.FOREIGN
 
 
 def _removal(root: Path, path: str, manifest: Manifest, *, purge: bool) -> list[Step]:
@@ -164,22 +164,22 @@ def _removal(root: Path, path: str, manifest: Manifest, *, purge: bool) -> list[
     if before is None:
         return []
     ours = purge or manifest.wrote(path, before)
-    return [Step(Act.REMOVE if ours else Act.KEPT, path, before)]
+    return [Step(Action.REMOVE if ours else Action.KEPT, path, before)]
 
 
-def _do(root: Path, step: Step) -> None:
-    if step.act in (Act.CREATE, Act.UPDATE) and step.after is not None:
+def _execute(root: Path, step: Step) -> None:
+    if step.action in (Action.CREATE, Action.UPDATE) and step.after is not None:
         _write(root, step.path, step.after, step.mode)
-    elif step.act is Act.REMOVE:
-        with _asked(step.path):
-            _place(root, step.path).unlink(missing_ok=True)
+    elif step.action is Action.REMOVE:
+        with _os_errors_explained(step.path):
+            _path_below(root, step.path).unlink(missing_ok=True)
 
 
 # --- the disk -----------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def _asked(path: str) -> Iterator[None]:
+def _os_errors_explained(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as err:
@@ -193,20 +193,20 @@ def _parent(path: str) -> str:
     return path.rpartition("/")[0] or "/"
 
 
-def _place(root: Path, path: str) -> Path:
-    """Where that is below `root`. Raises AnnotatorError when a link of a directory leads out of it."""
-    found = root / path[1:]
-    above = found.parent
+def _path_below(root: Path, path: str) -> Path:
+    """A path of the machine below `root`. Raises AnnotatorError when a link of a directory leads out of it."""
+    below = root / path[1:]
+    above = below.parent
     while not above.exists() and above != root:
         above = above.parent
     if not above.resolve().is_relative_to(root.resolve()):
         raise AnnotatorError(f"{above}: leads out of {root}", "Nothing outside of it is touched.")
-    return found
+    return below
 
 
 def _read(root: Path, path: str) -> bytes | None:
-    """The file's bytes; None when there is none. What is no plain file is in the way. Raises AnnotatorError."""
-    place = _place(root, path)
+    """The bytes of a file; None when there is none. Raises AnnotatorError when it is not a regular file."""
+    place = _path_below(root, path)
     try:
         if not stat.S_ISREG(place.lstat().st_mode):
             raise AnnotatorError(f"{place}: a link or a directory is in the way", "Look at it, then move it away.")
@@ -219,9 +219,9 @@ def _read(root: Path, path: str) -> bytes | None:
 
 def _write(root: Path, path: str, data: bytes, mode: int) -> None:
     """In one step: either the old or the new file is there. The name before has a dot in front, so auditd skips it."""
-    place = _place(root, path)
+    place = _path_below(root, path)
     new = place.with_name(f".{place.name}.new")
-    with _asked(path):
+    with _os_errors_explained(path):
         new.unlink(missing_ok=True)
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -243,7 +243,7 @@ def _make_directories(root: Path, wanted: Iterable[str], manifest: Manifest) -> 
         parts = path[1:].split("/")
         for count in range(1, len(parts) + 1):
             each = "/" + "/".join(parts[:count])
-            if each not in made and not _place(root, each).is_dir():
+            if each not in made and not _path_below(root, each).is_dir():
                 made.append(each)
     manifest.directories += [each for each in made if each not in manifest.directories]
     first = [each for each in made if f"{MANIFEST}/".startswith(f"{each}/")]
@@ -253,16 +253,16 @@ def _make_directories(root: Path, wanted: Iterable[str], manifest: Manifest) -> 
 
 
 def _make(root: Path, path: str) -> None:
-    place = _place(root, path)
-    with _asked(path):
+    place = _path_below(root, path)
+    with _os_errors_explained(path):
         place.mkdir(exist_ok=True)
         place.chmod(directories().get(path, 0o755))
 
 
 def _purge(root: Path, path: str) -> None:
-    place = _place(root, path)
+    place = _path_below(root, path)
     if place.is_dir() and not place.is_symlink():
-        with _asked(path):
+        with _os_errors_explained(path):
             shutil.rmtree(place)
 
 

@@ -1,4 +1,4 @@
-"""What belongs on a machine, and where. Nothing is written here.
+"""The plan of an installation: every file, its place and its mode. Nothing is written here.
 
 auditd's rules for plugins (read from its sources, 2.8 to 4.2): the directory is /etc/audit/plugins.d, before 3.0
 /etc/audisp/plugins.d; a name has one dot, `.conf`; keys and values with blanks around `=`, no quoting; up to 3.1.2 (and
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from annotator.admin import rules
+from annotator.admin.completions import completion
 from annotator.core.errors import UsageError
 
 DATA: Final = Path(__file__).parent.parent / "data"
@@ -29,15 +30,12 @@ SHARE: Final = "/usr/local/share"
 DOC: Final = f"{SHARE}/doc/annotator"
 
 PURGED: Final = (LOGS, STATE)
-"""What the running plugin fills: only `uninstall --purge` removes it."""
+"""The directories that the running plugin fills: only `uninstall --purge` removes them."""
 
 _DOCUMENTS: Final = {
     "man/annotator.1": f"{SHARE}/man/man1/annotator.1",
     "man/annotator.toml.5": f"{SHARE}/man/man5/annotator.toml.5",
     "man/audisp-contid.8": f"{SHARE}/man/man8/audisp-contid.8",
-    "completion/annotator.bash": f"{SHARE}/bash-completion/completions/annotator",
-    "completion/annotator.zsh": f"{SHARE}/zsh/site-functions/_annotator",
-    "completion/annotator.fish": f"{SHARE}/fish/vendor_completions.d/annotator.fish",
     "siem.md": f"{DOC}/siem.md",
     "running.md": f"{DOC}/running.md",
     "selinux.md": f"{DOC}/selinux.md",
@@ -48,17 +46,24 @@ _DOCUMENTS: Final = {
 }
 
 
+_COMPLETIONS: Final = {
+    "bash": f"{SHARE}/bash-completion/completions/annotator",
+    "zsh": f"{SHARE}/zsh/site-functions/_annotator",
+    "fish": f"{SHARE}/fish/vendor_completions.d/annotator.fish",
+}
+
+
 class Entry(NamedTuple):
-    """One file. `path` is absolute on the machine; `yours`: one that is there already is the administrator's own."""
+    """One file. `path` is absolute on the machine; `is_own`: one that is there already is the administrator's own."""
 
     path: str
     data: bytes
     mode: int
-    yours: bool = False
+    is_own: bool = False
 
 
 class Options(NamedTuple):
-    """What is wanted. `program`: a plugin that is there already; `hook`: the program of the OCI hook, "" for none."""
+    """The options. `program`: a plugin that is there already; `hook`: the program of the OCI hook ("": none)."""
 
     levels: tuple[str, ...] = rules.DEFAULT
     python: str = "/usr/bin/python3"
@@ -82,23 +87,24 @@ def plugins(root: Path) -> str:
 
 def plan(root: Path, options: Options) -> list[Entry]:
     """Every file, in the order of writing: the stanza last, as it is what starts the plugin. Raises UsageError."""
-    found = [Entry(CONFIG, (DATA / "annotator.toml").read_bytes(), 0o640, yours=True)]
+    entries = [Entry(CONFIG, (DATA / "annotator.toml").read_bytes(), 0o640, is_own=True)]
     for level in rules.LEVELS:  # in their own order, each once
         if level in options.levels:
             text = rules.render(rules.source(level), options.machine)
-            found.append(Entry(f"{RULES}/{rules.LEVELS[level]}", text.encode(), 0o640))
+            entries.append(Entry(f"{RULES}/{rules.LEVELS[level]}", text.encode(), 0o640))
     for level in options.levels:
         rules.source(level)
     if options.documents:
-        found += [Entry(path, (DATA / name).read_bytes(), 0o644) for name, path in _DOCUMENTS.items()]
-        found.append(Entry(f"{DOC}/rules.md", (rules.directory() / "README.md").read_bytes(), 0o644))
+        entries += [Entry(path, (DATA / name).read_bytes(), 0o644) for name, path in _DOCUMENTS.items()]
+        entries += [Entry(path, completion(shell).encode(), 0o644) for shell, path in _COMPLETIONS.items()]
+        entries.append(Entry(f"{DOC}/rules.md", (rules.directory() / "README.md").read_bytes(), 0o644))
     if options.hook:
-        found.append(Entry(HOOK, hook(options.hook), 0o644))
+        entries.append(Entry(HOOK, hook(options.hook), 0o644))
     if not options.program:
-        found.append(Entry(PROGRAM, launcher(options.python), 0o750))
+        entries.append(Entry(PROGRAM, launcher(options.python), 0o750))
     directory = plugins(root)
-    found.append(Entry(f"{directory}/{STANZA}", stanza(options.program or PROGRAM, active=options.active), 0o640))
-    return found
+    entries.append(Entry(f"{directory}/{STANZA}", stanza(options.program or PROGRAM, active=options.active), 0o640))
+    return entries
 
 
 def stanza(program: str, *, active: bool = True) -> bytes:

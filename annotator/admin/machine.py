@@ -1,4 +1,4 @@
-"""What is asked of a machine: files below its root, a few commands, its processes. For doctor and status."""
+"""A machine as doctor and status see it: files below its root, a few commands, its processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_BYTES: Final = 1 << 20
-"""Of one file."""
+"""The most that is read of one file."""
 
 PATHS: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 WAIT_S: Final = 10.0
@@ -62,14 +62,14 @@ class Machine:
             return None
 
 
-def this() -> Machine:
-    """The machine this runs on."""
+def this_machine() -> Machine:
+    """The machine that this program runs on."""
     system = os.uname()
     return Machine(Path("/"), _run, _connector, system.machine, system.release)
 
 
-def tree(root: Path) -> Machine:
-    """Files of a machine that does not run: nothing but files can be asked."""
+def files_below(root: Path) -> Machine:
+    """The files of a machine that does not run: nothing else can be asked."""
     return Machine(root, lambda _: None, lambda: "not asked: this is not the running machine", os.uname().machine)
 
 
@@ -98,17 +98,17 @@ def _connector() -> str:
 
 def settings(text: str) -> dict[str, str]:
     """`key = value` lines, as auditd.conf(5) and a plugin's file have them; keys in lower case."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for line in text.splitlines():
         key, equals, value = line.partition("=")
         if equals and not line.lstrip().startswith("#"):
-            found[key.strip().lower()] = value.strip()
-    return found
+            values[key.strip().lower()] = value.strip()
+    return values
 
 
 def running(machine: Machine) -> list[Running]:
-    """The plugin's processes, oldest first: whose second or third argument is its program. proc(5)."""
-    found: list[Running] = []
+    """The plugin's processes, oldest first: the program is among their first three arguments. proc(5)."""
+    processes: list[Running] = []
     uptime = float((machine.text("/proc/uptime") or "0").split()[0])
     try:
         names = [one for one in os.listdir(machine.path("/proc")) if one.isdecimal()]  # noqa: PTH208
@@ -122,5 +122,5 @@ def running(machine: Machine) -> list[Running]:
         values = (machine.text(f"/proc/{name}/stat") or "").rpartition(")")[2].split()
         if len(values) > 21 and all(values[at].isdecimal() for at in (1, 19, 21)):
             age = max(0.0, uptime - int(values[19]) / ticks)
-            found.append(Running(int(name), int(values[1]), age, int(values[21]) * page))
-    return sorted(found, key=lambda one: -one.age_s)
+            processes.append(Running(int(name), int(values[1]), age, int(values[21]) * page))
+    return sorted(processes, key=lambda process: -process.age_s)

@@ -1,4 +1,4 @@
-"""The list of what an installation made: files with their hashes, directories in the order in which they were made.
+"""The manifest of an installation: its files with their hashes, its directories in the order in which they were made.
 
 It is written before the files are, with the hash a file has and the one it will have, so that an installation that was
 cut short is known too.

@@ -9,7 +9,7 @@ import click
 
 from annotator import __version__
 from annotator.admin import install_plan
-from annotator.admin.config_docs import SECTIONS, keys
+from annotator.admin.config_docs import keys, section_doc
 from annotator.core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CODES = {
     ExitCode.DONE: "Done.",
     ExitCode.FAILED: "Failed; the message says what happened and what to do.",
-    ExitCode.USAGE: "The command line, the configuration or an input cannot be meant.",
+    ExitCode.USAGE: "The command line, the configuration or an input is invalid.",
     ExitCode.LOSS: "Done, but something was lost or rejected, and --strict was given.",
 }
 
@@ -69,9 +69,9 @@ def config_page(example: str) -> str:
         if key.section != section:
             section = key.section
             head = f"[[{section}]]" if section == "output" else f"[{section}]"
-            out.append(f".SH {head}\n{escape(SECTIONS.get(section, ''))}")
+            out.append(f".SH {head}\n{escape(section_doc(section))}")
         out.append(f'.TP\n.BR {escape(key.name)} " = {escape(_quoted(key.default))}"')
-        out.append(f"{escape(key.words)}\n({escape(key.kind)})")
+        out.append(f"{escape(key.doc)}\n({escape(key.kind)})")
     out.append(f".SH EXAMPLE\n.nf\n{escape(example.strip())}\n.fi")
     out.append(_see("audisp-contid (8)", "annotator (1)", "auditd.conf (5)"))
     return "\n".join(out) + "\n"

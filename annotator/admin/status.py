@@ -1,7 +1,7 @@
-"""What a running plugin has counted, which containers it knows, and how far behind its outputs are.
+"""The status of a running plugin: its counts, the containers it knows, and the lag of its outputs.
 
-Its control socket is asked first. Where that does not answer, its files are read: the metrics file is as old as
-`metrics.interval_s` lets it be, the state file as `state.save_interval_s`; both ages are said.
+Its control socket is asked first. Where that does not answer, its files are read: the metrics file can be as old as
+`metrics.interval_s`, the state file as `state.save_interval_s`; both ages are shown.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Counts = plugin_client.Counts
 
 
 class Status(NamedTuple):
-    """One look. Ages are in seconds, None where there is no file. `lags`: by output, from event to file in seconds."""
+    """One reading. Ages are in seconds, None where there is no file. `lags`: seconds from event to file, by output."""
 
     processes: list[Running]
     counts: Counts
@@ -48,40 +48,40 @@ class Status(NamedTuple):
     containers: list[dict[str, Any]]
     containers_age_s: float | None
     lags: dict[str, float]
-    why: list[str]
-    """What could not be read, in words."""
+    problems: list[str]
+    """The sources that could not be read, and why."""
 
 
-def look(machine: Machine, config: Config, now: float, *, boot: str = "") -> Status:
-    """Look once. `now` is Unix time in seconds, `boot` this boot's id ("": any state is believed)."""
-    why: list[str] = []
+def read(machine: Machine, config: Config, now: float, *, boot: str = "") -> Status:
+    """Read the status. `now` is Unix time in seconds, `boot` this boot's id ("": the state of any boot is used)."""
+    problems: list[str] = []
     counts: Counts = {}
     rows: list[dict[str, Any]] = []
     age = rows_age = None
     processes = running(machine)
     try:
         if machine.is_this and config.control.socket:
-            told = plugin_client.counts(config.control.socket)
-            age, counts = 0.0, told.counts
-            processes = _of(told, processes)
+            answer = plugin_client.counts(config.control.socket)
+            age, counts = 0.0, answer.counts
+            processes = _answering(answer, processes)
             rows, rows_age = plugin_client.containers(config.control.socket, MAX_CONTAINERS), 0.0
     except AnnotatorError as err:
-        why.append(err.what)
+        problems.append(err.what)
     if age is None:
-        counts, age = _counts(machine, config, now, why)
+        counts, age = _counts(machine, config, now, problems)
     if rows_age is None:
-        rows, rows_age = _containers(machine, config, now, boot, why)
+        rows, rows_age = _containers(machine, config, now, boot, problems)
     lags = {
         output.name: lag
         for output in config.output
         if output.type == "file" and (lag := _lag(machine.path(output.path))) is not None
     }
-    return Status(processes, counts, age, rows, rows_age, lags, why)
+    return Status(processes, counts, age, rows, rows_age, lags, problems)
 
 
 def parse(text: str) -> Counts:
     """The samples of a metrics file (Prometheus text format 0.0.4); other lines are skipped."""
-    found: Counts = {}
+    counts: Counts = {}
     for line in text.splitlines():
         match = _SAMPLE.match(line)
         if match is None:
@@ -91,106 +91,106 @@ def parse(text: str) -> Counts:
         except ValueError:
             continue
         label = re.sub(r"\\(.)", lambda each: "\n" if each[1] == "n" else each[1], match[2] or "")
-        found[match[1], label] = value
-    return found
+        counts[match[1], label] = value
+    return counts
 
 
 def rates(before: Mapping[tuple[str, str], float], now: Counts, seconds: float) -> Counts:
-    """How much each count grew in a second; empty when no time has passed. One that fell was started anew: from 0."""
+    """The growth of each count in a second; empty when no time has passed. A count that fell began again from 0."""
     if seconds <= 0:
         return {}
-    found: Counts = {}
+    growth: Counts = {}
     for key, value in now.items():
         old = before.get(key, 0.0)
-        found[key] = (value - old if value >= old else value) / seconds
-    return found
+        growth[key] = (value - old if value >= old else value) / seconds
+    return growth
 
 
 def dropped(counts: Mapping[tuple[str, str], float]) -> dict[str, float]:
     """Lines each output dropped, for whatever reason."""
-    found: dict[str, float] = {}
+    lines: dict[str, float] = {}
     for (name, label), value in counts.items():
         if name in ("output_queue_dropped_lines", "output_sink_dropped_lines"):
-            found[label] = found.get(label, 0.0) + value
-    return found
+            lines[label] = lines.get(label, 0.0) + value
+    return lines
 
 
-def as_row(found: Status) -> dict[str, Any]:
-    """For programs: everything, with counts by `name` or `name{label}`."""
+def as_row(status: Status) -> dict[str, Any]:
+    """A status for programs: everything, with counts by `name` or `name{label}`."""
     return {
-        "running": bool(found.processes),
-        "pids": [one.pid for one in found.processes],
-        "uptime_s": round(found.processes[0].age_s, 3) if found.processes else None,
-        "resident_bytes": sum(one.resident_bytes for one in found.processes),
-        "counts_age_s": found.counts_age_s,
-        "counts": {f"{name}{{{label}}}" if label else name: value for (name, label), value in found.counts.items()},
-        "lag_s": found.lags,
-        "containers_age_s": found.containers_age_s,
-        "containers": found.containers,
-        "not_read": found.why,
+        "running": bool(status.processes),
+        "pids": [process.pid for process in status.processes],
+        "uptime_s": round(status.processes[0].age_s, 3) if status.processes else None,
+        "resident_bytes": sum(process.resident_bytes for process in status.processes),
+        "counts_age_s": status.counts_age_s,
+        "counts": {f"{name}{{{label}}}" if label else name: value for (name, label), value in status.counts.items()},
+        "lag_s": status.lags,
+        "containers_age_s": status.containers_age_s,
+        "containers": status.containers,
+        "not_read": status.problems,
     }
 
 
-def lines(found: Status) -> Iterator[tuple[str, str]]:
-    """For people: a name and a text each."""
-    if found.processes:
-        first = found.processes[0]
-        memory = sum(one.resident_bytes for one in found.processes) >> 20
+def lines(status: Status) -> Iterator[tuple[str, str]]:
+    """A status for people: pairs of a name and a text."""
+    if status.processes:
+        first = status.processes[0]
+        memory = sum(process.resident_bytes for process in status.processes) >> 20
         used = f", {memory} MiB" if memory else ""
         yield "plugin", f"running, process {first.pid}, for {_span(first.age_s)}{used}"
     else:
         yield "plugin", "not running"
-    if found.counts:
-        if found.counts_age_s:
-            yield "counts", f"as of {_span(found.counts_age_s)} ago"
-        yield from _event_lines(found)
-        yield from _output_lines(found)
-    if found.containers_age_s is not None:
-        age = f", as of {_span(found.containers_age_s)} ago" if found.containers_age_s else ""
-        yield "containers", f"{len(found.containers)}{age}"
-    for why in found.why:
-        yield "not read", why
+    if status.counts:
+        if status.counts_age_s:
+            yield "counts", f"as of {_span(status.counts_age_s)} ago"
+        yield from _event_lines(status)
+        yield from _output_lines(status)
+    if status.containers_age_s is not None:
+        age = f", as of {_span(status.containers_age_s)} ago" if status.containers_age_s else ""
+        yield "containers", f"{len(status.containers)}{age}"
+    for problem in status.problems:
+        yield "not read", problem
 
 
-def _event_lines(found: Status) -> Iterator[tuple[str, str]]:
-    get = found.counts.get
+def _event_lines(status: Status) -> Iterator[tuple[str, str]]:
+    get = status.counts.get
     names = ("lines", "events", "container", "host", "unknown", "none")
     yield "events", ", ".join(f"{name} {get((name, ''), 0):.0f}" for name in names)
-    if found.processes and (seconds := found.processes[0].age_s) > 0:
+    if status.processes and (seconds := status.processes[0].age_s) > 0:
         yield "mean", f"{get(('events', ''), 0) / seconds:.1f} events/s since the start"
-    reasons = [(value, label) for (name, label), value in found.counts.items() if name == "unknown_reasons" and value]
+    reasons = [(value, label) for (name, label), value in status.counts.items() if name == "unknown_reasons" and value]
     if reasons:
         yield "unknown", ", ".join(f"{label} {value:.0f}" for value, label in sorted(reasons, reverse=True)[:6])
     worry = ("rejected", "lost", "possible_loss", "left_out_fields", "plugin_reader_lost_lines", "plugin_cut_lines")
-    said = [f"{name.removeprefix('plugin_')} {get((name, ''), 0):.0f}" for name in worry if get((name, ""))]
-    yield "loss", ", ".join(said) or "none seen"
+    losses = [f"{name.removeprefix('plugin_')} {get((name, ''), 0):.0f}" for name in worry if get((name, ""))]
+    yield "loss", ", ".join(losses) or "none seen"
 
 
-def _output_lines(found: Status) -> Iterator[tuple[str, str]]:
-    get = found.counts.get
+def _output_lines(status: Status) -> Iterator[tuple[str, str]]:
+    get = status.counts.get
     deepest, full = get(("plugin_queue_deepest_bytes", ""), 0), get(("plugin_queue_full", ""), 0)
     yield "queue", f"deepest {deepest / 1024:.0f} KiB, full {full:.0f} times"
-    for label, value in dropped(found.counts).items():
-        lag = f", lag {found.lags[label]:.3f} s" if label in found.lags else ""
+    for label, value in dropped(status.counts).items():
+        lag = f", lag {status.lags[label]:.3f} s" if label in status.lags else ""
         written = get(("output_written_bytes", label), 0) / 2**20
         bytes_waiting = get(("output_queue_bytes", label))  # only the metrics file has it
         waits = f"{bytes_waiting / 1024:.0f} KiB wait, " if bytes_waiting is not None else ""
         yield f"output {label}", f"{written:.1f} MiB written, {waits}{value:.0f} lines dropped{lag}"
 
 
-def _of(told: plugin_client.Told, processes: list[Running]) -> list[Running]:
+def _answering(answer: plugin_client.PluginStatus, processes: list[Running]) -> list[Running]:
     """The worker that answered, and the reader that started it; others are of another plugin.
 
-    Where it is not found by its name (AIX, or `annotator plugin`), what it said of itself; its memory is not known.
+    Where it is not found by its name (AIX, or `annotator plugin`), its own answer counts; its memory is not known.
     """
-    readers = [one.ppid for one in processes if one.pid == told.pid]
-    found = [one for one in processes if one.pid == told.pid or one.pid in readers]
-    return found or [Running(told.pid, 0, told.uptime_s, 0)]
+    readers = [process.ppid for process in processes if process.pid == answer.pid]
+    own = [process for process in processes if process.pid == answer.pid or process.pid in readers]
+    return own or [Running(answer.pid, 0, answer.uptime_s, 0)]
 
 
-def _counts(machine: Machine, config: Config, now: float, why: list[str]) -> tuple[Counts, float | None]:
+def _counts(machine: Machine, config: Config, now: float, problems: list[str]) -> tuple[Counts, float | None]:
     if not config.metrics.file:
-        why.append("counts: set file in [metrics] of the configuration")
+        problems.append("counts: set file in [metrics] of the configuration")
         return {}, None
     path = machine.path(config.metrics.file)
     try:
@@ -198,15 +198,15 @@ def _counts(machine: Machine, config: Config, now: float, why: list[str]) -> tup
             age = max(0.0, now - os.fstat(file.fileno()).st_mtime)
             text = file.read(MAX_METRICS).decode("utf-8", "backslashreplace")
     except OSError as err:
-        why.append(f"counts: {path}: {err.strerror}")
+        problems.append(f"counts: {path}: {err.strerror}")
         return {}, None
     if age > 3 * config.metrics.interval_s + 5:
-        why.append(f"counts: {path} was last written {_span(age)} ago: is the plugin running?")
+        problems.append(f"counts: {path} was last written {_span(age)} ago: is the plugin running?")
     return parse(text), age
 
 
 def _containers(
-    machine: Machine, config: Config, now: float, boot: str, why: list[str]
+    machine: Machine, config: Config, now: float, boot: str, problems: list[str]
 ) -> tuple[list[dict[str, Any]], float | None]:
     if not config.state.directory:
         return [], None
@@ -221,25 +221,25 @@ def _containers(
     except FileNotFoundError:
         return [], None
     except (OSError, StoreError) as err:
-        why.append(f"containers: {err.what if isinstance(err, StoreError) else f'{path}: {err.strerror}'}")
+        problems.append(f"containers: {err.what if isinstance(err, StoreError) else f'{path}: {err.strerror}'}")
         return [], None
-    found: dict[int, Container] = {}
+    containers: dict[int, Container] = {}
     for node in tables.registry.nodes.values():
-        for one in chain(node.by_contid.values(), *node.by_id.values()):
-            found[id(one)] = one
-    return [_row(one) for one in list(found.values())[:MAX_CONTAINERS] if one.end_ms is None], age
+        for container in chain(node.by_contid.values(), *node.by_id.values()):
+            containers[id(container)] = container
+    return [_row(each) for each in list(containers.values())[:MAX_CONTAINERS] if each.end_ms is None], age
 
 
-def _row(one: Container) -> dict[str, Any]:
+def _row(container: Container) -> dict[str, Any]:
     row = {
-        "contid": None if one.contid is None else str(one.contid),
-        "id": one.id,
-        "name": one.name,
-        "engine": one.engine,
-        "image": one.image,
-        "inside": [outer.id or str(outer.contid) for outer in one.chain()[1:]],
-        "node": one.node.decode("utf-8", "backslashreplace"),
-        "started": one.start_ms,
+        "contid": None if container.contid is None else str(container.contid),
+        "id": container.id,
+        "name": container.name,
+        "engine": container.engine,
+        "image": container.image,
+        "inside": [outer.id or str(outer.contid) for outer in container.chain()[1:]],
+        "node": container.node.decode("utf-8", "backslashreplace"),
+        "started": container.start_ms,
     }
     return {name: value for name, value in row.items() if value not in (None, "", [])}
 

@@ -16,32 +16,32 @@ SHOWN = ("lines", "events", "container", "host", "unknown", "none", "annotated",
 
 
 class Rates:
-    """Rates between the last two different states of the counts, which change less often than we look."""
+    """Rates between the last two different states of the counts, which change less often than they are read."""
 
     def __init__(self) -> None:
         self.now: Counts = {}
         self._before: tuple[float, Counts] | None = None
 
-    def see(self, found: Status, now: float) -> None:
-        """Take note of a look at `now` (seconds)."""
-        if found.counts_age_s is None:
+    def update(self, status: Status, now: float) -> None:
+        """Take a status that was read at `now` (seconds)."""
+        if status.counts_age_s is None:
             return
-        written = now - found.counts_age_s
+        written = now - status.counts_age_s
         if self._before is None:
-            self._before = (written, found.counts)
+            self._before = (written, status.counts)
         elif written - self._before[0] > 0.05:
-            self.now = rates(self._before[1], found.counts, written - self._before[0])
-            self._before = (written, found.counts)
+            self.now = rates(self._before[1], status.counts, written - self._before[0])
+            self._before = (written, status.counts)
 
 
-def picture(found: Status, rate: Counts, *, rows: int) -> RenderableType:
+def picture(status: Status, rate: Counts, *, rows: int) -> RenderableType:
     """One frame. `rows`: how many containers there is room for."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     head = Table.grid(padding=(0, 2))
-    for name, text in lines(found):
+    for name, text in lines(status):
         if name in ("plugin", "counts", "loss", "queue", "not read"):
             style = "bold red" if name == "not read" or text == "not running" else ""
             head.add_row(Text(name, "dim"), Text(plain(text), style))
@@ -49,22 +49,22 @@ def picture(found: Status, rate: Counts, *, rows: int) -> RenderableType:
     for name in ("COUNT", "TOTAL", "/S"):
         counts.add_column(name, justify="left" if name == "COUNT" else "right")
     for name in SHOWN:
-        counts.add_row(name, f"{found.counts.get((name, ''), 0):.0f}", f"{rate.get((name, ''), 0):.1f}")
+        counts.add_row(name, f"{status.counts.get((name, ''), 0):.0f}", f"{rate.get((name, ''), 0):.1f}")
     outputs = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("OUTPUT", "KIB/S", "WAITS KIB", "DROPPED", "/S", "LAG S"):
         outputs.add_column(name, justify="left" if name == "OUTPUT" else "right")
-    for label, value in dropped(found.counts).items():
+    for label, value in dropped(status.counts).items():
         key = ("output_written_bytes", label)
-        waits = found.counts.get(("output_queue_bytes", label))
+        waits = status.counts.get(("output_queue_bytes", label))
         outputs.add_row(
             Text(plain(label)),
             f"{rate.get(key, 0) / 1024:.1f}",
             "-" if waits is None else f"{waits / 1024:.0f}",
             Text(f"{value:.0f}", "bold red" if value else ""),
             f"{dropped(rate).get(label, 0):.1f}",
-            f"{found.lags[label]:.3f}" if label in found.lags else "-",
+            f"{status.lags[label]:.3f}" if label in status.lags else "-",
         )
-    return Group(head, "", counts, "", outputs, "", _containers(found.containers, rows))
+    return Group(head, "", counts, "", outputs, "", _containers(status.containers, rows))
 
 
 def _containers(rows: list[dict[str, Any]], room: int) -> RenderableType:
@@ -82,14 +82,14 @@ def _containers(rows: list[dict[str, Any]], room: int) -> RenderableType:
     return table
 
 
-def show(console: Console, looks: Iterator[tuple[float, Status]], pause: Callable[[], None]) -> None:
-    """Draw each look until there is none, or the reader stops it (KeyboardInterrupt)."""
+def show(console: Console, statuses: Iterator[tuple[float, Status]], pause: Callable[[], None]) -> None:
+    """Draw each status until there is none, or the user stops it (KeyboardInterrupt)."""
     from rich.live import Live
 
-    rate = Rates()
+    rates_ = Rates()
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as view:
-        for now, found in looks:
-            rate.see(found, now)
+        for now, status in statuses:
+            rates_.update(status, now)
             room = max(3, console.size.height - 26)
-            view.update(picture(found, rate.now, rows=room), refresh=True)
+            view.update(picture(status, rates_.now, rows=room), refresh=True)
             pause()

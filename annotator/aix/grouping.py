@@ -18,8 +18,10 @@ from annotator.aix.relay import Relay
 from annotator.aix.trail import TrailParser
 from annotator.core.errors import FormError
 from annotator.core.model import Event, Stamp
+from annotator.events import Departure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import tzinfo
 
     from annotator.aix.facts import RecordTranslation
@@ -229,6 +231,19 @@ class TrailGrouper:
                 out += run
             self._runs.popleft()
         return out
+
+    def departures(self) -> Iterator[Departure]:
+        """The same as `drain`, with the event of each line: for a caller that has rendered it in several ways."""
+        while self._runs:
+            run = self._runs[0]
+            if isinstance(run, Event):
+                if not run.closed:
+                    return
+                departure = Departure(run, 0, run.size, run.lines)
+            else:
+                departure = Departure(None, 0, len(run), list(run))
+            self._runs.popleft()
+            yield departure
 
 
 def head_end(event: Event) -> int | None:

@@ -15,13 +15,14 @@ from annotator.admin import doctor as checks
 from annotator.admin import install as installation
 from annotator.admin import install_plan, manifest, rules, status
 from annotator.admin.check_result import Level
-from annotator.admin.install import Act
-from annotator.admin.machine import Machine, this, tree
+from annotator.admin.install import Action
+from annotator.admin.machine import Machine, files_below, this_machine
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
 from annotator.engine.host_context import boot_id
 from annotator.io.console import machine as for_machines
 from annotator.io.console import plain, table
-from annotator.plugin import config as configuration
+from annotator.plugin import config_load
+from annotator.plugin.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,13 +70,13 @@ as_json = click.option(
 def install(root: Path, levels: str | None, **given: Any) -> None:
     """Put the plugin's stanza, configuration, audit rules, log directory and documents on this machine.
 
-    Nothing that others wrote is overwritten, and neither auditd nor its rules are touched: what to do next is said.
+    Nothing that others wrote is overwritten, and neither auditd nor its rules are touched: the next steps are printed.
     """
     dry: bool = given.pop("dry_run")
     _must_be_root(root, dry=dry)
-    made = manifest.load(root)
+    installed = manifest.load(root)
     options = install_plan.Options(
-        levels=_levels(levels, made),
+        levels=_levels(levels, installed),
         python=sys.executable,
         machine=os.uname().machine,
         program=given["program"],
@@ -83,16 +84,16 @@ def install(root: Path, levels: str | None, **given: Any) -> None:
         active=not given["inactive"],
         documents=not given["no_documents"],
     )
-    steps = installation.steps(root, install_plan.plan(root, options), made)
+    steps = installation.steps(root, install_plan.plan(root, options), installed)
     if dry:
         click.echo(plain_lines(installation.diff(steps)), nl=False)
-        _tell(steps, (Act.KEPT, Act.YOURS, Act.FOREIGN), err=True)
-        if any(step.act is Act.FOREIGN for step in steps):
+        _print_steps(steps, (Action.KEPT, Action.OWN, Action.FOREIGN), err=True)
+        if any(step.action is Action.FOREIGN for step in steps):
             raise SystemExit(ExitCode.FAILED)
         return
-    installation.apply(root, steps, made)
-    _tell(steps, (Act.CREATE, Act.UPDATE, Act.REMOVE, Act.KEPT, Act.YOURS))
-    if not any(step.act in (Act.CREATE, Act.UPDATE, Act.REMOVE) for step in steps):
+    installation.apply(root, steps, installed)
+    _print_steps(steps, (Action.CREATE, Action.UPDATE, Action.REMOVE, Action.KEPT, Action.OWN))
+    if not any(step.action in (Action.CREATE, Action.UPDATE, Action.REMOVE) for step in steps):
         click.echo("nothing to do")
     elif root == Path("/"):
         click.echo("next: augenrules --load; service auditd restart; annotator doctor")
@@ -106,17 +107,17 @@ def install(root: Path, levels: str | None, **given: Any) -> None:
 def uninstall(root: Path, *, dry_run: bool, purge: bool) -> None:
     """Remove what install wrote, as it wrote it. What was changed by hand since stays, unless --purge is given."""
     _must_be_root(root, dry=dry_run)
-    made = manifest.load(root)
-    steps = installation.removals(root, made, purge=purge)
+    installed = manifest.load(root)
+    steps = installation.removals(root, installed, purge=purge)
     if dry_run:
         click.echo(plain_lines(installation.diff(steps)), nl=False)
-        _tell(steps, (Act.KEPT,), err=True)
+        _print_steps(steps, (Action.KEPT,), err=True)
         return
-    if not made.files and not made.directories and not purge:
+    if not installed.files and not installed.directories and not purge:
         click.echo("nothing is installed")
         return
-    stay = installation.remove(root, steps, made, purge=purge)
-    _tell(steps, (Act.REMOVE,))
+    stay = installation.remove(root, steps, installed, purge=purge)
+    _print_steps(steps, (Action.REMOVE,))
     for path in stay:
         click.echo(f"{'stays':8} {plain(path)}")
     if root == Path("/"):
@@ -128,20 +129,22 @@ def uninstall(root: Path, *, dry_run: bool, purge: bool) -> None:
 @as_json
 def doctor(root: Path, output: str) -> None:
     """Check whether the plugin can work here, and say what to do. Exits 1 when something is bad."""
-    asked = _machine(root)
-    if asked.is_this and os.geteuid() != 0:
+    machine = _machine(root)
+    if machine.is_this and os.geteuid() != 0:
         click.echo("annotator: not root: much cannot be asked", err=True)
-    found = checks.check(asked)
+    results = checks.check(machine)
     if output == "json":
-        for one in found:
-            click.echo(json.dumps({"level": one.level.value, "topic": one.topic, "found": one.found, "do": one.do}))
+        for result in results:
+            row = {"level": result.level.value, "topic": result.topic, "found": result.outcome, "do": result.advice}
+            click.echo(json.dumps(row))
     else:
         colours = {Level.BAD: "red", Level.WARNING: "yellow", Level.OK: "green"}
-        for one in found:
-            click.echo(f"{click.style(f'{one.level.value:8}', colours.get(one.level))} {one.topic}: {plain(one.found)}")
-            if one.do:
-                click.echo(f"{'':8} -> {plain(one.do)}")
-    if checks.worst(found) is Level.BAD:
+        for result in results:
+            level = click.style(f"{result.level.value:8}", colours.get(result.level))
+            click.echo(f"{level} {result.topic}: {plain(result.outcome)}")
+            if result.advice:
+                click.echo(f"{'':8} -> {plain(result.advice)}")
+    if checks.worst(results) is Level.BAD:
         raise SystemExit(ExitCode.FAILED)
 
 
@@ -151,19 +154,19 @@ def doctor(root: Path, output: str) -> None:
 @as_json
 def status_command(root: Path, config: Path | None, output: str) -> None:
     """Show the running plugin's counters, outputs and containers, once. Exits 1 when it does not run."""
-    found = _look(root, config)
+    shown = _read_status(root, config)
     if output == "json":
-        row = status.as_row(found)
-        row["containers"] = [for_machines(one) for one in found.containers]
+        row = status.as_row(shown)
+        row["containers"] = [for_machines(container) for container in shown.containers]
         click.echo(json.dumps(row))
     else:
-        for name, text in status.lines(found):
+        for name, text in status.lines(shown):
             click.echo(f"{name + ':':16} {plain(text)}")
-        if found.containers:
+        if shown.containers:
             columns = ["contid", "id", "name", "engine", "image", "inside", "started"]
             width = None if sys.stdout.isatty() else 200
-            click.echo("\n" + table(found.containers, columns, width=width), nl=False)
-    if not found.processes:
+            click.echo("\n" + table(shown.containers, columns, width=width), nl=False)
+    if not shown.processes:
         raise SystemExit(ExitCode.FAILED)
 
 
@@ -180,13 +183,13 @@ def top(root: Path, config: Path | None, interval: float, times: int | None) -> 
 
     from annotator.admin.top import show
 
-    def looks() -> Iterator[tuple[float, Status]]:
+    def statuses() -> Iterator[tuple[float, Status]]:
         left = times
         while left is None or left > 0:
-            yield time.time(), _look(root, config)
+            yield time.time(), _read_status(root, config)
             left = None if left is None else left - 1
 
-    show(Console(), looks(), lambda: time.sleep(interval))
+    show(Console(), statuses(), lambda: time.sleep(interval))
 
 
 COMMANDS: tuple[click.Command, ...] = (install, uninstall, doctor, status_command, top)
@@ -197,10 +200,12 @@ def plain_lines(text: str) -> str:
     return "".join(plain(line) + "\n" for line in text.split("\n")[:-1]) if text else ""
 
 
-def _levels(given: str | None, made: manifest.Manifest) -> tuple[str, ...]:
+def _levels(given: str | None, installed: manifest.Manifest) -> tuple[str, ...]:
     if given is None:
-        before = tuple(level for level, name in rules.LEVELS.items() if f"{install_plan.RULES}/{name}" in made.files)
-        return before if before or made.files else rules.DEFAULT
+        before = tuple(
+            level for level, name in rules.LEVELS.items() if f"{install_plan.RULES}/{name}" in installed.files
+        )
+        return before if before or installed.files else rules.DEFAULT
     if given.strip() == "none":
         return ()
     chosen = tuple(one.strip() for one in given.split(",") if one.strip())
@@ -219,18 +224,18 @@ def _must_be_root(root: Path, *, dry: bool) -> None:
 
 
 def _machine(root: Path) -> Machine:
-    return this() if root == Path("/") else tree(root)
+    return this_machine() if root == Path("/") else files_below(root)
 
 
-def _look(root: Path, path: Path | None) -> Status:
-    asked = _machine(root)
-    place = path or asked.path(install_plan.CONFIG)
-    loaded = configuration.load(place) if path or place.exists() else configuration.Config()
-    return status.look(asked, loaded, time.time(), boot=boot_id() if asked.is_this else "")
+def _read_status(root: Path, path: Path | None) -> Status:
+    machine = _machine(root)
+    place = path or machine.path(install_plan.CONFIG)
+    loaded = config_load.load(place) if path or place.exists() else Config()
+    return status.read(machine, loaded, time.time(), boot=boot_id() if machine.is_this else "")
 
 
-def _tell(steps: Sequence[Step], acts: tuple[Act, ...], *, err: bool = False) -> None:
-    said = {Act.KEPT: "changed by hand, kept:", Act.YOURS: "yours, kept:", Act.FOREIGN: "in the way:"}
+def _print_steps(steps: Sequence[Step], acts: tuple[Action, ...], *, err: bool = False) -> None:
+    labels = {Action.KEPT: "changed by hand, kept:", Action.OWN: "yours, kept:", Action.FOREIGN: "in the way:"}
     for step in steps:
-        if step.act in acts:
-            click.echo(f"{said.get(step.act, f'{step.act.value:8}')} {step.path}", err=err)
+        if step.action in acts:
+            click.echo(f"{labels.get(step.action, f'{step.action.value:8}')} {step.path}", err=err)

@@ -24,7 +24,7 @@ from annotator.core.model import Event, Stamp
 from annotator.events.clock import ClockState, Serials, StreamClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from annotator.core.stats import Stats
 
@@ -58,6 +58,19 @@ Closed = Event | Missing
 
 Run = Event | tuple[Event, int]
 """Lines that stand together in the input: an event's first, or with n those from its n-th resumption on."""
+
+
+class Departure(NamedTuple):
+    """Lines that leave together, next to each other in the input.
+
+    They are the lines from `start` to `stop` (exclusive) of `event`; `pieces` are the same lines as they came, each one
+    or more without the last newline. `event` is None where no event has them.
+    """
+
+    event: Event | None
+    start: int
+    stop: int
+    pieces: list[bytes]
 
 
 class AssemblerState(NamedTuple):
@@ -415,6 +428,25 @@ class EventAssembler:
             else:
                 out += event.pieces
         return out
+
+    def departures(self) -> Iterator[Departure]:
+        """The same as `drain`, with the event of the lines: for a caller that has rendered it in several ways.
+
+        A late record is an event of its own, with `late_for`; `on_late` is not asked.
+        """
+        runs = self.runs
+        while runs:
+            run = runs[0]
+            event, part = run if isinstance(run, tuple) else (run, -1)
+            if not event.closed:
+                return
+            runs.popleft()
+            if event.splits:
+                stops = (0, *event.splits, event.size)
+                start, stop = stops[part + 1], stops[part + 2]
+                yield Departure(event, start, stop, event.lines[start:stop])
+            else:
+                yield Departure(event, 0, event.size, event.pieces)
 
     # --- checkpoints ----------------------------------------------------------------------------------------------
 

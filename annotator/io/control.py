@@ -1,8 +1,8 @@
-"""The control socket: one question a connection, one answer, JSON both ways. It carries; it does not decide.
+"""The control socket: one request a connection, one answer, JSON both ways. The handler decides what is answered.
 
-The socket is 0600. Who asks is told by the kernel: SO_PEERCRED, whose pid may have been re-used since, and a pidfd of
-the same process (SO_PEERPIDFD, Linux 6.5) where there is one; elsewhere than on Linux it is not told. Nothing here
-waits: whoever does not ask in time, or does not take the answer, is dropped.
+The socket is 0600. The kernel names the client: SO_PEERCRED, whose pid may have been re-used since, and a pidfd of the
+same process (SO_PEERPIDFD, Linux 6.5) where there is one; on other systems than Linux it names none. Nothing here
+waits: a client that does not ask in time, or does not take the answer, is dropped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_REQUEST = 64 * 1024
-"""Bytes of a question."""
+"""Bytes of a request."""
 
 MAX_ANSWER = 128 * 1024
 """Bytes of an answer: what fits into a socket's buffer, so that it can be sent at once."""
@@ -38,7 +38,7 @@ DEFAULT = "/var/annotator/control" if sys.platform == "aix" else "/run/annotator
 
 
 class Peer(NamedTuple):
-    """Who asks: pid and ids as of its connect(2), and a pidfd of it. -1: this kernel does not tell."""
+    """The client: pid and ids as of its connect(2), and a pidfd of it. -1: not known."""
 
     pid: int
     uid: int
@@ -56,7 +56,7 @@ class _Client:
         self.data = bytearray()
 
 
-class ControlServer:
+class ControlSocket:
     """Listens at `path`, in a directory that only root can write. Raises SinkError at the start.
 
     `fileno` is readable when there is something to do, for poll(2); call `serve` then, and now and then. Where there
@@ -87,18 +87,19 @@ class ControlServer:
         self._poll.register(self._sock.fileno(), select.POLLIN)
 
     def fileno(self) -> int:
-        """What to wait for; -1 where there is nothing such."""
+        """The descriptor to wait for; -1 where there is none."""
         return self._epoll.fileno() if self._epoll is not None else -1
 
     def serve(self, now_ms: int) -> None:
-        """Take what has come, answer what is whole, drop who is too slow. Never waits. `now_ms` is a monotonic time."""
+        """Read, answer complete requests, drop slow clients. Never waits. `now_ms` is a monotonic time."""
         for number, _ in self._poll.poll(0):
             client = self._clients.get(number)
             if client is not None:
                 self._read(client)
             elif number == self._sock.fileno():
                 self._accept(now_ms)
-        for client in [one for one in self._clients.values() if now_ms - one.since_ms > PATIENCE_MS]:
+        slow = [client for client in self._clients.values() if now_ms - client.since_ms > PATIENCE_MS]
+        for client in slow:
             self.refused += 1
             self._drop(client)
 
@@ -106,7 +107,7 @@ class ControlServer:
         while len(self._clients) < MAX_CLIENTS:
             try:
                 sock, _ = self._sock.accept()
-            except OSError:  # nobody more; or gone again; or no descriptors, and they are asked to wait
+            except OSError:  # no client is left, or it is gone, or no descriptor is free, and the others wait
                 return
             sock.setblocking(False)
             try:
@@ -177,7 +178,7 @@ class ControlServer:
 
 
 def _clear(path: str) -> None:
-    """Remove the socket of a plugin that is no more. Raises OSError where one answers, or no socket is in the way."""
+    """Remove the socket of a plugin that has ended. Raises OSError where one answers, or another file is in the way."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:

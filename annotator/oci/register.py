@@ -1,4 +1,4 @@
-"""One registration from start to end: ask the plugin, then say in the audit log what came of it."""
+"""One registration from start to end: ask the plugin, then record the outcome in the audit log."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ TIMEOUT_S = 2.0
 
 
 class Outcome(NamedTuple):
-    """What came of it. `contid` is what the plugin answered; `error` the errno's name of a refusal.
+    """The outcome. `contid` is the plugin's answer; `error` the errno's name of a refusal.
 
-    `plugin` and `log` say why the plugin was not told, and why the log does not say it; "" is well.
+    `plugin` and `log` are the reasons why the plugin was not asked, and why the log has no record; "" where they were.
     """
 
     contid: int | None = None
@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
 
     @property
     def problems(self) -> list[str]:
-        """All that went wrong, in words."""
+        """All failures, in words."""
         refused = f"refused: {self.error}: {self.why}" if self.error else ""
         return [text for text in (refused, self.plugin, self.log) if text]
 
@@ -42,10 +42,10 @@ def register(
     *,
     timeout_s: float = TIMEOUT_S,
 ) -> Outcome:
-    """Ask the plugin at `socket`, and `send` the outcome (None: say nothing in the log).
+    """Ask the plugin at `socket`, and `send` the outcome to the audit log (None: do not).
 
-    Without a plugin the log says what is asked for; whoever reads it applies the same rules. A refused one is said to
-    have failed. Never raises.
+    Without a plugin the log has the request itself; a reader of the log applies the same rules. A refused registration
+    is recorded as failed. Never raises.
     """
     outcome = Outcome()
     try:
@@ -59,11 +59,11 @@ def register(
         else:
             outcome = outcome._replace(error=str(reply.get("error"))[:32], why=str(reply.get("why"))[:200])
     if send is not None:
-        outcome = outcome._replace(log=send(_said(request, outcome)))
+        outcome = outcome._replace(log=send(_message(request, outcome)))
     return outcome
 
 
-def _said(request: dict[str, Any], outcome: Outcome) -> RegistrationMessage:
+def _message(request: dict[str, Any], outcome: Outcome) -> RegistrationMessage:
     from annotator.core.model import ContId
     from annotator.core.registry import derive_contid
     from annotator.linux.netlink.user_messages import RegistrationMessage

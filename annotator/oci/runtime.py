@@ -19,7 +19,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from annotator.core.errors import AnnotatorError, UsageError
-from annotator.oci.log import note
+from annotator.io.log import AUTHPRIV, Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,12 +130,17 @@ def write_contid(root: str, pid: int, contid: int) -> None:
         os.close(fd)
 
 
+def log_notice(text: str) -> None:
+    """Log to syslog: standard output and error are the engine's, or a container's. Where nobody listens it is lost."""
+    Log(tag="annotator-oci-runtime", facility=AUTHPRIV).write("notice", text)
+
+
 def main(
     arguments: list[str] | None = None,
     *,
     root: str = "",
     write: Callable[[str, int, int], None] = write_contid,
-    say: Callable[[str], None] = note,
+    log: Callable[[str], None] = log_notice,
 ) -> int:
     """Run as a runtime; returns its exit code, or never: on a stock kernel it takes our place."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -146,21 +151,21 @@ def main(
         return 2
     wanted = task(chosen.arguments)
     if not os.path.exists(f"{root}/proc/self/audit_containerid"):  # noqa: PTH110
-        failed = _hooked(chosen) if wanted.verb in _MAKES else ""
+        failed = _inject_hook(chosen) if wanted.verb in _MAKES else ""
         if failed:
-            say(f"event=not-registered id={wanted.id!r} why={failed!r}")
+            log(f"event=not-registered id={wanted.id!r} why={failed!r}")
         if failed and chosen.required:
             sys.stderr.write(f"annotator-oci-runtime: {failed}\n")
             return 1
         _become(chosen)
     if wanted.verb == "exec":
-        say(f"event=exec-not-registered id={wanted.id!r} why='only descendants of who owns the contid can be'")
+        log(f"event=exec-not-registered id={wanted.id!r} why='only descendants of who owns the contid can be'")
     if wanted.verb not in _MAKES or not wanted.id:
         _become(chosen)
-    return _registered(chosen, wanted, root, write, say)
+    return _run_registered(chosen, wanted, root, write, log)
 
 
-def _hooked(chosen: Options) -> str:
+def _inject_hook(chosen: Options) -> str:
     """Give the container its hook; returns "" or what went wrong."""
     if not chosen.hook:
         return "this kernel has no contid: use annotator-oci-hook" if chosen.required else ""
@@ -184,49 +189,49 @@ def bundle(arguments: tuple[str, ...]) -> str:
     return "."
 
 
-def _registered(
-    chosen: Options, wanted: Task, root: str, write: Callable[[str, int, int], None], say: Callable[[str], None]
+def _run_registered(
+    chosen: Options, wanted: Task, root: str, write: Callable[[str, int, int], None], log: Callable[[str], None]
 ) -> int:
-    """Fork, register the child, let it become the runtime, and end as it ends."""
+    """Fork, register the child, let it become the runtime; returns its exit code."""
     from annotator.core.registry import derive_contid
 
     contid = int(derive_contid(wanted.id))
-    hear, tell = os.pipe()
+    wait_end, go_end = os.pipe()
     parent = os.getpid()
     old = signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
     child = os.fork()
     if child == 0:
-        os.close(tell)
-        _child(chosen, hear, parent, old)
-    os.close(hear)
+        os.close(go_end)
+        _child(chosen, wait_end, parent, old)
+    os.close(wait_end)
     for number in _FORWARDED:
         signal.signal(number, lambda which, _: os.kill(child, which))
     signal.pthread_sigmask(signal.SIG_SETMASK, old)
     failed = ""
     try:
         write(root, child, contid)
-        say(f"event=registered pid={child} contid={contid} id={wanted.id!r}")
+        log(f"event=registered pid={child} contid={contid} id={wanted.id!r}")
     except OSError as err:
         failed = errno.errorcode.get(err.errno or 0, str(err))
-        say(f"event=not-registered pid={child} contid={contid} id={wanted.id!r} error={failed}")
+        log(f"event=not-registered pid={child} contid={contid} id={wanted.id!r} error={failed}")
     go = not (failed and chosen.required)
     if go:
-        os.write(tell, b"!")
+        os.write(go_end, b"!")
     else:
         sys.stderr.write(f"annotator-oci-runtime: contid {contid} of {wanted.id!r} was refused: {failed}\n")
-    os.close(tell)
+    os.close(go_end)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if not go:
         return 1
     return code if code >= 0 else 128 - code
 
 
-def _child(chosen: Options, hear: int, parent: int, mask: set[signal.Signals | int]) -> NoReturn:
-    """One thread, no children, nothing done: wait for the word, then be the runtime."""
+def _child(chosen: Options, wait_end: int, parent: int, mask: set[signal.Signals | int]) -> NoReturn:
+    """With one thread and no children: wait for the parent's byte, then become the runtime."""
     try:
         _die_with(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if os.read(hear, 1):
+        if os.read(wait_end, 1):
             if os.environ.get("LISTEN_PID") == str(parent):  # sd_listen_fds(3): the descriptors are the runtime's
                 os.environ["LISTEN_PID"] = str(os.getpid())
             _become(chosen)

@@ -27,7 +27,7 @@ _NAMES = {
     "pod": ("io.kubernetes.pod.name", "io.kubernetes.cri.sandbox-name"),
     "namespace": ("io.kubernetes.pod.namespace", "io.kubernetes.cri.sandbox-namespace"),
 }  # fmt: skip
-"""Annotations in which engines say what people call the container; the first that is there counts."""
+"""The annotations in which engines keep the names of a container; the first that is there counts."""
 
 _ENGINES = (
     ("io.kubernetes.cri-o.", "crio"),
@@ -35,11 +35,11 @@ _ENGINES = (
     ("io.podman.", "podman"),
     ("nerdctl/", "containerd"),
 )
-"""Prefixes of annotations, and whose they are."""
+"""Prefixes of annotations, and their engines."""
 
 
 class State(NamedTuple):
-    """What a hook is told. `pid` is of the runtime's pid namespace: for an engine of the host, the first one."""
+    """The state that a hook is given. `pid` is one of the runtime's pid namespace: of the host's for its engines."""
 
     id: str
     pid: int
@@ -55,22 +55,22 @@ def parse(data: bytes, engine: str = "") -> State:
     if len(data) > MAX_STATE:
         raise FormatError(f"the state has more than {MAX_STATE} bytes")
     try:
-        found = json.loads(data)
+        state = json.loads(data)
     except (ValueError, RecursionError) as err:
         raise FormatError(f"the state is no JSON: {err}"[:200]) from err
-    if not isinstance(found, dict):
+    if not isinstance(state, dict):
         raise FormatError("the state is no JSON object")
-    container, pid, status = found.get("id"), found.get("pid"), found.get("status", "created")
+    container, pid, status = state.get("id"), state.get("pid"), state.get("status", "created")
     if not isinstance(container, str) or len(container) > MAX_ID or not _ID.fullmatch(container):
         raise FormatError("the state has no usable id")
     if not isinstance(pid, int) or isinstance(pid, bool) or not 0 < pid < 2**31:
         raise FormatError("the state has no usable pid: is the hook at the createRuntime stage?")
     if status not in ("creating", "created", "running"):
         raise FormatError("the container is not being created")
-    given = found.get("annotations")
+    given = state.get("annotations")
     annotations: dict[str, Any] = given if isinstance(given, dict) else {}
-    said = {field: _first(annotations, keys) for field, keys in _NAMES.items()}
-    return State(container, pid, engine=engine or _engine(annotations), **said)
+    names = {field: _first(annotations, keys) for field, keys in _NAMES.items()}
+    return State(container, pid, engine=engine or _engine(annotations), **names)
 
 
 def _first(annotations: dict[str, Any], keys: tuple[str, ...]) -> str:

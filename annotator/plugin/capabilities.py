@@ -31,49 +31,49 @@ _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 8, 24, 38
 _VERSION_3 = 0x20080522
 
 
-class Kept(NamedTuple):
-    """One capability and what it is for."""
+class Capability(NamedTuple):
+    """A capability that is kept, and its purpose."""
 
     number: int
-    why: str
+    purpose: str
 
     @property
     def name(self) -> str:
-        """As capabilities(7) writes it."""
+        """The name in capabilities(7)."""
         return NAMES[self.number]
 
 
-def needed(config: Config) -> tuple[Kept, ...]:
-    """What the worker keeps. Who adds something that needs a right adds it here, with its reason."""
-    kept: list[Kept] = []
+def needed(config: Config) -> tuple[Capability, ...]:
+    """The capabilities that the worker keeps. A part that needs another one adds it here, with its purpose."""
+    kept: list[Capability] = []
     if config.host.live:
-        kept.append(Kept(DAC_READ_SEARCH, "the state files of engines are read, whoever owns them"))
-        kept.append(Kept(SYS_PTRACE, "the namespaces and programs of all processes are read"))
+        kept.append(Capability(DAC_READ_SEARCH, "the state files of engines are read, whoever owns them"))
+        kept.append(Capability(SYS_PTRACE, "the namespaces and programs of all processes are read"))
     if config.host.live and config.host.processes:
-        kept.append(Kept(NET_ADMIN, "the proc connector is followed, with a queue that holds a storm"))
-        kept.append(Kept(SYS_NICE, "who looks at processes that live for a millisecond is not kept waiting"))
+        kept.append(Capability(NET_ADMIN, "the proc connector is followed, with a queue that holds a storm"))
+        kept.append(Capability(SYS_NICE, "processes that live for a millisecond are read in time"))
     if any(output.group for output in config.output):
-        kept.append(Kept(CHOWN, "a new output file is given to its group"))
+        kept.append(Capability(CHOWN, "a new output file is given to its group"))
     return tuple(kept)
 
 
-def needed_by_reader(config: Config) -> tuple[Kept, ...]:
-    """What the reader keeps beside that: it starts new workers, which cannot have more than it has."""
+def needed_by_reader(config: Config) -> tuple[Capability, ...]:
+    """The capabilities that the reader keeps: it starts new workers, which cannot have more than it has."""
     kept = list(needed(config))
     if config.process.user:
-        kept.append(Kept(SETUID, "a new worker becomes process.user"))
-        kept.append(Kept(SETGID, "a new worker takes the groups of process.user"))
-        kept.append(Kept(KILL, "a worker of another user that does not end is ended"))
+        kept.append(Capability(SETUID, "a new worker becomes process.user"))
+        kept.append(Capability(SETGID, "a new worker takes the groups of process.user"))
+        kept.append(Capability(KILL, "a worker of another user that does not end is ended"))
     return tuple(kept)
 
 
-def mask(kept: tuple[Kept, ...]) -> int:
+def mask(kept: tuple[Capability, ...]) -> int:
     """The set as bits."""
-    return sum(1 << one.number for one in kept)
+    return sum(1 << capability.number for capability in kept)
 
 
 def limit(keep: int) -> str:
-    """Give up all capabilities but these bits, and the right to get any back by exec. "" or what went wrong."""
+    """Give up all capabilities but these bits, and the right to get any back by exec. Returns "" or the failure."""
     libc = _libc()
     for number in range(64):
         if not keep >> number & 1 and libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) != 0:
@@ -85,7 +85,7 @@ def limit(keep: int) -> str:
 
 
 def become(user: str, keep: int) -> None:
-    """Be `user` from now on, with its groups, and with these capabilities. Raises OSError or KeyError."""
+    """Become `user`, with its groups, and with these capabilities. Raises OSError or KeyError."""
     import pwd
 
     entry = pwd.getpwnam(user)

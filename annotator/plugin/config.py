@@ -1,319 +1,217 @@
-"""The plugin's configuration: one TOML file, checked whole, into one frozen `Config`.
+"""The plugin's configuration as frozen values, with the meaning of each key; `config_load` reads it from a file.
 
-What it says is believed, so a file that others may write is refused. Every key says its unit in its name (`_s` seconds,
-`_mib` 2**20 bytes). An unknown key is an error: a misspelt filter must not pass as no filter.
-
-Budget: every table of one file with the checks that all of them share, read side by side.
+The unit of a number is in the name of its key (`_s` seconds, `_ms` milliseconds, `_mib` 2**20 bytes). Each key carries
+its meaning (`doc`) and its limits (`range`) as metadata: the loader checks the limits, and the man page and the default
+configuration are made of both.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import os
-import stat
 import sys
-import tomllib
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Literal, TypeVar
 
-from annotator.core.errors import UsageError
-
-DEFAULT = Path("/etc/annotator/annotator.toml")
-MAX_BYTES = 1 << 20
+_T = TypeVar("_T")
 
 
-def _range(default: Any, low: float, high: float) -> Any:
-    return field(default=default, metadata={"range": (low, high)})
+def _key(default: _T, doc: str, *, limits: tuple[float, float] | None = None) -> _T:
+    """A key with its meaning for people. `limits`: the smallest and the largest value of a number."""
+    return field(default=default, metadata={"doc": doc, "range": limits})
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Where records come from: standard input, or auditd's `audispd_events` socket."""
+    """The source of records: standard input, or auditd's `audispd_events` socket."""
 
-    format: Literal["auto", "string", "binary"] = "auto"
-    socket: str = ""
-    node: str = ""
+    format: Literal["auto", "string", "binary"] = _key(
+        "auto",
+        "How records come. auto finds out; string is what auditd gives plugins by default; binary has a "
+        "header before each record.",
+    )
+    socket: str = _key(
+        "", "Read auditd's audispd_events socket at this path instead of standard input. Empty: standard input."
+    )
+    node: str = _key("", "The name of this host in the output, for records without node=. Empty: the host's own name.")
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What waits between the reader and the worker. `when_full`: see `plugin.backlog`."""
+    """The queue between the reader and the worker; `plugin.reader.queue` describes the policies of `when_full`."""
 
-    memory_mib: int = _range(64, 1, 65536)
-    when_full: Literal["block", "spill", "pass"] = "block"
-    spill_max_mib: int = _range(1024, 1, 1 << 20)
+    memory_mib: int = _key(
+        64,
+        "How much may wait between reading and annotating. It waits in a file below state.directory, where "
+        "the next plugin finds it when this one is killed; without that, or when the disk is full, in memory.",
+        limits=(1, 65536),
+    )
+    when_full: Literal["block", "spill", "pass"] = _key(
+        "block",
+        "block: stop reading, so that auditd's own queue fills and its overflow_action decides; spill: write "
+        "to disk, below state.directory; pass: let records out without looking at them.",
+    )
+    spill_max_mib: int = _key(1024, "How much may be spilled to disk.", limits=(1, 1 << 20))
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What survives a restart. An empty directory: nothing does."""
+    """The state that survives a restart. An empty directory: none does."""
 
-    directory: str = "/var/lib/annotator"
-    save_interval_s: float = _range(60.0, 1, 86400)
+    directory: str = _key("/var/lib/annotator", "Where what was learnt is kept over a restart. Empty: nothing is kept.")
+    save_interval_s: float = _key(60.0, "How often it is saved.", limits=(1, 86400))
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What this machine is asked. `live`: whose the processes of its records are; `processes`: follow them all.
+    """The questions that this machine is asked about the processes of its own records."""
 
-    `journal`: a file that keeps what was seen, for a later `replay --journal`; empty: none.
-    """
-
-    live: bool = True
-    processes: bool = True
-    journal: str = ""
+    live: bool = _key(True, "Ask this machine in which container the processes of its own records are.")
+    processes: bool = _key(
+        True,
+        "Follow forks, execs and exits by the kernel's proc connector, so that short-lived processes are known too.",
+    )
+    journal: str = _key("", "Keep what was seen in this file, for `annotator replay --journal` later. Empty: not kept.")
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Where registrations and questions come in: a socket of root's (0600). Empty: nowhere.
+    """The control socket (mode 0600, of root) for registrations and questions.
 
-    On AIX, which has no /run, it is elsewhere; nothing is registered there: only questions come in.
+    On AIX, which has no /run, it is elsewhere; there it takes questions only.
     """
 
-    socket: str = "/var/annotator/control" if sys.platform == "aix" else "/run/annotator/control"
+    socket: str = _key(
+        "/var/annotator/control" if sys.platform == "aix" else "/run/annotator/control",
+        "The socket for registrations and questions, for root alone. Empty: none. On AIX only questions come "
+        "in, and the default is /var/annotator/control.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """How the process behaves. `user`: who the worker is after start, root when empty."""
+    """The plugin's processes."""
 
-    user: str = ""
-    oom_score_adj: int = _range(0, -1000, 1000)
-    drain_s: float = _range(2.0, 0, 300)
-    event_timeout_ms: int = _range(2000, 10, 60_000)
+    user: str = _key(
+        "",
+        "Whom the worker becomes after the start. Empty: it stays root, without capabilities it does not need.",
+    )
+    oom_score_adj: int = _key(
+        0, "How willingly the kernel ends the plugin when memory runs out (proc(5)).", limits=(-1000, 1000)
+    )
+    drain_s: float = _key(
+        2.0, "How long the plugin goes on reading and writing after it was told to stop.", limits=(0, 300)
+    )
+    event_timeout_ms: int = _key(2000, "How long an event may wait for further records.", limits=(10, 60000))
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
-    """What the plugin says of itself: to a syslog socket (empty: none), to standard error."""
+class LogSettings:
+    """The plugin's own messages."""
 
-    syslog: str = "/dev/log"
-    stderr: bool = False
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    report_interval_s: float = _range(60.0, 0.1, 86400)
+    syslog: str = _key("/dev/log", "The socket the plugin's own messages go to. Empty: none.")
+    stderr: bool = _key(False, "Write them to standard error too.")
+    level: Literal["debug", "info", "warning", "error"] = _key("info", "The least grave messages that are written.")
+    report_interval_s: float = _key(
+        60.0, "How often dropped records are reported, if there were any.", limits=(0.1, 86400)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """A text file for node_exporter's textfile collector; empty: none."""
+    """The text file for node_exporter's textfile collector."""
 
-    file: str = ""
-    interval_s: float = _range(15.0, 0.1, 86400)
+    file: str = _key(
+        "",
+        "A file with all counters in the Prometheus text format; `annotator status` and `top` read it. Empty: none.",
+    )
+    interval_s: float = _key(15.0, "How often it is written.", limits=(0.1, 86400))
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output: where, in which form, which events.
+    """One output: its kind, its form and the events that it takes."""
 
-    `when_full`: `drop` keeps the others going, `wait` holds everything up until this one has taken its part.
-    """
-
-    type: Literal["file", "stdout", "socket", "syslog", "kafka"] = "file"
-    name: str = ""
-    format: Literal["raw", "record", "json", "msgpack"] = "raw"
+    type: Literal["file", "stdout", "socket", "syslog", "kafka"] = _key(
+        "file", "Where to: a file, standard output, a unix socket others connect to, syslog, or Kafka."
+    )
+    name: str = _key("", "The name of the output in metrics and messages. Empty: its type and number.")
+    format: Literal["raw", "record", "json", "msgpack"] = _key(
+        "raw", "raw: the lines with fields added; record: CONTAINER_ID records; json, msgpack: one object an event."
+    )
     # which events
-    only_containers: bool = False
-    container: str = ""
-    expr: str = ""
+    only_containers: bool = _key(False, "Only events in a container, or aimed at one.")
+    container: str = _key("", "Only events of this container: a name, or the beginning of an id.")
+    expr: str = _key("", "Only events that match this expression (ausearch-expression(5)).")
     # the form
-    fields: tuple[str, ...] = ()
-    original: bool = False
-    mark_unknown: bool = False
-    resolve_users: bool = False
-    heartbeat_s: float = _range(0.0, 0, 86400)
-    # how much may wait
-    queue_mib: int = _range(64, 1, 65536)
-    when_full: Literal["drop", "wait"] = "drop"
+    fields: tuple[str, ...] = _key((), "Only these: names of fields in the raw form, dotted paths in JSON. Empty: all.")
+    original: bool = _key(False, "JSON: keep the records, as event.original.")
+    mark_unknown: bool = _key(False, 'Raw: mark events that cannot be told, cont_how="unknown:REASON".')
+    resolve_users: bool = _key(False, "JSON: name users by this machine's passwd.")
+    heartbeat_s: float = _key(
+        0.0, "JSON and msgpack: how often an object says that the plugin lives. 0: never.", limits=(0, 86400)
+    )
+    # the queue of the output
+    queue_mib: int = _key(64, "How much may wait for this output.", limits=(1, 65536))
+    when_full: Literal["drop", "wait"] = _key(
+        "drop", "drop: the other outputs go on; wait: everything waits until this one has taken its part."
+    )
     # file, socket
-    path: str = ""
-    mode: str = "0600"
-    group: str = ""
-    read_users: tuple[str, ...] = ()
-    max_mib: int = _range(64, 0, 1 << 20)
-    max_age_s: float = _range(0.0, 0, 366 * 86400)
-    keep: int = _range(5, 0, 9999)
-    compress: Literal["", "gz", "zst"] = ""
+    path: str = _key("", "File or socket.")
+    mode: str = _key("0600", "Mode of the file or socket, octal.")
+    group: str = _key("", "Group of the file, by name or number.")
+    read_users: tuple[str, ...] = _key(
+        (), "Users who may read the file too, by name or number (an access control list)."
+    )
+    max_mib: int = _key(64, "Rotate the file when it is so large. 0: never.", limits=(0, 1 << 20))
+    max_age_s: float = _key(0.0, "Rotate the file when it is so old. 0: never.", limits=(0, 366 * 86400))
+    keep: int = _key(5, "How many rotated files are kept.", limits=(0, 9999))
+    compress: Literal["", "gz", "zst"] = _key("", "How rotated files are compressed. Empty: not at all.")
     # syslog
-    address: str = "unix:/dev/log"
-    facility: str = "local6"
+    address: str = _key("unix:/dev/log", "Syslog: unix:PATH, udp:HOST:PORT, tcp:HOST:PORT.")
+    facility: str = _key("local6", "Syslog: the facility.")
     # kafka
-    brokers: tuple[str, ...] = ()
-    topic: str = ""
+    brokers: tuple[str, ...] = _key((), "Kafka: HOST:PORT of some brokers.")
+    topic: str = _key("", "Kafka: the topic.")
 
 
 @dataclass(frozen=True, slots=True)
 class Aix:
-    """`plugin --source auditstream` and `auditpr`: the programs of the pipe, which classes, whose trail it is.
+    """`annotator plugin --source auditstream` and `auditpr`: the programs of the pipe, and the trail that they print.
 
-    `tz` and `origin` are those of `replay`: the zone of printed times (the pipe we start prints UTC), whose trail.
+    `tz` and `origin` are those of `replay`; the pipe that the plugin starts itself prints UTC.
     """
 
-    auditstream: str = "/usr/sbin/auditstream"
-    auditpr: str = "/usr/sbin/auditpr"
-    classes: tuple[str, ...] = ()
-    numeric: bool = True
-    tz: str = "UTC"
-    origin: str = ""
-    inventory_interval_s: float = _range(30.0, 1, 86400)
-
-
-_FOR = {
-    "socket": {"path", "mode"},
-    "file": {"path", "mode", "group", "read_users", "max_mib", "max_age_s", "keep", "compress"},
-    "stdout": set[str](),
-    "syslog": {"address", "facility"},
-    "kafka": {"brokers", "topic"},
-}
-"""The keys that only some types of output have."""
-
-_NEEDS = {"socket": ("path",), "file": ("path",), "kafka": ("brokers", "topic")}
+    auditstream: str = _key(
+        "/usr/sbin/auditstream",
+        "AIX, `annotator plugin --source auditstream`: the program that reads the audit device. When "
+        "something of this table, of input, queue or host has changed, SIGHUP starts the pipe anew; all else "
+        "changes while it goes on.",
+    )
+    auditpr: str = _key("/usr/sbin/auditpr", "The program that prints what it reads.")
+    classes: tuple[str, ...] = _key(
+        (), "The audit classes to read, of /etc/security/audit/config. Empty: all that are enabled."
+    )
+    numeric: bool = _key(True, "Users as numbers: auditpr names the users of a WPAR by the users of Global.")
+    tz: str = _key("UTC", "With --source auditpr: the zone of the printed times, such as Europe/Berlin.")
+    origin: str = _key("", "Whose trail it is: global, or wpar:NAME for one that calls itself Global. Empty: not said.")
+    inventory_interval_s: float = _key(
+        30.0, "How often the WPARs of the machine are looked at when nothing asks for it sooner.", limits=(1, 86400)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """Everything that can be configured."""
 
-    input: Input = Input()
-    queue: Queue = Queue()
-    state: State = State()
-    process: Process = Process()
-    host: Host = Host()
-    control: Control = Control()
-    log: Log = Log()
-    metrics: Metrics = Metrics()
-    aix: Aix = Aix()
-    output: tuple[Output, ...] = (Output(name="audit", path="/var/log/annotator/audit.log", mode="0640"),)
-
-
-def load(path: Path | None = None) -> Config:
-    """The configuration in `path`; the defaults where the default file is not there. Raises UsageError."""
-    try:
-        data = _read(path or DEFAULT)
-    except FileNotFoundError:
-        if path is None:
-            return Config()
-        raise UsageError(f"{path}: there is no such file", "Make it, or leave the option out.") from None
-    except OSError as err:
-        raise UsageError(f"{path or DEFAULT}: cannot be read: {err.strerror}", "Check its rights.") from err
-    return parse(data, str(path or DEFAULT))
-
-
-def parse(data: bytes, origin: str) -> Config:
-    """The configuration that a file's bytes say. Raises UsageError, which names the file and the key."""
-    try:
-        found = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as err:
-        raise UsageError(f"{origin}: not TOML: {err}", "See https://toml.io for the grammar.") from err
-    config: Config = _table(Config, found, origin, "")
-    return dataclasses.replace(config, output=_checked(config.output, found.get("output", []), origin))
-
-
-def _read(path: Path) -> bytes:
-    """The bytes of a file that only root and we may write. The directory counts: who may write there may replace it."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(fd, "rb") as file:
-        info = os.fstat(fd)
-        if not stat.S_ISREG(info.st_mode):
-            raise UsageError(f"{path}: not a regular file", "Name a file.")
-        parents = {path.absolute().parent, path.resolve().parent}  # who may replace it, or the link to it
-        for what, name in ((info, path), *((parent.stat(), parent) for parent in sorted(parents))):
-            open_to_all = what.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not what.st_mode & stat.S_ISVTX
-            if what.st_uid not in (0, os.geteuid()) or open_to_all:
-                mode = stat.S_IMODE(what.st_mode)
-                raise UsageError(
-                    f"{name}: others may write it (owner {what.st_uid}, mode {mode:04o})",
-                    f"It decides what root writes and where: chown root {name} && chmod go-w {name}",
-                )
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise UsageError(f"{path}: longer than {MAX_BYTES} bytes", "This is not a configuration.")
-    return data
-
-
-def _table(kind: type[Any], found: Any, origin: str, where: str) -> Any:
-    """One table as its dataclass."""
-    if not isinstance(found, dict):
-        raise UsageError(f"{origin}: `{where}` must be a table", f"Write [{where}] above its keys.")
-    known = {one.name: one for one in dataclasses.fields(kind)}
-    hints = get_type_hints(kind)
-    values: dict[str, Any] = {}
-    for name, value in found.items():
-        full = f"{where}.{name}" if where else name
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1, 0.5)
-            raise UsageError(
-                f"{origin}: unknown key `{full}`",
-                f"Did you mean `{near[0]}`?" if near else "Known here: " + " ".join(known),
-            )
-        values[name] = _value(hints[name], value, origin, full)
-        limits = known[name].metadata.get("range")
-        if limits and not limits[0] <= values[name] <= limits[1]:
-            raise UsageError(f"{origin}: `{full}` is {value}", f"From {limits[0]:g} to {limits[1]:g}.")
-    return kind(**values)
-
-
-def _value(wanted: Any, value: Any, origin: str, where: str) -> Any:
-    """One value, of the type that is wanted."""
-    if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
-        return _table(wanted, value, origin, where)
-    if get_origin(wanted) is Literal:
-        if value not in get_args(wanted) or isinstance(value, bool):
-            choices = ", ".join(f'"{one}"' for one in get_args(wanted))
-            raise UsageError(f"{origin}: `{where}` is {value!r}", f"One of {choices}.")
-        return value
-    if get_origin(wanted) is tuple:
-        inner = get_args(wanted)[0]
-        if not isinstance(value, list):
-            form = f"[[{where}]] above each" if dataclasses.is_dataclass(inner) else f'{where} = ["…"]'
-            raise UsageError(f"{origin}: `{where}` must be a list", f"Write {form}.")
-        return tuple(_value(inner, one, origin, where) for one in value)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not wanted:
-        names = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
-        raise UsageError(f"{origin}: `{where}` is {value!r}", f"It must be {names[wanted]}.")
-    if isinstance(value, str) and "\0" in value:
-        raise UsageError(f"{origin}: `{where}` has a NUL in it", "Remove it.")
-    return value
-
-
-def _checked(outputs: tuple[Output, ...], found: list[dict[str, Any]], origin: str) -> tuple[Output, ...]:
-    """The outputs with their names, when each has what it needs and nothing that another type has."""
-    if not outputs:
-        raise UsageError(f"{origin}: no output", "Write [[output]] with a type.")
-    if len(outputs) > 16:
-        raise UsageError(f"{origin}: {len(outputs)} outputs", "At most 16.")
-    done: list[Output] = []
-    for at, (output, given) in enumerate(zip(outputs, found, strict=True)) if found else ():
-        name = output.name or f"{output.type}{at + 1}"
-        where = f"output {name}"
-        if any(one.name == name for one in done):
-            raise UsageError(f"{origin}: two outputs are named `{name}`", "Give each its own name.")
-        _fits(output, given, f"{origin}: {where}")
-        done.append(dataclasses.replace(output, name=name))
-    return tuple(done) or outputs
-
-
-def _fits(output: Output, given: dict[str, Any], where: str) -> None:
-    """Raise UsageError for an output that cannot be meant."""
-    others = set[str]().union(*_FOR.values()) - _FOR[output.type]
-    if wrong := sorted(others & set(given)):
-        raise UsageError(f"{where}: `{wrong[0]}` says nothing for type {output.type}", "Remove it, or change the type.")
-    for name in _NEEDS.get(output.type, ()):
-        if not getattr(output, name):
-            raise UsageError(f"{where}: `{name}` is missing", f"An output of type {output.type} needs it.")
-    if output.path and not output.path.startswith("/"):
-        raise UsageError(f"{where}: `path` is {output.path!r}", "It must be absolute: auditd starts us anywhere.")
-    if output.heartbeat_s and output.format not in ("json", "msgpack"):
-        raise UsageError(f"{where}: a heartbeat is no audit record", "Only the forms json and msgpack can carry it.")
-    if output.format == "msgpack" and output.type == "syslog":
-        raise UsageError(f"{where}: syslog carries text", "Choose raw, record or json.")
-    try:
-        mode = int(output.mode, 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o777 or mode & 0o022 or not mode & 0o200:
-        raise UsageError(f'{where}: `mode` is "{output.mode}"', 'Octal, and writable by the owner alone: "0640".')
+    input: Input = field(default=Input(), metadata={"doc": "Where records come from."})
+    queue: Queue = field(default=Queue(), metadata={"doc": "What waits between reading and annotating."})
+    state: State = field(default=State(), metadata={"doc": "What survives a restart."})
+    process: Process = field(default=Process(), metadata={"doc": "How the process behaves."})
+    host: Host = field(default=Host(), metadata={"doc": "What this machine is asked."})
+    control: Control = field(default=Control(), metadata={"doc": "Where registrations and questions come in."})
+    log: LogSettings = field(default=LogSettings(), metadata={"doc": "What the plugin says of itself."})
+    metrics: Metrics = field(default=Metrics(), metadata={"doc": "Counters for monitoring."})
+    aix: Aix = field(default=Aix(), metadata={"doc": "Where records come from on AIX."})
+    output: tuple[Output, ...] = field(
+        default=(Output(name="audit", path="/var/log/annotator/audit.log", mode="0640"),),
+        metadata={"doc": "One output; write [[output]] once for each, at most 16."},
+    )

@@ -1,4 +1,4 @@
-"""What the control socket is asked: the plugin's status, the containers it knows, registrations where there are any."""
+"""The plugin's answers on its control socket: its status, the containers it knows, registrations (on Linux)."""
 
 from __future__ import annotations
 
@@ -10,80 +10,53 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from annotator import __version__
 from annotator.core.errors import SinkError
-from annotator.io.control import MAX_ANSWER, ControlServer, Peer
+from annotator.io.control import MAX_ANSWER, ControlSocket, Peer
 from annotator.plugin.accounts import uid_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from annotator.core.model import Container
-    from annotator.core.stats import Stats
     from annotator.plugin.config import Config
-    from annotator.plugin.log import Notes
-    from annotator.plugin.outputs.output import Output
+    from annotator.plugin.status import StatusSource
 
 
-class Asked(Protocol):
-    """Who is asked. `told`: counts that are not the pipeline's."""
-
-    config: Config
-    notes: Notes
-    node: str
-    stats: Stats
-
-    @property
-    def outputs(self) -> Sequence[Output]:
-        """In their order."""
-        ...
-
-    def containers(self) -> list[Container]:
-        """Those that live, newest first."""
-        ...
-
-    @property
-    def told(self) -> Mapping[str, float]:
-        """By name."""
-        ...
-
-
-class Register(Protocol):
+class Registrar(Protocol):
     """Answers registrations, and counts them."""
 
     def answer(self, peer: Peer, request: dict[str, Any]) -> dict[str, Any]:
-        """One request."""
+        """Answer one request."""
         ...
 
     def counts(self) -> dict[str, Any]:
-        """Granted, and refused by the errno's name."""
+        """Registrations that were granted, and refused by the errno's name."""
         ...
 
 
-class Questions:
-    """Answers for one plugin. `register` is None where nothing can be registered. SinkError: no socket can be there."""
+class ControlServer:
+    """Answers for one plugin. `registrar` is None where nothing can be registered. Raises SinkError."""
 
-    def __init__(self, asked: Asked, register: Register | None) -> None:
-        self.asked = asked
-        self.register = register
+    def __init__(self, source: StatusSource, registrar: Registrar | None) -> None:
+        self._source = source
+        self._registrar = registrar
         self._since_s = time.monotonic()
-        self.server = ControlServer(asked.config.control.socket, self.answer)
+        self._socket = ControlSocket(source.config.control.socket, self.answer)
 
     def fileno(self) -> int:
         """For poll(2)."""
-        return self.server.fileno()
+        return self._socket.fileno()
 
     def serve(self) -> None:
-        """Take and answer what there is, without waiting."""
-        self.server.serve(time.monotonic_ns() // 1_000_000)
+        """Take and answer the questions that have come, without waiting."""
+        self._socket.serve(time.monotonic_ns() // 1_000_000)
 
     def close(self) -> None:
-        """No more questions."""
-        self.server.close()
+        """Take no more questions."""
+        self._socket.close()
 
     def answer(self, peer: Peer, request: dict[str, Any]) -> dict[str, Any]:
-        """One question. What is not known is refused as the kernel would: EINVAL."""
+        """Answer one question. An unknown one is refused as the kernel would refuse it: EINVAL."""
         match request.get("op"):
-            case "register" if self.register is not None:
-                return self.register.answer(peer, request)
+            case "register" if self._registrar is not None:
+                return self._registrar.answer(peer, request)
             case "register":
                 why = "nothing is registered here: the system itself says in each record where it was made"
                 return {"ok": False, "error": "EOPNOTSUPP", "why": why}
@@ -94,29 +67,29 @@ class Questions:
         return {"ok": False, "error": "EINVAL", "why": "op is none of register, status, containers"}
 
     def _status(self) -> dict[str, Any]:
-        asked = self.asked
+        source = self._source
         return {
             "ok": True,
             "version": __version__,
-            "node": asked.node,
+            "node": source.node,
             "pid": os.getpid(),
-            "counts": asked.stats.as_dict(),
+            "counts": source.stats.as_dict(),
             "uptime_s": round(time.monotonic() - self._since_s, 3),
-            "reader": dict(asked.told),
-            "outputs": {one.name: one.counts() for one in asked.outputs},
-            "registrations": self.register.counts() if self.register is not None else {},
-            "control": {"answered": self.server.answered, "refused": self.server.refused},
+            "reader": dict(source.input_counts),
+            "outputs": {output.name: output.counts() for output in source.outputs},
+            "registrations": self._registrar.counts() if self._registrar is not None else {},
+            "control": {"answered": self._socket.answered, "refused": self._socket.refused},
         }
 
     def _containers(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Those that live, `from` that place on; as many as fit, and how many there are."""
+        """The containers that live, from the place `from` on; as many as fit, and how many there are."""
         given = request.get("from", 0)
         first = given if isinstance(given, int) and not isinstance(given, bool) and given >= 0 else 0
-        alive = self.asked.containers()
+        alive = self._source.containers()
         rows: list[dict[str, Any]] = []
         room = MAX_ANSWER - 512
-        for one in alive[first:]:
-            row = _row(one)
+        for container in alive[first:]:
+            row = _row(container)
             room -= len(json.dumps(row)) + 2
             if room < 0:
                 break
@@ -124,33 +97,33 @@ class Questions:
         return {"ok": True, "total": len(alive), "from": first, "containers": rows}
 
 
-def _row(one: Container) -> dict[str, Any]:
+def _row(container: Container) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "contid": str(one.contid) if one.contid is not None else "",
-        "id": one.id,
-        "name": one.name,
-        "image": one.image,
-        "engine": one.engine,
-        "uuid": one.uuid,
-        "inside": one.parent.id if one.parent is not None else "",
-        "start_ms": one.start_ms,
+        "contid": str(container.contid) if container.contid is not None else "",
+        "id": container.id,
+        "name": container.name,
+        "image": container.image,
+        "engine": container.engine,
+        "uuid": container.uuid,
+        "inside": container.parent.id if container.parent is not None else "",
+        "start_ms": container.start_ms,
     }
     return {name: value[:512] if isinstance(value, str) else value for name, value in row.items() if value}
 
 
-def listen(asked: Asked, register: Register | None) -> Questions | None:
-    """Begin to answer, where that is wanted. Where it cannot be, the rest of the plugin goes on."""
-    if not asked.config.control.socket:
+def listen(source: StatusSource, registrar: Registrar | None) -> ControlServer | None:
+    """Begin to answer, where that is configured. Where it is impossible, that is logged and the rest goes on."""
+    if not source.config.control.socket:
         return None
     try:
-        return Questions(asked, register)
+        return ControlServer(source, registrar)
     except SinkError as err:
-        asked.notes.warning("no-control-socket", what=err.what, advice=err.advice)
+        source.log.warning("no-control-socket", what=err.what, advice=err.advice)
         return None
 
 
 def prepare(config: Config) -> None:
-    """Make the socket's directory while there is the right to. Raises OSError."""
+    """Make the socket's directory, while the process has the right to. Raises OSError and UsageError."""
     folder = Path(config.control.socket).parent
     if not config.control.socket or folder.exists():
         return

@@ -1,7 +1,8 @@
-"""What reader and worker say to each other over their socketpair: kind (1 byte), length (u32), payload.
+"""The messages between reader and worker, over their socketpair: kind (1 byte), length (u32), payload.
 
-Reader to worker: lines to annotate, lines to pass, reload, end. Worker to reader: settled, ready (JSON; also when a
-reload came to nothing), and the counts of chunks done. Each side believes the other's lengths only up to `LARGEST`.
+Reader to worker: lines to annotate, lines to pass, counts, reload, end. Worker to reader: settings, ready (both JSON;
+ready also after a reload that failed), and the counts of chunks done. Each side accepts the other's lengths only up to
+`LARGEST`.
 """
 
 from __future__ import annotations
@@ -14,21 +15,26 @@ COUNTS = struct.Struct("!QQ")
 LINES = b"L"
 """A chunk of whole lines."""
 PASS = b"P"
-"""The same, to be passed without being looked at."""
-TELL = b"T"
+"""The same, to be passed through without being attributed."""
+INPUT_COUNTS = b"T"
 """The reader's counts, as JSON."""
 RELOAD = b"H"
 END = b"E"
 SETTLED = b"S"
-"""The settings (JSON), as soon as they are known: what is read can be kept where it belongs."""
+"""The settings (JSON), as soon as they are known: from then on the reader keeps chunks where they are configured."""
 READY = b"R"
 DONE = b"D"
-"""Of the chunks since this worker started: how many were read, and how many have left whole for the outputs."""
+"""Of the chunks since this worker started: how many were read, and how many have left completely for the outputs."""
+
+RELOAD_CODE = 75
+"""The exit code of a worker that ended to be started with a new configuration."""
+CONFIG_CODE = 2
+"""The exit code of a worker whose configuration is invalid."""
 
 LARGEST = 32 * 1024 * 1024
 
 GATHER_S = 0.005
-"""What keeps coming is handed on this often: a worker that wakes for each event works twice as much."""
+"""A steady stream is handed on this often: a worker that wakes for each event works twice as much."""
 
 
 def pack(kind: bytes, payload: bytes = b"") -> bytes:
@@ -36,8 +42,8 @@ def pack(kind: bytes, payload: bytes = b"") -> bytes:
     return HEAD.pack(kind, len(payload)) + payload
 
 
-class Inbox:
-    """Cuts a byte stream into messages."""
+class MessageBuffer:
+    """Cuts a byte stream into messages: kind and payload."""
 
     __slots__ = ("_data",)
 
@@ -47,7 +53,7 @@ class Inbox:
     def feed(self, data: bytes) -> list[tuple[bytes, bytes]]:
         """The messages that `data` completes. Raises ValueError for a length that no message has."""
         self._data += data
-        found: list[tuple[bytes, bytes]] = []
+        messages: list[tuple[bytes, bytes]] = []
         at = 0
         while len(self._data) - at >= HEAD.size:
             kind, length = HEAD.unpack_from(self._data, at)
@@ -56,7 +62,7 @@ class Inbox:
             stop = at + HEAD.size + length
             if len(self._data) < stop:
                 break
-            found.append((kind, bytes(self._data[at + HEAD.size : stop])))
+            messages.append((kind, bytes(self._data[at + HEAD.size : stop])))
             at = stop
         del self._data[:at]
-        return found
+        return messages

@@ -8,13 +8,13 @@ import pytest
 
 from annotator.admin import doctor, doctor_audit, doctor_install, install, install_plan, manifest, rules
 from annotator.admin.check_result import Level
-from annotator.admin.machine import Machine, settings, tree
-from annotator.plugin import config
+from annotator.admin.machine import Machine, files_below, settings, this_machine
+from annotator.plugin.config_load import parse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from annotator.admin.check_result import Finding
+    from annotator.admin.check_result import CheckResult
 
 STATUS = """enabled 1
 failure 1
@@ -38,11 +38,11 @@ def machine(root: Path, **said: str | None) -> Machine:
     return Machine(root, lambda command: answers[command[1]], lambda: "", "x86_64")
 
 
-def bad_of(found: list[Finding]) -> str:
+def bad_of(found: list[CheckResult]) -> str:
     """Everything worse than a note, in one text; each of them says what to do."""
     grave = [one for one in found if one.level in (Level.BAD, Level.WARNING)]
-    assert all(one.do for one in grave)
-    return " | ".join(one.found for one in grave)
+    assert all(one.advice for one in grave)
+    return " | ".join(one.outcome for one in grave)
 
 
 def test_a_machine_where_all_is_well_has_no_audit_finding(root: Path) -> None:
@@ -102,7 +102,7 @@ def test_an_installation_as_it_should_be_is_well(root: Path) -> None:
     """What install writes is what doctor wants."""
     made = manifest.load(root)
     install.apply(root, install.steps(root, install_plan.plan(root, install_plan.Options()), made), made)
-    assert list(doctor_install.installed(tree(root))) == []
+    assert list(doctor_install.installed(files_below(root))) == []
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_files_that_auditd_refuses_are_found(root: Path, path: str, mode: int | 
         (root / path[1:]).unlink()
     else:
         (root / path[1:]).chmod(mode)
-    assert found in bad_of(list(doctor_install.installed(tree(root))))
+    assert found in bad_of(list(doctor_install.installed(files_below(root))))
 
 
 def test_files_changed_by_hand_are_named(root: Path) -> None:
@@ -132,7 +132,7 @@ def test_files_changed_by_hand_are_named(root: Path) -> None:
     made = manifest.load(root)
     install.apply(root, install.steps(root, install_plan.plan(root, install_plan.Options()), made), made)
     (root / install_plan.CONFIG[1:]).write_text("[queue]\n")
-    assert any(install_plan.CONFIG in one.found for one in doctor_install.installed(tree(root)))
+    assert any(install_plan.CONFIG in one.outcome for one in doctor_install.installed(files_below(root)))
 
 
 def test_a_user_who_may_not_write_the_output_is_found(root: Path) -> None:
@@ -140,9 +140,9 @@ def test_a_user_who_may_not_write_the_output_is_found(root: Path) -> None:
     log = root / "var/log"
     log.chmod(0o755)
     text = '[process]\nuser = "{}"\n[[output]]\nname = "o"\npath = "/var/log/x"\n'
-    assert "may not write" in bad_of(list(doctor.disks(tree(root), config.parse(text.format("nobody").encode(), "t"))))
-    assert "no user" in bad_of(list(doctor.disks(tree(root), config.parse(text.format("nosuch1").encode(), "t"))))
-    assert "may not" not in bad_of(list(doctor.disks(tree(root), config.parse(text.format("").encode(), "t"))))
+    assert "may not write" in bad_of(list(doctor.disks(files_below(root), parse(text.format("nobody").encode(), "t"))))
+    assert "no user" in bad_of(list(doctor.disks(files_below(root), parse(text.format("nosuch1").encode(), "t"))))
+    assert "may not" not in bad_of(list(doctor.disks(files_below(root), parse(text.format("").encode(), "t"))))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_the_layout_of_cgroups_is_told(root: Path, mounts: str, found: str) -> N
     asked = machine(root)
     (root / "proc/self").mkdir()
     (root / "proc/self/mounts").write_text(mounts)
-    assert [one.found for one in doctor.cgroups(asked)] == [found]
+    assert [one.outcome for one in doctor.cgroups(asked)] == [found]
 
 
 def test_counters_that_tell_of_trouble_are_said() -> None:
@@ -182,7 +182,7 @@ def test_counters_that_tell_of_trouble_are_said() -> None:
 
 def test_all_checks_run_on_files_alone(root: Path) -> None:
     """--root: what needs the running machine is skipped, not guessed."""
-    found = doctor.check(tree(root))
+    found = doctor.check(files_below(root))
     assert {one.topic for one in found if one.level is Level.SKIPPED} >= {"auditd", "audit", "rules", "proc connector"}
     assert doctor.worst(found) is Level.BAD
     assert doctor.worst([]) is Level.OK
@@ -191,9 +191,7 @@ def test_all_checks_run_on_files_alone(root: Path) -> None:
 @pytest.mark.live
 def test_all_checks_run_on_this_machine() -> None:
     """Whatever this machine is, each check ends with a finding, and the kernel's own answers are there."""
-    from annotator.admin.machine import this
-
-    found = doctor.check(this())
+    found = doctor.check(this_machine())
     assert {"annotator", "audit", "rules", "cgroup", "proc connector", "plugin"} <= {one.topic for one in found}
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.admin import install, install_plan, manifest, rules
-from annotator.admin.install import Act
+from annotator.admin.install import Action
 from annotator.core.errors import AnnotatorError, UsageError
 from tests.admin.conftest import tree_of
 
@@ -39,9 +39,9 @@ def take(root: Path, *, purge: bool = False) -> list[str]:
     return install.remove(root, install.removals(root, made, purge=purge), made, purge=purge)
 
 
-def acts(steps: Sequence[Step]) -> set[Act]:
+def acts(steps: Sequence[Step]) -> set[Action]:
     """What happens to any path."""
-    return {step.act for step in steps}
+    return {step.action for step in steps}
 
 
 def test_uninstall_leaves_the_machine_as_it_was(root: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_second_installation_does_nothing(root: Path) -> None:
     """Run as often as you like."""
     put(root)
     before = tree_of(root)
-    assert acts(put(root)) == {Act.SAME}
+    assert acts(put(root)) == {Action.SAME}
     assert tree_of(root) == before
 
 
@@ -126,7 +126,7 @@ def test_a_configuration_that_was_there_is_used(root: Path) -> None:
     mine = root / install_plan.CONFIG[1:]
     mine.parent.mkdir(parents=True)
     mine.write_text("[queue]\n")
-    assert Act.YOURS in acts(put(root))
+    assert Action.OWN in acts(put(root))
     take(root, purge=True)
     assert mine.read_text() == "[queue]\n"
 
@@ -141,13 +141,13 @@ def test_what_was_changed_by_hand_stays(root: Path) -> None:
     state.parent.mkdir()
     for one in (log, state):
         one.write_text("x")
-    assert Act.KEPT in acts(put(root))
+    assert Action.KEPT in acts(put(root))
     stay = take(root)
     assert mine.read_text() == "[queue]\n"
     assert log.exists()
     assert state.exists()
     assert {install_plan.CONFIG, install_plan.LOGS} <= set(stay)
-    assert Act.KEPT in acts(put(root))
+    assert Action.KEPT in acts(put(root))
     assert take(root, purge=True) == []
     assert tree_of(root) == before
 
@@ -157,7 +157,7 @@ def test_an_upgrade_replaces_what_it_wrote(root: Path) -> None:
     put(root, OPTIONS._replace(python="/opt/old/bin/python"))
     program = root / install_plan.PROGRAM[1:]
     (root / install_plan.PLUGINS[0][1:] / install_plan.STANZA).chmod(0o666)
-    assert acts(put(root, OPTIONS._replace(python="/opt/new/bin/python"))) == {Act.SAME, Act.UPDATE}
+    assert acts(put(root, OPTIONS._replace(python="/opt/new/bin/python"))) == {Action.SAME, Action.UPDATE}
     assert program.read_text().startswith("#!/opt/new/bin/python -I\n")
     assert (root / install_plan.PLUGINS[0][1:] / install_plan.STANZA).stat().st_mode & 0o777 == 0o640
 

@@ -14,21 +14,23 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from annotator.admin import plugin_client, status, top
-from annotator.admin.machine import tree
+from annotator.admin.machine import files_below
 from annotator.core.model import Flag, Reason, Stamp, Status
 from annotator.core.stats import Stats
 from annotator.engine.host_context import this_header
 from annotator.engine.pipeline import Tables
 from annotator.events import EventAssembler
-from annotator.io.control import ControlServer
+from annotator.io.control import ControlSocket
 from annotator.linux.backend import Linux
-from annotator.plugin import config
+from annotator.plugin import config_load
 from annotator.plugin.outputs.metrics import metrics
 from annotator.storage.checkpoint_save import save
 from tests.world import decided
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from annotator.plugin.config import Config
 
 NOW = 1_800_000_000.0
 
@@ -71,11 +73,11 @@ def test_rates_are_never_negative(counts: status.Counts, seconds: float) -> None
     assert status.rates({}, counts, 0) == {}
 
 
-def some_config(directory: str) -> config.Config:
+def some_config(directory: str) -> Config:
     """A configuration of files below a directory on the machine."""
     text = f'[state]\ndirectory = "{directory}"\n[metrics]\nfile = "{directory}/metrics"\n'
     text += f'[[output]]\ntype = "file"\nname = "audit"\npath = "{directory}/audit.log"\n'
-    return config.parse(text.encode(), "test")
+    return config_load.parse(text.encode(), "test")
 
 
 def keep_one(path: Path) -> None:
@@ -95,8 +97,8 @@ def test_files_tell_what_the_plugin_knows(tmp_path: Path) -> None:
     os.utime(home / "metrics", (NOW - 4, NOW - 4))
     (home / "audit.log").write_text("type=X msg=audit(1799999999.500:1): \ntype=Y msg=audit(1799999998.000:2): \n")
     os.utime(home / "audit.log", (NOW, NOW))
-    found = status.look(tree(tmp_path), some_config("/var"), NOW)
-    assert found.why == []
+    found = status.read(files_below(tmp_path), some_config("/var"), NOW)
+    assert found.problems == []
     assert found.counts["lines", ""] == 7
     assert found.counts_age_s == 4
     assert [row["id"] for row in found.containers] == ["a" * 64]
@@ -109,21 +111,21 @@ def test_another_boots_containers_are_not_shown(tmp_path: Path) -> None:
     """They are gone."""
     (tmp_path / "var").mkdir()
     keep_one(tmp_path / "var/state")
-    assert status.look(tree(tmp_path), some_config("/var"), NOW, boot="another").containers == []
+    assert status.read(files_below(tmp_path), some_config("/var"), NOW, boot="another").containers == []
 
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     """No file, an old file, a state that is none: in words, and the rest is shown."""
-    found = status.look(tree(tmp_path), some_config("/var"), NOW)
-    assert "No such file" in found.why[0]
+    found = status.read(files_below(tmp_path), some_config("/var"), NOW)
+    assert "No such file" in found.problems[0]
     (tmp_path / "var").mkdir()
     (tmp_path / "var/metrics").write_text(some_stats().metrics())
     (tmp_path / "var/state").write_text("x")
     os.utime(tmp_path / "var/metrics", (NOW - 4000, NOW - 4000))
-    found = status.look(tree(tmp_path), some_config("/var"), NOW)
-    assert "1.1 h ago: is the plugin running?" in found.why[0]
-    assert found.why[1].startswith("containers: ")
-    assert status.look(tree(tmp_path), config.parse(b"", "test"), NOW).why == [
+    found = status.read(files_below(tmp_path), some_config("/var"), NOW)
+    assert "1.1 h ago: is the plugin running?" in found.problems[0]
+    assert found.problems[1].startswith("containers: ")
+    assert status.read(files_below(tmp_path), config_load.parse(b"", "test"), NOW).problems == [
         "counts: set file in [metrics] of the configuration"
     ]
 
@@ -141,7 +143,7 @@ def test_the_socket_says_the_same_as_the_file(tmp_path: Path) -> None:
         first = int(str(request["from"]))
         return {"ok": True, "total": 5, "containers": rows[first : first + 2]}
 
-    server = ControlServer(str(tmp_path / "control"), answer)
+    server = ControlSocket(str(tmp_path / "control"), answer)
     over = threading.Event()
 
     def serve() -> None:

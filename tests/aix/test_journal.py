@@ -25,9 +25,9 @@ from annotator.engine.host_context import HostContext
 from annotator.engine.observation_log import Journaling
 from annotator.engine.replay import Replay, blocks_of
 from annotator.history import Observations
-from annotator.plugin import config as configuration
-from annotator.plugin.aix.auditstream import Stream
-from annotator.plugin.log import Notes
+from annotator.io.log import Log
+from annotator.plugin import config_load
+from annotator.plugin.aix.auditstream import AuditStream
 from annotator.storage.format import Header
 from tests.aix.days import Day, day, judge, judge_sessions, quiet, replayed, wpars_of
 from tests.aix.test_live import configured
@@ -139,8 +139,8 @@ class Recording:
         records = made.machine.records
         made.machine.records = records[self.given :]
         if made.machine.records:
-            self.stream.trail.feed(made.machine.auditpr(self.letters, numeric="r" in self.letters).split(b"\n")[:-1])
-            self.stream.trail.idle()
+            self.stream.pipeline.feed(made.machine.auditpr(self.letters, numeric="r" in self.letters).split(b"\n")[:-1])
+            self.stream.pipeline.idle()
         made.machine.records, self.given = records, len(records)
 
     def _begin(self, made: Day) -> None:
@@ -158,8 +158,8 @@ class Recording:
         more = f'[input]\nnode = "host1"\n[host]\nlive = true\njournal = "{self.folder}/journal"\n'
         text = configured(self.folder, "json").read_text("utf-8").replace("[host]\nlive = false\n", more)
         (self.folder / "annotator.toml").write_text(text, "utf-8")
-        self.stream = Stream(configuration.load(self.folder / "annotator.toml"), Notes("", stderr=False), None, host)
-        self.stream._ask()
+        self.stream = AuditStream(config_load.load(self.folder / "annotator.toml"), Log("", stderr=False), None, host)
+        self.stream._attach_host()
 
     def end(self) -> None:
         """The plugin ends: its answers are `documents`."""

@@ -27,9 +27,9 @@ from annotator.core.errors import ExitCode, SourceError, UsageError
 from annotator.core.model import Container
 from annotator.formats.raw import tail_start
 from annotator.io.control import ask
-from annotator.plugin import config as configuration
-from annotator.plugin.aix.auditstream import Stream
-from annotator.plugin.log import Notes
+from annotator.io.log import Log
+from annotator.plugin import config_load
+from annotator.plugin.aix.auditstream import AuditStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,7 +110,7 @@ def stripped(annotated: bytes) -> bytes:
     return b"\n".join(line[:at] if at > 0 else line for line, at in zip(lines, starts, strict=True))
 
 
-class Live:
+class LivePlugin:
     """The plugin as its own process. `stdin` is our end of its standard input."""
 
     def __init__(self, directory: Path, config: Path, source: str = "auditstream") -> None:
@@ -132,7 +132,7 @@ class Live:
         self.process.terminate()
         return self.process.wait(20)
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> LivePlugin:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -180,7 +180,7 @@ def test_the_pipe_is_run_and_annotated(tmp_path: Path, trail: bytes) -> None:
     """Each line leaves as it came, records of WPARs with their name; children have the C locale and UTC."""
     fake(tmp_path)
     (tmp_path / "trail").write_bytes(trail)
-    with Live(tmp_path, configured(tmp_path, aix='classes = ["general"]')) as one:
+    with LivePlugin(tmp_path, configured(tmp_path, aix='classes = ["general"]')) as one:
         until("everything written", lambda: stripped(one.out()) == trail)
         assert one.stop() == 0
     assert b'container_name="webapp_prod"' in one.out()
@@ -201,7 +201,7 @@ def test_whichever_dies_both_are_started_again(tmp_path: Path, trail: bytes, vic
         "echo $$ > auditpr.pid\nexec cat",
     )
     (tmp_path / "trail").write_bytes(trail)
-    with Live(tmp_path, configured(tmp_path)) as one:
+    with LivePlugin(tmp_path, configured(tmp_path)) as one:
         until("the first run", lambda: stripped(one.out()) == trail)
         pids = {name: int((tmp_path / f"{name}.pid").read_text()) for name in ("auditstream", "auditpr")}
         os.kill(pids[victim], signal.SIGKILL)
@@ -221,7 +221,7 @@ def test_a_second_run_is_read_as_the_first(tmp_path: Path, trail: bytes) -> None
     fake(tmp_path, 'if [ "$(wc -l < starts)" -eq 1 ]; then cat half; else cat trail; exec sleep 600; fi')
     (tmp_path / "trail").write_bytes(trail)
     (tmp_path / "half").write_bytes(half)
-    with Live(tmp_path, configured(tmp_path)) as one:
+    with LivePlugin(tmp_path, configured(tmp_path)) as one:
         until("both runs", lambda: stripped(one.out()) == half + b"\n" + trail)
         assert one.stop() == 0
 
@@ -267,7 +267,7 @@ def test_half_a_pipe_is_ended(tmp_path: Path) -> None:
 def test_standard_input_however_it_is_cut(tmp_path: Path, sim: Any, size: int) -> None:
     """What such a pipe prints is read from standard input in the same way, whatever the pieces it comes in."""
     data = b"\n".join(sim.scenario().auditpr(LETTERS, numeric=True).split(b"\n")[:40]) + b"\n"
-    with Live(tmp_path, configured(tmp_path), "auditpr") as one:
+    with LivePlugin(tmp_path, configured(tmp_path), "auditpr") as one:
         for at in range(0, len(data), size):
             one.stdin.write(data[at : at + size])
             one.stdin.flush()
@@ -280,7 +280,7 @@ def test_standard_input_however_it_is_cut(tmp_path: Path, sim: Any, size: int) -
 def test_the_last_record_does_not_wait(tmp_path: Path, trail: bytes) -> None:
     """A pause lets the open record go; what is held of half a line is not taken for a whole one."""
     cut = trail.index(b"\n", 2000) + 30
-    with Live(tmp_path, configured(tmp_path), "auditpr") as one:
+    with LivePlugin(tmp_path, configured(tmp_path), "auditpr") as one:
         one.stdin.write(trail[:cut])
         one.stdin.flush()
         time.sleep(0.8)
@@ -295,7 +295,7 @@ def test_json_of_a_live_trail(tmp_path: Path, trail: bytes) -> None:
     """The other forms are made of it too; forms of Linux are refused."""
     fake(tmp_path)
     (tmp_path / "trail").write_bytes(trail)
-    with Live(tmp_path, configured(tmp_path, "json")) as one:
+    with LivePlugin(tmp_path, configured(tmp_path, "json")) as one:
         until("all records", lambda: one.out().count(b'"module":"aix') >= 30 or one.out().count(b"\n") >= 30)
         assert one.stop() == 0
     assert b'"name":"webapp_prod"' in one.out()
@@ -315,7 +315,7 @@ def test_it_is_asked_as_on_linux(tmp_path: Path, trail: bytes) -> None:
     fake(tmp_path)
     (tmp_path / "trail").write_bytes(trail)
     config, control = configured(tmp_path), str(tmp_path / "run" / "control")
-    with Live(tmp_path, config) as one:
+    with LivePlugin(tmp_path, config) as one:
         until("everything written", lambda: stripped(one.out()) == trail)
         found = ask(control, {"op": "status"})
         assert found["pid"] == one.process.pid
@@ -336,7 +336,7 @@ def test_it_is_asked_as_on_linux(tmp_path: Path, trail: bytes) -> None:
 def test_the_wpars_are_told(stream: Any) -> None:
     """Those of the machine, by name; the CID of one that runs."""
     _, one = stream
-    assert [(found.name, found.contid) for found in one.front.containers()] == [("web", 7)]
+    assert [(found.name, found.contid) for found in one.service.containers()] == [("web", 7)]
 
 
 def test_a_reload_changes_outputs_and_not_the_pipe(tmp_path: Path, trail: bytes) -> None:
@@ -352,7 +352,7 @@ def test_a_reload_changes_outputs_and_not_the_pipe(tmp_path: Path, trail: bytes)
     (tmp_path / "first").write_bytes(trail[:cut])
     (tmp_path / "rest").write_bytes(trail[cut:])
     config = configured(tmp_path)
-    with Live(tmp_path, config) as one:
+    with LivePlugin(tmp_path, config) as one:
         (tmp_path / "go").touch()
         until("the first half", lambda: stripped(one.out()) == trail[:cut])
         text = config.read_text("utf-8")
@@ -379,7 +379,7 @@ def test_a_reload_of_what_is_read_starts_the_pipe_anew(tmp_path: Path, trail: by
     fake(tmp_path, 'echo "$@" >> classes\ncat trail; exec sleep 600')
     (tmp_path / "trail").write_bytes(trail)
     config = configured(tmp_path)
-    with Live(tmp_path, config) as one:
+    with LivePlugin(tmp_path, config) as one:
         until("the first run", lambda: stripped(one.out()) == trail)
         config.write_text(config.read_text("utf-8").replace("[aix]", '[aix]\nclasses = ["files"]'), "utf-8")
         one.process.send_signal(signal.SIGHUP)
@@ -394,7 +394,7 @@ def test_a_reload_that_cannot_be_meant_changes_nothing(tmp_path: Path, trail: by
     fake(tmp_path, "cat trail; while [ ! -e on ]; do sleep 0.02; done; cat trail; exec sleep 600")
     (tmp_path / "trail").write_bytes(trail)
     config = configured(tmp_path)
-    with Live(tmp_path, config) as one:
+    with LivePlugin(tmp_path, config) as one:
         until("the first half", lambda: stripped(one.out()) == trail)
         lines = [line for line in config.read_text("utf-8").splitlines() if line.split(" ")[0] != bad.split(" ")[0]]
         config.write_text("\n".join(lines).replace("[aix]", f"[aix]\n{bad}"), "utf-8")
@@ -408,7 +408,7 @@ def test_a_reload_that_cannot_be_meant_changes_nothing(tmp_path: Path, trail: by
 def test_a_reload_keeps_how_standard_input_is_read(tmp_path: Path, trail: bytes) -> None:
     """Titles came once and the zone is theirs: another one is for the next start, and that is said."""
     config = configured(tmp_path)
-    with Live(tmp_path, config, "auditpr") as one:
+    with LivePlugin(tmp_path, config, "auditpr") as one:
         half = trail.index(b"\n", len(trail) // 2) + 1
         one.stdin.write(trail[:half])
         one.stdin.flush()
@@ -467,12 +467,12 @@ def stream(sim: Any, tmp_path: Path) -> Any:
     machine.start("web", 7)
     machine.tick(60)
     site = Site(machine, tmp_path / "root")
-    config = configuration.load(configured(tmp_path, "json"))
-    one = Stream(config, Notes("", stderr=False), None, site.host())
-    one._ask()
+    config = config_load.load(configured(tmp_path, "json"))
+    one = AuditStream(config, Log("", stderr=False), None, site.host())
+    one._attach_host()
     yield site, one
     one._finish()
-    one.front.close()
+    one.service.close()
 
 
 def test_a_restart_changes_the_cid_in_time(stream: Any) -> None:
@@ -484,8 +484,8 @@ def test_a_restart_changes_the_cid_in_time(stream: Any) -> None:
     machine.stop("web")
     machine.start("web", 9)
     site.show()
-    one.trail.feed(machine.auditpr(LETTERS, numeric=True).split(b"\n"))
-    one.trail.idle()
+    one.pipeline.feed(machine.auditpr(LETTERS, numeric=True).split(b"\n"))
+    one.pipeline.idle()
     assert cid_of(host, "web") is None
     machine.tick(2)
     assert one.scans.tick()
@@ -543,8 +543,8 @@ def test_a_record_without_a_name_is_asked_of_the_machine(stream: Any) -> None:
     shell = machine.fork(machine.wpars["web"].init, record=False)
     machine.write_tree(site.root)
     machine.record(shell, "FS_Chdir", "/home")
-    one.trail.feed(machine.auditpr("elrRtpPTc", numeric=True).split(b"\n"))
-    one.trail.idle()
+    one.pipeline.feed(machine.auditpr("elrRtpPTc", numeric=True).split(b"\n"))
+    one.pipeline.idle()
     assert (one.stats.container, one.stats.unknown) == (1, 0)
     one._finish()
     one.close()
@@ -558,11 +558,11 @@ def test_contradictions_are_said_once(stream: Any, monkeypatch: pytest.MonkeyPat
     """Two sources say two keys of one WPAR: which stands, and whose it is; not again at each look."""
     site, one = stream
     said: list[tuple[str, dict[str, object]]] = []
-    monkeypatch.setattr(one.notes, "warning", lambda event, **values: said.append((event, values)))
+    monkeypatch.setattr(one.log, "warning", lambda event, **values: said.append((event, values)))
     one.scans.host.inventory.observe([Sighting("lswpar", "web", ckey=9), Sighting("index", "web", ckey=1)], site.now())
     for _ in range(3):
         site.machine.tick(60)
-        one._look()
+        one._read_inventory()
     told = [values for event, values in said if event == "wpar-sources-differ"]
     assert len({str(values) for values in told}) == len(told) >= 1
     assert {"name": "web", "attribute": "ckey", "kept": "9", "kept_source": "lswpar"}.items() <= told[0].items()
@@ -586,7 +586,7 @@ def test_stopping_leaves_nothing_running(tmp_path: Path, trail: bytes) -> None:
     """SIGTERM ends the stream, what the printer holds is read, and neither of them stays."""
     fake(tmp_path, "echo $$ > auditstream.pid\ncat trail; exec sleep 600", "echo $$ > auditpr.pid\nsleep 1; exec cat")
     (tmp_path / "trail").write_bytes(trail[:20_000])
-    with Live(tmp_path, configured(tmp_path)) as one:
+    with LivePlugin(tmp_path, configured(tmp_path)) as one:
         until("both run", lambda: content(tmp_path / "auditpr.pid") and content(tmp_path / "auditstream.pid"))
         assert one.stop() == 0
     for name in ("auditstream", "auditpr"):
@@ -753,11 +753,11 @@ def test_doctor_says_whether_auditing_is_on(shown: bytes, level: Level) -> None:
 def test_doctor_shows_the_ways(sim: Any, tmp_path: Path) -> None:
     """One finding for each way: used, or why not; inside a WPAR, and without any way, it says what to do."""
     site = Site(sim.scenario(), tmp_path)
-    found = {one.topic: one for one in doctor_aix.findings(live.strategies(site.host()))}
+    found = {one.topic: one for one in doctor_aix.results(live.strategies(site.host()))}
     assert found["way psinfo"].level is Level.OK
-    assert (found["way getprocs64"].level, found["way getprocs64"].do) == (Level.NOTE, "")
+    assert (found["way getprocs64"].level, found["way getprocs64"].advice) == (Level.NOTE, "")
     site.machine.inside = 6
-    inside = {one.topic: one for one in doctor_aix.findings(live.strategies(site.host()))}
+    inside = {one.topic: one for one in doctor_aix.results(live.strategies(site.host()))}
     assert inside["way uname -W"].level is Level.BAD
     nothing = [live.Strategy(name, used=False, why="gone") for name in ("psinfo", "getprocs64", "ps")]
-    assert [one.level for one in doctor_aix.findings(nothing)][-1] is Level.WARNING
+    assert [one.level for one in doctor_aix.results(nothing)][-1] is Level.WARNING

@@ -20,9 +20,9 @@ from annotator.history import Observations
 from annotator.io.sources import Cutter
 from annotator.linux.engines.programs import KINDS
 from annotator.linux.netlink.proc_events import Kind, ProcEvent
-from annotator.plugin.worker.follow import Inbox, _plain
-from annotator.plugin.worker.host_updates import Live
-from annotator.plugin.worker.process_follower import Follower, Op
+from annotator.plugin.worker.host_updates import HostUpdates
+from annotator.plugin.worker.operations import Decoder, NetworkRead, Operation, ProcessRead, encode
+from annotator.plugin.worker.process_follower import ProcessFollower
 from annotator.storage.format import Header
 from tests.live.ends import Documents, Verdicts
 from tests.scoring import text_of
@@ -104,15 +104,15 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.machine = Machine()
         self.journal = path
-        self.follower = Follower(self.machine, self.machine, now=lambda: self.machine.now, networks=self.machine)
-        self.live = Live(
+        self.follower = ProcessFollower(self.machine, self.machine, now=lambda: self.machine.now, networks=self.machine)
+        self.live = HostUpdates(
             Observations(Registry(), programs=KINDS),
             self.machine, journal=Journaling(path, HEADER), networks=self.machine
         )  # fmt: skip
-        self.ops: list[Op] = []
+        self.ops: list[Operation] = []
         self.take(self.follower.start())
 
-    def take(self, ops: list[Op]) -> None:
+    def take(self, ops: list[Operation]) -> None:
         """What the follower told, as it comes over the wire."""
         self.ops += ops
         self.live.apply(ops)
@@ -220,7 +220,7 @@ def test_a_long_line_keeps_its_length(run: Run) -> None:
 
 
 def test_two_that_have_it_are_ambiguous(run: Run) -> None:
-    """Live and replayed; from when the other may have got it."""
+    """HostUpdates and replayed; from when the other may have got it."""
     run.machine.has[WEB] = ("10.0.0.3", "10.0.0.2")
     run.machine.begin(10, WEB, WEBBER)
     run.pass_(100)
@@ -287,12 +287,17 @@ def test_a_journal_does_not_grow_by_what_stays_the_same(run: Run) -> None:
 
 def test_what_the_follower_tells_comes_over_the_wire_as_it_was(run: Run) -> None:
     """Both ends are one program; nothing is lost on the way."""
-    inbox = Inbox.__new__(Inbox)
-    inbox._known = {}
+    decoder = Decoder()
     for op in run.ops:
-        again = inbox._op(marshal.loads(marshal.dumps(_plain(op))))
-        assert again == op or (again[0] == 3 and again[1].container.id == op[1].container.id)
-    assert sum(op[0] == 4 for op in run.ops) >= 3
+        again = decoder.decode(marshal.loads(marshal.dumps(encode(op))))
+        assert type(again) is type(op)
+        if again != op:
+            assert isinstance(again, ProcessRead)
+            assert isinstance(op, ProcessRead)
+            assert again.process.container is not None
+            assert op.process.container is not None
+            assert again.process.container.id == op.process.container.id
+    assert sum(isinstance(op, NetworkRead) for op in run.ops) >= 3
 
 
 @pytest.mark.parametrize(("number", "success"), [(42, b"yes exit=0"), (42, b"no exit=-115"), (41, b"yes exit=3")])

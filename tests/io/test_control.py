@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.errors import AnnotatorError, SinkError
-from annotator.io.control import MAX_ANSWER, MAX_CLIENTS, MAX_REQUEST, PATIENCE_MS, ControlServer, Peer, ask
+from annotator.io.control import MAX_ANSWER, MAX_CLIENTS, MAX_REQUEST, PATIENCE_MS, ControlSocket, Peer, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Desk:
         self.path = str(path)
         self.asked: list[tuple[Peer, dict[str, Any]]] = []
         self.reply: dict[str, Any] | None = None
-        self.server = ControlServer(self.path, self.answer)
+        self.server = ControlSocket(self.path, self.answer)
 
     def answer(self, peer: Peer, request: dict[str, Any]) -> dict[str, Any]:
         """Echo, or what the test says."""
@@ -84,7 +84,7 @@ def test_only_its_owner_may_connect(desk: Desk) -> None:
     assert stat.S_IMODE(Path(desk.path).stat().st_mode) == 0o600
     desk.server.close()
     assert not Path(desk.path).exists()
-    desk.server = ControlServer(desk.path, desk.answer)
+    desk.server = ControlSocket(desk.path, desk.answer)
 
 
 def test_the_kernel_says_who_asks(desk: Desk) -> None:
@@ -189,18 +189,18 @@ def test_descriptors_do_not_add_up(desk: Desk) -> None:
 def test_a_running_plugin_keeps_its_socket(desk: Desk) -> None:
     """A second server is refused; the socket of a dead one is replaced; a file that is no socket stays."""
     with pytest.raises(SinkError):
-        ControlServer(desk.path, desk.answer)
+        ControlSocket(desk.path, desk.answer)
     dead = f"{desk.path}.dead"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.bind(dead)
-    ControlServer(dead, desk.answer).close()
+    ControlSocket(dead, desk.answer).close()
     with open(dead, "w", encoding="ascii") as file:
         file.write("mine")
     with pytest.raises(SinkError):
-        ControlServer(dead, desk.answer)
+        ControlSocket(dead, desk.answer)
     assert Path(dead).stat().st_size == 4
     with pytest.raises(SinkError):
-        ControlServer(f"{desk.path}{'x' * 200}", desk.answer)
+        ControlSocket(f"{desk.path}{'x' * 200}", desk.answer)
 
 
 def test_asking(desk: Desk) -> None:

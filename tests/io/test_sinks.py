@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.core.errors import SinkError
-from annotator.io.sinks import FdSink, FileSink, ListSink, Sink, SinkClosed, SocketSink
+from annotator.io.sinks import FdSink, FileSink, SinkClosed, SocketSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,17 +34,6 @@ def full_beyond(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
-
-
-def test_list_sink_keeps_all() -> None:
-    """The sink for tests is a sink like the others."""
-    sink: Sink = ListSink()
-    sink.write(b"a\n")
-    sink.flush()
-    sink.write(b"b")
-    sink.close()
-    assert isinstance(sink, ListSink)
-    assert (sink.data, sink.closed) == (b"a\nb", True)
 
 
 # --- descriptors ----------------------------------------------------------------------------------------------------
@@ -225,18 +214,6 @@ def test_file_sink_rotates_by_age(tmp_path: Path) -> None:
     sink.write(b"b\n")
     sink.close()
     assert (path.read_bytes(), (tmp_path / "out.1").read_bytes()) == (b"b\n", b"a\n")
-
-
-def test_file_sink_goes_on_in_a_file_that_others_rotated(tmp_path: Path) -> None:
-    """SIGHUP: the next line is in the new file."""
-    path = tmp_path / "out"
-    sink = FileSink(path)
-    sink.write(b"a\n")
-    path.rename(tmp_path / "moved")
-    sink.reopen()
-    sink.write(b"b\n")
-    sink.close()
-    assert (path.read_bytes(), (tmp_path / "moved").read_bytes()) == (b"b\n", b"a\n")
 
 
 def test_file_sink_writes_on_when_it_cannot_rotate(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.errors import SinkError, UsageError
-from annotator.io.sinks.access import acl, dress
+from annotator.io.sinks.access import acl, set_access
 from annotator.io.sinks.kafka import KafkaSink
 from annotator.io.sinks.syslog import SyslogSink, address
 
@@ -176,7 +176,7 @@ def test_an_acl_is_what_the_kernel_takes(tmp_path: Path) -> None:
     fd = os.open(path, os.O_WRONLY)
     try:
         try:
-            dress(fd, 0o600, None, [65534, 1])
+            set_access(fd, 0o600, None, [65534, 1])
         except OSError as error:
             pytest.skip(f"no ACLs on this file system: {error.strerror}")
     finally:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from annotator.formats.raw import tail_start
-from annotator.plugin.reader.disk_queue import Spool
+from annotator.plugin.reader.disk_queue import DiskQueue
 from annotator.plugin.reader.reader import RELOAD_S
 from tests.live import judge
 from tests.live.lab import Lab, Refused, scenario, text
@@ -80,7 +80,7 @@ def waiting(folder: Path) -> set[bytes]:
     """The lines that the next plugin would read first."""
     found: set[bytes] = set()
     for path in sorted((folder / "state").glob("backlog-*")):
-        spool = Spool(str(path), create=False, clean=False)
+        spool = DiskQueue(str(path), create=False, clean=False)
         while (taken := spool.take()) is not None:
             found |= set(taken[0].splitlines())
         os.close(spool.fd)
@@ -125,7 +125,7 @@ class Siege:
             lab.caught_up()  # or not: what an overloaded machine does not get done waits for the next plugin
             self.run["settled"] = time.time()
             self.lost = lab.lost()
-        self.notes = text(folder / "plugin.err")
+        self.log = text(folder / "plugin.err")
         self.held = held(folder)
         self.gone = set(self.held.missing) - waiting(folder)
         self.judge = judge.Judge(folder, [self.run])
@@ -147,12 +147,12 @@ class Siege:
 
     def was_behind(self) -> bool:
         """Whether our queue was full, so that auditd's own ran over; and all of that was said."""
-        full = re.search(r"queue_full=[1-9]", self.notes) is not None
+        full = re.search(r"queue_full=[1-9]", self.log) is not None
         return full and self.possible_loss() >= len(self.held.events)
 
     def possible_loss(self) -> int:
         """Events that the plugins themselves said may be missing, in all their lives."""
-        return sum(map(int, re.findall(r"possible_loss=(\d+)", self.notes)))
+        return sum(map(int, re.findall(r"possible_loss=(\d+)", self.log)))
 
 
 def besieged(folder: Path, seconds: float, every_s: float, act: Callable[[Lab], None], what: str) -> Siege:
@@ -176,7 +176,7 @@ def kill(lab: Lab) -> None:
 def check(siege: Siege) -> None:
     """Whatever was done to it: no torn line, none twice, no untrue answer."""
     assert siege.held.foreign == [], siege.held.foreign[:3]
-    assert siege.held.twice == 0 or "event=stopped part=reader code=1" in siege.notes, "a worker was killed at the end"
+    assert siege.held.twice == 0 or "event=stopped part=reader code=1" in siege.log, "a worker was killed at the end"
     examples = {k: v for k, v in siege.judge.examples.items() if k[1].split()[1] in ("wrong", "false", "claimed")}
     assert judge.wrong(siege.score) == 0, examples
     assert siege.score["right"] > 20
@@ -196,7 +196,7 @@ def test_a_plugin_that_is_killed_again_and_again(tmp_path: Path, seconds: float,
     siege = besieged(tmp_path, seconds, every_s, kill, "kill -9")
     check(siege)
     assert len(siege.times) >= 2
-    assert siege.notes.count("event=processes-scanned") >= 2
+    assert siege.log.count("event=processes-scanned") >= 2
     assert len(siege.gone) <= 400 * len(siege.times)
     assert siege.possible_loss() >= len(siege.held.events)
     assert "state-unused" not in siege.notes
@@ -214,7 +214,7 @@ def test_a_plugin_that_is_reloaded_again_and_again(tmp_path: Path, seconds: floa
     """SIGHUP in a storm: not one line is lost while we take what auditd has; if its queue ran over, that is said."""
     siege = besieged(tmp_path, seconds, every_s, Lab.reload, "SIGHUP")
     check(siege)
-    assert siege.notes.count("event=reloaded") >= 1
+    assert siege.log.count("event=reloaded") >= 1
     assert siege.gone == set() or siege.was_behind(), len(siege.gone)
 
 

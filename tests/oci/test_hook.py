@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annotator.core.registry import derive_contid
-from annotator.io.control import ControlServer
+from annotator.io.control import ControlSocket
 from annotator.linux.netlink.user_messages import RegistrationMessage
 from annotator.oci.hook import Options
 from annotator.oci.register import Outcome, register
@@ -41,7 +41,7 @@ class Plugin:
         self.reply = reply
         self.asked: list[dict[str, Any]] = []
         self._over = False
-        self._server = ControlServer(self.path, lambda _, request: self._answer(request))
+        self._server = ControlSocket(self.path, lambda _, request: self._answer(request))
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 

@@ -39,7 +39,7 @@ def say(text):
     with open(results, "a", encoding="utf-8") as file:
         file.write(text + chr(10))
 
-raise SystemExit(main(sys.argv[3:], root=root, write=write, say=say))
+raise SystemExit(main(sys.argv[3:], root=root, write=write, log=say))
 """
 
 

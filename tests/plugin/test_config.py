@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.errors import UsageError
-from annotator.plugin.config import Config, Output, load, parse
+from annotator.plugin.config import Config, Output
+from annotator.plugin.config_load import load, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +58,7 @@ def test_outputs_stand_side_by_side_and_have_names() -> None:
         ('[[output]]\ntype = "file"\n', ("`path` is missing",)),
         ('[[output]]\ntype = "kafka"\nbrokers = ["a:1"]\n', ("`topic` is missing",)),
         ('[[output]]\ntype = "file"\npath = "x"\n', ("absolute",)),
-        ('[[output]]\ntype = "stdout"\npath = "/x"\n', ("`path` says nothing for type stdout",)),
+        ('[[output]]\ntype = "stdout"\npath = "/x"\n', ("`path` has no effect for output type stdout",)),
         (FILE + 'mode = "0666"', ("`mode`", "owner alone")),
         (FILE + 'mode = "rw"', ("`mode`",)),
         (FILE + "heartbeat_s = 3", ("heartbeat",)),
@@ -68,7 +69,7 @@ def test_outputs_stand_side_by_side_and_have_names() -> None:
         ("[[output]]\ntype = 'stdout'\n" * 17, ("17 outputs",)),
     ],
 )
-def test_what_cannot_be_meant_is_refused(text: str, words: tuple[str, ...]) -> None:
+def test_what_is_invalid_is_refused(text: str, words: tuple[str, ...]) -> None:
     """The error names the file, the key, and what to write instead."""
     with pytest.raises(UsageError) as caught:
         parse(text.encode(), "x.toml")

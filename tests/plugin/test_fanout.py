@@ -12,7 +12,7 @@ from annotator.core.stats import Stats
 from annotator.engine.pipeline import Tables
 from annotator.linux.backend import Linux
 from annotator.plugin.config import Output
-from annotator.plugin.outputs.router import Fan, Fanout, channel
+from annotator.plugin.outputs.router import OutputRouter, PluginPipeline, channel
 from tests.plugin.driver import records
 from tests.plugin.test_outputs import registered
 
@@ -38,13 +38,13 @@ class Kept:
         self.units += units
 
 
-def fanout(outputs: Sequence[Output]) -> tuple[Fanout, list[Kept], list[Stats]]:
+def fanout(outputs: Sequence[Output]) -> tuple[PluginPipeline, list[Kept], list[Stats]]:
     """A pipeline with these outputs, what they get, and their counts (the first ones are the pipeline's)."""
     backend, tables = Linux(), Tables()
     stats = [Stats() for _ in outputs]
     kept = [Kept() for _ in outputs]
     channels = [channel(one, "", backend, *rest) for one, *rest in zip(outputs, stats, kept, strict=True)]
-    return Fanout(backend, Fan(channels), stats[0], tables, 2000), kept, stats
+    return PluginPipeline(backend, OutputRouter(channels), stats[0], tables, 2000), kept, stats
 
 
 def interleaved(data: bytes) -> list[bytes]:

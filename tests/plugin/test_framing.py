@@ -139,12 +139,12 @@ def test_the_auditd_that_cuts_records_is_reported(tmp_path: Path) -> None:
 def test_messages_survive_any_cut(messages: list[tuple[bytes, bytes]], size: int) -> None:
     """Between reader and worker."""
     data = b"".join(ipc.pack(*one) for one in messages)
-    inbox = ipc.Inbox()
-    found = [one for at in range(0, len(data), size) for one in inbox.feed(data[at : at + size])]
+    buffer = ipc.MessageBuffer()
+    found = [one for at in range(0, len(data), size) for one in buffer.feed(data[at : at + size])]
     assert found == messages
 
 
 def test_a_length_that_no_message_has_is_refused() -> None:
     """A worker that went mad is not given memory."""
     with pytest.raises(ValueError, match="a message of"):
-        ipc.Inbox().feed(b"L\xff\xff\xff\xff")
+        ipc.MessageBuffer().feed(b"L\xff\xff\xff\xff")

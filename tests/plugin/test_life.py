@@ -82,6 +82,22 @@ def test_sighup_takes_the_new_configuration_and_loses_nothing(tmp_path: Path) ->
     assert (tmp_path / "second.json").read_bytes().count(b"\n") >= 200
 
 
+def test_sighup_goes_on_in_a_new_file_after_logrotate(tmp_path: Path) -> None:
+    """The file was moved: lines after SIGHUP are in a new one, and none is missing."""
+    out, moved = tmp_path / "out.log", tmp_path / "out.log.1"
+    with plugin(configure(tmp_path)) as one:
+        one.send(records(1, 20))
+        until("the first lines are out", 10, lambda: content(out) == records(1, 20))
+        out.rename(moved)
+        one.process.send_signal(signal.SIGHUP)
+        one.wait_for("event=reloaded")
+        one.send(records(21, 20))
+        until("a new file", 10, lambda: content(out).count(b"\n") >= 79)
+        assert one.stop_3() == 0
+    assert moved.read_bytes() + out.read_bytes() == records(1, 40)
+    assert moved.read_bytes() == records(1, 20)
+
+
 def test_sighup_with_a_broken_configuration_changes_nothing(tmp_path: Path) -> None:
     """The error is said, and the plugin goes on as it was."""
     config = configure(tmp_path)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.plugin.reader.disk_queue import MAGIC, Spool
-from annotator.plugin.reader.queue import Backlog
+from annotator.plugin.reader.disk_queue import MAGIC, DiskQueue
+from annotator.plugin.reader.queue import Queue
 from annotator.plugin.reader.reader import GATHERED, Reader
 from tests.plugin.driver import Plugin, configure, content, plugin, records, until
 
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.system
 MIB = 1 << 20
 
 
-def drained(backlog: Backlog) -> bytes:
+def drained(queue: Queue) -> bytes:
     """All that waits; it leaves at once."""
     out = b""
-    while (batch := backlog.take()) is not None:
+    while (batch := queue.take()) is not None:
         out += batch[0]
-        backlog.hand()
-        backlog.leave()
+        queue.hand_on()
+        queue.leave()
     return out
 
 
@@ -43,22 +43,22 @@ def test_what_goes_in_comes_out_in_its_order(
 ) -> None:
     """Any mixture of putting and taking, with a queue of 1000 bytes; what is left goes to the next run."""
     directory = tmp_path_factory.mktemp("backlog")
-    backlog = Backlog()
-    backlog.configure(1000, policy, 5000, str(directory))
+    queue = Queue()
+    queue.configure(1000, policy, 5000, str(directory))
     came, went = b"", b""
     for at, size in enumerate(sizes):
         if size is None:
-            batch = backlog.take()
+            batch = queue.take()
             went += batch[0] if batch is not None else b""
-            backlog.hand()
-            backlog.leave()
-        elif not backlog.is_full(0):
+            queue.hand_on()
+            queue.leave()
+        elif not queue.is_full(0):
             chunk = b"%d" % (at % 10) * size + b"\n"
             came += chunk
-            backlog.put(chunk)
-        assert backlog.size < (6500 if policy == "spill" else 1500)
-    assert backlog.keep([]) == 0
-    later = Backlog()
+            queue.put(chunk)
+        assert queue.size < (6500 if policy == "spill" else 1500)
+    assert queue.leave_to_next_run([]) == 0
+    later = Queue()
     later.configure(1000, policy, 5000, str(directory))
     later.inherit(clean=True)
     assert went + drained(later) == came
@@ -74,7 +74,7 @@ def test_what_is_moved_to_the_front_is_what_has_not_left(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("annotator.plugin.reader.disk_queue.ROOM", 300)
         patch.setattr("annotator.plugin.reader.disk_queue.SHARE", 2)
-        one = Spool(str(path), create=True)
+        one = DiskQueue(str(path), create=True)
         came, taken, left, places = b"", b"", 0, []
         for at, (step, size) in enumerate(steps):
             if step == 0 or one.size == 0:
@@ -86,14 +86,14 @@ def test_what_is_moved_to_the_front_is_what_has_not_left(
                 places.append((batch[1], len(taken)))
             elif places:
                 place, left = places.pop(0)
-                one.hand(place)
+                one.hand_on(place)
                 one.leave(place)
             assert came.startswith(taken)
         handed = places[0] if clean and places else None
         if handed is not None:
-            one.hand(handed[0])
+            one.hand_on(handed[0])
         os.close(one.fd)
-        two = Spool(str(path), create=False, clean=clean)
+        two = DiskQueue(str(path), create=False, clean=clean)
         rest = b""
         while (batch := two.take()) is not None:
             rest += batch[0]
@@ -104,28 +104,28 @@ def test_what_is_moved_to_the_front_is_what_has_not_left(
 def test_a_stream_without_a_pause_keeps_the_file_short(tmp_path: Path) -> None:
     """Something waits at every moment, for a hundred times what an empty file keeps."""
     path = tmp_path / "backlog-1"
-    one = Spool(str(path), create=True)
+    one = DiskQueue(str(path), create=True)
     one.put(b"a" * 9999 + b"\n")
     for at in range(10_000):
         one.put(b"%d" % (at % 10) * 9999 + b"\n")
         batch = one.take(most=10_000)
         assert batch is not None
-        one.hand(batch[1])
+        one.hand_on(batch[1])
         one.leave(batch[1])
         assert path.stat().st_size < 2 * MIB
     assert one.take() == (b"9" * 9999 + b"\n", one._end + one._moved)
     os.close(one.fd)
 
 
-def opened(directory: Path, *, clean: bool = True) -> Backlog:
+def opened(directory: Path, *, clean: bool = True) -> Queue:
     """The backlog of a run that starts."""
-    one = Backlog()
+    one = Queue()
     one.configure(1000, "block", 0, str(directory))
     one.inherit(clean=clean)
     return one
 
 
-def killed(one: Backlog) -> None:
+def killed(one: Queue) -> None:
     """Without any farewell: only its files are closed."""
     for fd in one.descriptors:
         os.close(fd)
@@ -137,19 +137,19 @@ def test_what_was_unfinished_comes_before_what_waited(tmp_path: Path) -> None:
     one.put(b"a\n")
     assert one.take() == (b"a\n", False)
     one.put(b"b\n")
-    assert one.keep([b"a\n"]) == 0
+    assert one.leave_to_next_run([b"a\n"]) == 0
     two = opened(tmp_path)
     two.put(b"c\n")
     assert two.take() == (b"a\nb\n", False)
     two.put(b"d\n")
     assert two.take() == (b"c\nd\n", False)
-    two.hand()
+    two.hand_on()
     two.leave()
-    assert two.keep([b"c\nd\n"]) == 0
+    assert two.leave_to_next_run([b"c\nd\n"]) == 0
     three = opened(tmp_path)
     three.put(b"e\n")
     assert drained(three) == b"c\nd\ne\n"
-    assert three.keep([]) == 0
+    assert three.leave_to_next_run([]) == 0
     assert list(tmp_path.iterdir()) == []
 
 
@@ -161,7 +161,7 @@ def test_a_killed_reader_leaves_what_was_not_handed_on(tmp_path: Path, clean: bo
         one.put(chunk)
         assert one.take() == (chunk, False)
         if at < 2:
-            one.hand()
+            one.hand_on()
     one.leave()
     two = opened(tmp_path, clean=clean)
     assert not two.inherit(clean=clean), "it is in use"
@@ -174,7 +174,7 @@ def test_a_killed_reader_leaves_what_was_not_handed_on(tmp_path: Path, clean: bo
 
 def test_what_came_before_the_directory_was_known_is_kept_too(tmp_path: Path) -> None:
     """The settings come some tens of milliseconds after the first records."""
-    one = Backlog()
+    one = Queue()
     one.put(b"a\n")
     one.configure(1000, "block", 0, str(tmp_path))
     one.put(b"b\n")
@@ -189,10 +189,10 @@ def test_another_worker_is_given_the_same_again(tmp_path: Path) -> None:
     one.take()
     one.put(b"b\n")
     one.take()
-    one.hand()
-    one.hand()
-    one.again()
-    one.hand()
+    one.hand_on()
+    one.hand_on()
+    one.restart()
+    one.hand_on()
     one.leave()
     killed(one)
     assert drained(opened(tmp_path, clean=False)) == b"b\n"
@@ -229,11 +229,11 @@ def test_a_backlog_others_may_write_or_that_is_none_is_refused(tmp_path: Path) -
         (tmp_path / name).chmod(mode)
     (tmp_path / "backlog-4").symlink_to("/etc/passwd")
     (tmp_path / "backlog-x").mkdir()
-    backlog = Backlog()
-    backlog.configure(1000, "block", 0, str(tmp_path))
-    backlog.inherit(clean=True)
-    assert len(backlog.refused) == 4
-    assert drained(backlog) == b""
+    queue = Queue()
+    queue.configure(1000, "block", 0, str(tmp_path))
+    queue.inherit(clean=True)
+    assert len(queue.refused) == 4
+    assert drained(queue) == b""
     assert len(list(tmp_path.iterdir())) == 5
 
 
@@ -246,7 +246,7 @@ def test_a_damaged_file_gives_chunks_or_nothing(
     What waits is whole lines, and a torn chunk is none.
     """
     path = tmp_path_factory.mktemp("x") / "backlog-1"
-    file = Spool(str(path), create=True)
+    file = DiskQueue(str(path), create=True)
     file.put(b"whole\n")
     os.close(file.fd)
     size = path.stat().st_size
@@ -254,7 +254,7 @@ def test_a_damaged_file_gives_chunks_or_nothing(
         end.write(MAGIC + struct.pack("!QQQ", size - 10, size - 10, size + claimed))
         end.seek(size)
         end.write(tail)
-    again = Spool(str(path), create=False)
+    again = DiskQueue(str(path), create=False)
     found = b""
     while (taken := again.take()) is not None:
         found += taken[0]
@@ -266,11 +266,11 @@ def test_a_damaged_file_gives_chunks_or_nothing(
 
 def test_pass_marks_from_half_full_until_a_quarter() -> None:
     """Marking has a hysteresis, so that it does not flutter."""
-    backlog = Backlog(1000, "pass")
+    queue = Queue(1000, "pass")
     chunk = b"x" * 99 + b"\n"
     for _ in range(9):
-        backlog.put(chunk)
-    first = backlog.take()
+        queue.put(chunk)
+    first = queue.take()
     assert first is not None
     assert first[1]
 
@@ -364,44 +364,44 @@ def test_what_could_not_be_handed_on_in_time_is_the_next_runs_first(tmp_path: Pa
 
 def test_a_disk_that_is_full_blocks_and_keeps_the_order(tmp_path: Path) -> None:
     """What the disk does not take stands behind what is there; nothing more is read until it has gone."""
-    backlog = Backlog()
-    backlog.configure(100, "spill", 10_000, str(tmp_path))
+    queue = Queue()
+    queue.configure(100, "spill", 10_000, str(tmp_path))
     chunks = [b"%d" % at * 60 + b"\n" for at in range(6)]
     for chunk in chunks[:4]:
-        assert not backlog.is_full(0)
-        backlog.put(chunk)
+        assert not queue.is_full(0)
+        queue.put(chunk)
     (path,) = tmp_path.iterdir()
     limit = path.stat().st_size + 10
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
-        backlog.put(chunks[4])
+        queue.put(chunks[4])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, old)
-    assert backlog.spill_failures == 1
-    assert backlog.is_full(0)
-    assert drained(backlog) == b"".join(chunks[:5])
-    assert not backlog.is_full(0)
-    backlog.put(chunks[5])
-    assert drained(backlog) == chunks[5]
+    assert queue.spill_failures == 1
+    assert queue.is_full(0)
+    assert drained(queue) == b"".join(chunks[:5])
+    assert not queue.is_full(0)
+    queue.put(chunks[5])
+    assert drained(queue) == chunks[5]
 
 
 def test_the_disk_holds_no_more_than_it_may(tmp_path: Path) -> None:
     """spill_max is a bound, also while memory has room again."""
-    backlog = Backlog()
-    backlog.configure(100, "spill", 300, str(tmp_path))
+    queue = Queue()
+    queue.configure(100, "spill", 300, str(tmp_path))
     came = b""
     for at in range(50):
         chunk = b"%d" % (at % 10) * 60 + b"\n"
-        if not backlog.is_full(0):
-            backlog.put(chunk)
+        if not queue.is_full(0):
+            queue.put(chunk)
             came += chunk
-    assert backlog.waiting < 700
-    taken = backlog.take()
+    assert queue.waiting < 700
+    taken = queue.take()
     assert taken is not None
-    assert backlog.is_full(len(taken[0])), "the worker has not finished it"
+    assert queue.is_full(len(taken[0])), "the worker has not finished it"
 
 
 @pytest.mark.parametrize("both", [False, True], ids=["reader", "both"])
@@ -434,16 +434,16 @@ def test_what_waits_survives_kill_9(tmp_path: Path, both: bool) -> None:
 def test_what_keeps_coming_is_handed_on_together() -> None:
     """A single record goes on at once; those right behind it wait for each other, unless they are many or the last."""
     reader = Reader("")
-    reader.backlog.put(b"a\n")
-    assert not reader._gathers(100.0)
+    reader.queue.put(b"a\n")
+    assert not reader._is_gathering(100.0)
     reader._handed_at = 100.0
-    assert reader._gathers(100.001)
-    assert not reader._gathers(100.1)
-    reader._until = 1.0
-    assert not reader._gathers(100.001)
-    reader._until = 0.0
-    reader._reload = True  # nothing is to wait then, so that it is done soon
-    assert not reader._gathers(100.001)
-    reader._reload = False
-    reader.backlog.put(b"b" * GATHERED + b"\n")
-    assert not reader._gathers(100.001)
+    assert reader._is_gathering(100.001)
+    assert not reader._is_gathering(100.1)
+    reader._stop_at = 1.0
+    assert not reader._is_gathering(100.001)
+    reader._stop_at = 0.0
+    reader._reload_wanted = True  # nothing is to wait then, so that it is done soon
+    assert not reader._is_gathering(100.001)
+    reader._reload_wanted = False
+    reader.queue.put(b"b" * GATHERED + b"\n")
+    assert not reader._is_gathering(100.001)

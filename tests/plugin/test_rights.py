@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.errors import UsageError
+from annotator.io.log import Log, quoted
 from annotator.plugin import capabilities
 from annotator.plugin.accounts import gid_of, uid_of
 from annotator.plugin.config import Config, Host, Output, Process
-from annotator.plugin.log import Notes, written
-from annotator.plugin.reader.supervisor import Settings
+from annotator.plugin.reader.supervisor import ReaderSettings
 from tests.plugin.driver import PROGRAM, configure, content, plugin, records
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def test_every_capability_that_is_kept_has_its_reason() -> None:
     assert {one.name for one in capabilities.needed(full)} == {"CAP_CHOWN"}
     kept = capabilities.needed_by_reader(full)
     assert {one.name for one in kept} == {"CAP_CHOWN", "CAP_SETUID", "CAP_SETGID", "CAP_KILL"}
-    assert all(len(one.why.split()) > 3 for one in kept)
+    assert all(len(one.purpose.split()) > 3 for one in kept)
     assert capabilities.mask(kept) == 1 << 0 | 1 << 5 | 1 << 6 | 1 << 7
 
 
@@ -99,45 +99,45 @@ def test_names_and_numbers_of_people() -> None:
 
 
 @given(st.text(max_size=60))
-def test_a_note_is_one_line_whatever_it_says(text: str) -> None:
+def test_a_message_is_one_line_whatever_it_says(text: str) -> None:
     """Nothing in a value can end the line or look like another key."""
-    found = written(text)
+    found = quoted(text)
     assert "\n" not in found
     assert found.isprintable()
     assert found.startswith('"') or not set(found) & set(' "=\\')
 
 
-def test_notes_go_to_syslog_and_never_wait(tmp_path: Path) -> None:
-    """A syslog that takes nothing costs notes, which are counted, not time; a new one is found."""
+def test_messages_go_to_syslog_and_never_wait(tmp_path: Path) -> None:
+    """A syslog that takes nothing costs messages, which are counted, not time; a new one is found."""
     path = tmp_path / "log"
-    notes = Notes(str(path), part="x")
-    notes.error("nobody")
-    assert notes.dropped == 1
+    log = Log(str(path), part="x")
+    log.error("nobody")
+    assert log.dropped == 1
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(str(path))
-        notes.warning("first", why="a b")
+        log.warning("first", why="a b")
         text = server.recv(4096)
         assert text.startswith(b"<28>audisp-contid[%d]: level=warning event=first part=x" % os.getpid())
         assert text.endswith(b'why="a b"')
         start = time.monotonic()
         for _ in range(3000):
-            notes.info("flood")
+            log.info("flood")
         assert time.monotonic() - start < 2
-        assert notes.dropped > 1000
+        assert log.dropped > 1000
     path.unlink()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(str(path))
-        notes.info("again")
+        log.info("again")
         assert b"event=again" in server.recv(4096)
-    if notes._socket is not None:
-        notes._socket.close()
+    if log._socket is not None:
+        log._socket.close()
 
 
 @given(st.one_of(st.binary(max_size=60), st.sampled_from([b"[]", b"{}", b'{"limit":"x"}', b'{"caps":true}', b"3"])))
 def test_what_a_worker_says_of_the_settings_is_checked(payload: bytes) -> None:
     """It may have fewer rights than the reader: only values of the right types are taken over."""
-    settings = Settings()
-    settings.take(payload)
+    settings = ReaderSettings()
+    settings.update(payload)
     assert type(settings.limit) is int
     assert type(settings.directory) is str
     assert settings.caps is None or type(settings.caps) is int

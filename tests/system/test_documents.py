@@ -14,8 +14,9 @@ import click
 import pytest
 
 from annotator.admin import config_docs, install_plan, manual, rules
+from annotator.admin.completions import completion
 from annotator.cli.main import cli
-from annotator.plugin import config
+from annotator.plugin import config, config_load
 from tests import degrade, scoring
 
 ROOT = Path(__file__).parents[2]
@@ -32,31 +33,30 @@ def test_generated_documents_are_as_the_program_says() -> None:
     assert done.returncode == 0, done.stdout + done.stderr + "\nrun .venv/bin/python scripts/gen-docs"
 
 
-def test_every_key_has_its_words() -> None:
-    """A key of `config` without words in `reference`, or words without a key, are errors."""
-    assert {key.full for key in KEYS if not key.words} == set(), "give it words in annotator/admin/config_docs.py"
-    assert set(config_docs.WORDS) == {key.full for key in KEYS}
-    assert set(config_docs.SECTIONS) == {key.section for key in KEYS}
+def test_every_key_and_every_table_has_its_meaning() -> None:
+    """A key or a table of `config` says what it means, in a sentence."""
+    assert {key.full for key in KEYS if not key.doc.endswith((".", ")"))} == set(), "give it a `doc`"
+    assert all(config_docs.section_doc(key.section).endswith(".") for key in KEYS)
 
 
 def test_the_default_configuration_means_the_defaults() -> None:
-    """Also with every comment taken out; only what `reference.SET` names is otherwise."""
+    """Also with every comment taken out; only what `INSTALLED_VALUES` names is otherwise."""
     text = config_docs.default_config()
-    found = config.parse(text.encode(), "default")
+    found = config_load.parse(text.encode(), "default")
     assert (found.queue, found.state, found.output) == (config.Queue(), config.State(), config.Config().output)
-    assert found.metrics.file == config_docs.SET["metrics.file"]
+    assert found.metrics.file == config_docs.INSTALLED_VALUES["metrics.file"]
     whole = re.sub(r"^#(\w+ = )", r"\1", text, flags=re.MULTILINE)
-    assert tomllib.loads(whole).keys() == {key.section for key in KEYS} - config_docs.ELSEWHERE
+    assert tomllib.loads(whole).keys() == {key.section for key in KEYS} - config_docs.NOT_INSTALLED
     head = whole.partition("[[output]]")[0]
-    assert config.parse((head + text[text.index("[[output]]") :]).encode(), "whole") == found
+    assert config_load.parse((head + text[text.index("[[output]]") :]).encode(), "whole") == found
 
 
 def test_the_example_of_the_manual_can_be_used() -> None:
     """And the one for a SIEM."""
-    assert len(config.parse((DATA / "man/example.toml").read_bytes(), "example").output) == 2
+    assert len(config_load.parse((DATA / "man/example.toml").read_bytes(), "example").output) == 2
     toml = re.search(r"```toml\n(.*?)```", (DATA / "siem.md").read_text("utf-8"), re.DOTALL)
     assert toml is not None
-    assert config.parse(toml[1].encode(), "siem.md").output[0].format == "json"
+    assert config_load.parse(toml[1].encode(), "siem.md").output[0].format == "json"
 
 
 def test_every_command_and_option_is_in_the_manual() -> None:
@@ -91,9 +91,11 @@ def test_escaped_text_is_no_request() -> None:
 
 
 def test_completions_are_shell() -> None:
-    """Bash reads its own."""
-    done = subprocess.run(["bash", "-n", DATA / "completion/annotator.bash"], capture_output=True, check=False)
+    """Bash reads its own; those of zsh and fish name the program and the variable by which it is asked."""
+    done = subprocess.run(["bash", "-n"], input=completion("bash").encode(), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+    for shell in ("bash", "zsh", "fish"):
+        assert f"_ANNOTATOR_COMPLETE={shell}_complete" in completion(shell)
 
 
 def test_the_notes_name_only_fields_that_there_are() -> None:

@@ -7,7 +7,7 @@ dropped is dropped whole. What it lost it counts.
 from __future__ import annotations
 
 from annotator.io.sinks.listener import SocketSink
-from annotator.io.sinks.plain import FdSink, ListSink, Sink, SinkClosed
+from annotator.io.sinks.plain import FdSink, Sink, SinkClosed
 from annotator.io.sinks.rotated import FileSink
 
-__all__ = ["FdSink", "FileSink", "ListSink", "Sink", "SinkClosed", "SocketSink"]
+__all__ = ["FdSink", "FileSink", "Sink", "SinkClosed", "SocketSink"]

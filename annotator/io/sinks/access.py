@@ -1,4 +1,4 @@
-"""Who else may read a file: its group, and a POSIX ACL that lets more users read it.
+"""The readers of a file: its group, and a POSIX ACL that lets more users read it.
 
 The ACL is written as the kernel keeps it in `system.posix_acl_access` (linux/posix_acl_xattr.h: version 2, then tag,
 permissions, id), since setfacl(1) is not everywhere. acl(5).
@@ -19,7 +19,7 @@ _READ = 4
 
 
 def acl(mode: int, readers: Sequence[int]) -> bytes:
-    """The attribute's value: what `mode` gives owner, group and others, and reading for these uids."""
+    """The value of the attribute: the rights of `mode` for owner, group and others, and reading for these uids."""
     group = mode >> 3 & 7
     entries = [(_OWNER, mode >> 6 & 7, _NO_ID)]
     entries += [(_USER, _READ, uid) for uid in sorted(set(readers))]
@@ -27,7 +27,7 @@ def acl(mode: int, readers: Sequence[int]) -> bytes:
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
-def dress(fd: int, mode: int, gid: int | None, readers: Sequence[int]) -> None:
+def set_access(fd: int, mode: int, gid: int | None, readers: Sequence[int]) -> None:
     """Give an open file its group and its readers. Raises OSError."""
     if gid is not None:
         os.fchown(fd, -1, gid)

@@ -1,4 +1,4 @@
-"""What a sink is, and the two that keep no state to speak of."""
+"""The contract of a sink, and the sink of an open descriptor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from annotator.core.errors import SinkError
 
 CHUNK = 256 * 1024
-"""Bytes gathered before they are written without being asked to."""
+"""Bytes that are gathered before they are written without a `flush`."""
 
 
 class SinkClosed(SinkError):
@@ -17,43 +17,19 @@ class SinkClosed(SinkError):
 
 
 class Sink(Protocol):
-    """Where output goes. `write` takes complete lines (the last of all may lack its newline)."""
+    """A destination of output. `write` takes complete lines (the last of all may lack its newline)."""
 
     def write(self, data: bytes) -> None:
         """Take these lines; they need not have left before `flush`. Raises SinkError."""
         ...
 
     def flush(self) -> None:
-        """Send on what was taken. Raises SinkError."""
+        """Write all lines that were taken. Raises SinkError."""
         ...
 
     def close(self) -> None:
-        """Flush and let go; calling it again does nothing."""
+        """Flush and close; a second call does nothing."""
         ...
-
-
-class ListSink:
-    """Keeps what was written, for tests."""
-
-    def __init__(self) -> None:
-        self.chunks: list[bytes] = []
-        self.closed = False
-
-    @property
-    def data(self) -> bytes:
-        """All bytes so far."""
-        return b"".join(self.chunks)
-
-    def write(self, data: bytes) -> None:
-        """Keep them."""
-        self.chunks.append(data)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def close(self) -> None:
-        """Remember that it was closed."""
-        self.closed = True
 
 
 class FdSink:
@@ -63,26 +39,26 @@ class FdSink:
         self.fd = fd
         self.origin = origin
         self.written = 0
-        self._held: list[bytes] = []
+        self._chunks: list[bytes] = []
         self._size = 0
         self._gone = False
 
     def write(self, data: bytes) -> None:
         """Gather, and write when there is enough. Raises SinkClosed when the reader is gone."""
-        self._held.append(data)
+        self._chunks.append(data)
         self._size += len(data)
         if self._size >= CHUNK:
             self.flush()
 
     def flush(self) -> None:
         """Write all; waits for a slow reader. Raises SinkClosed, or SinkError with the byte where it failed."""
-        data = memoryview(b"".join(self._held))
-        self._held.clear()
+        data = memoryview(b"".join(self._chunks))
+        self._chunks.clear()
         self._size = 0
         while data:
             if self._gone:
                 raise SinkClosed(f"{self.origin}: the reader is gone")
-            done = self._some(data)
+            done = self._write_some(data)
             self.written += done
             data = data[done:]
 
@@ -93,7 +69,7 @@ class FdSink:
         except SinkClosed:
             return
 
-    def _some(self, data: memoryview) -> int:
+    def _write_some(self, data: memoryview) -> int:
         try:
             return os.write(self.fd, data)
         except BlockingIOError:

@@ -26,7 +26,7 @@ class FileSink:
     """Appends to `path`; beyond `max_bytes` (0: never) it becomes `path.1`, `path.1` becomes `path.2`, up to `keep`.
 
     `max_age` (seconds, 0: never) rotates too, when `tick` is told the time. `compress` packs what was rotated, in a
-    thread. `lines` False: a unit is one `write`, as for msgpack, not a line. `dress` is given each new file (and
+    thread. `lines` False: a unit is one `write`, as for msgpack, not a line. `set_access` is given each new file (and
     each compressed one) as an open descriptor, to set its group or ACL; an OSError of it is an error of the file.
     When the disk is full, whole units are dropped and counted (`dropped_bytes`, `dropped_lines`), and what was written
     of a unit is taken back, so that writing goes on at a boundary as soon as there is room. `rotations` and
@@ -43,14 +43,14 @@ class FileSink:
         compress: Literal["gz", "zst"] | None = None,
         max_age: float = 0,
         lines: bool = True,
-        dress: Callable[[int], None] | None = None,
+        set_access: Callable[[int], None] | None = None,
     ) -> None:
         self.path = path
         self.written = self.dropped_bytes = self.dropped_lines = self.rotations = self.rotation_failures = 0
         self._mode, self._max_bytes, self._keep = mode, max_bytes, keep
         self._compress, self._max_age, self._lines = compress, max_age, lines
         self._limit = max_bytes
-        self._dress = dress
+        self._set_access = set_access
         self._since: float | None = None
         self._packer: threading.Thread | None = None
         self._torn = False
@@ -101,10 +101,6 @@ class FileSink:
             if self._size:
                 self.rotate()
 
-    def reopen(self) -> None:
-        """Go on in the file that now has the name: for SIGHUP, after somebody else rotated it."""
-        self._open()
-
     def rotate(self) -> None:
         """Start a new file. A failure is counted, and the old file is used on."""
         if self._packer is not None:
@@ -146,7 +142,7 @@ class FileSink:
             fd = os.open(self.path, FLAGS | os.O_CREAT | os.O_EXCL, self._mode)
         except FileExistsError:
             return os.open(self.path, FLAGS)
-        _finish(fd, self._mode, self._dress)
+        _finish(fd, self._mode, self._set_access)
         return fd
 
     def _half(self) -> int:
@@ -213,7 +209,7 @@ class FileSink:
             raise
         if self._compress is not None:
             self._packer = threading.Thread(
-                target=_pack, args=(first, self._compress, self._mode, self._dress), name="packer"
+                target=_pack, args=(first, self._compress, self._mode, self._set_access), name="packer"
             )
             self._packer.start()
 
@@ -229,21 +225,21 @@ def _unsafe(status: os.stat_result) -> str:
     return ""
 
 
-def _finish(fd: int, mode: int, dress: Callable[[int], None] | None) -> None:
+def _finish(fd: int, mode: int, set_access: Callable[[int], None] | None) -> None:
     """Give a new file its mode, whatever the umask is, and what else was asked for."""
     os.fchmod(fd, mode)
-    if dress is not None:
-        dress(fd)
+    if set_access is not None:
+        set_access(fd)
 
 
-def _pack(path: Path, kind: Literal["gz", "zst"], mode: int, dress: Callable[[int], None] | None) -> None:
+def _pack(path: Path, kind: Literal["gz", "zst"], mode: int, set_access: Callable[[int], None] | None) -> None:
     """Replace the file by its compressed form; when that fails (disk full) the file stays as it is."""
     part = path.with_name(f"{path.name}.{kind}.part")
     try:
         part.unlink(missing_ok=True)
         fd = os.open(part, FLAGS | os.O_CREAT | os.O_EXCL, mode)
         with path.open("rb") as source, os.fdopen(fd, "wb") as target:
-            _finish(fd, mode, dress)
+            _finish(fd, mode, set_access)
             _squeeze(source, target, kind)
         part.rename(path.with_name(f"{path.name}.{kind}"))
         path.unlink()

@@ -1,16 +1,16 @@
-"""Live on AIX: records of `auditstream | auditpr`, which is run and watched over here, or of such a pipe on stdin.
+"""Live on AIX: the records of `auditstream | auditpr`, a pipe that is started and supervised here, or is on stdin.
 
     auditstream ──pipe──> auditpr ──pipe──> a reading thread ──queue──> the loop ──queues──> one thread for each output
 
-One process and no auditd: when the queue is full reading stops, and what then waits, waits in the kernel's own buffer.
-When either program dies both are started again, after a pause; what happened meanwhile is lost, so that nothing is
-believed that only an unbroken trail would prove. The machine's WPARs are looked at between two chunks of records, by
-`annotator.aix.live.InventoryScans`. Nothing is kept over a restart: on AIX the record itself says its WPAR.
-What the scans show is written to `host.journal`, for a replay.
+One process and no auditd: when the queue is full reading stops, and records wait in the kernel's own buffer. When
+either program dies both are started again, after a pause; the records of that time are lost, so that nothing is
+believed that only an unbroken trail would prove. The WPARs of the machine are read between two chunks of records, and
+written to `host.journal` for a replay of the trail. Nothing is kept over a restart: on AIX the record itself names its
+WPAR.
 
-SIGHUP reads the configuration anew. Outputs, log, metrics and the control socket change between two chunks, and the
-pipe goes on; where something is said that concerns how records are read, the pipe is started anew, or, on standard
-input, which cannot be, that part is kept as it was, and said.
+SIGHUP reads the configuration again. Outputs, log, metrics and the control socket change between two chunks, and the
+pipe goes on. Where a setting of the input has changed, the pipe is started again; standard input cannot be, so there
+the setting is kept as it was, and that is logged.
 """
 
 from __future__ import annotations
@@ -29,60 +29,62 @@ from annotator.aix.record import is_wpar
 from annotator.core.errors import AnnotatorError, ExitCode, SourceError, UsageError
 from annotator.core.model import Gap, Stamp
 from annotator.history import Observations
+from annotator.io.log import Log
 from annotator.io.sources import Cutter
-from annotator.plugin import config as configuration
-from annotator.plugin.aix.service import AT_ONCE, Front
+from annotator.plugin import config_load
+from annotator.plugin.aix.service import AT_ONCE, AixService
 from annotator.plugin.aix.site import backend_of, header_of, host_of
-from annotator.plugin.log import Notes
+from annotator.plugin.journal import journaling, noting
 from annotator.plugin.outputs.outputs import check
-from annotator.plugin.worker.journal import journaling, noting
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.aix.host import AixHost
     from annotator.engine.observation_log import Journaling
-    from annotator.plugin.config import Config
+    from annotator.plugin.config import Aix, Config
 
 
 def run(source: str, path: Path | None) -> int:
     """Be the plugin for `auditstream` (we run the pipe) or `auditpr` (it is on standard input); the exit code.
 
-    UsageError where the programs are not there, or an output is not for AIX.
+    Raises UsageError where the configuration is invalid: a program is missing, or an output is not for AIX.
     """
     config: Config | None = _load(path)
-    notes = Notes(part="aix")
-    wishes = Wishes()
+    log = Log(part="aix")
+    signals = Signals()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: wishes.stop.set())
-    signal.signal(signal.SIGHUP, lambda *_: wishes.reload.set())
-    while config is not None and not wishes.stop.is_set():
-        live = Stream(config, notes, _pipe(config.aix) if source == "auditstream" else None, path=path, wishes=wishes)
+        signal.signal(number, lambda *_: signals.stop.set())
+    signal.signal(signal.SIGHUP, lambda *_: signals.reload.set())
+    while config is not None and not signals.stop.is_set():
+        live = AuditStream(
+            config, log, _pipe(config.aix) if source == "auditstream" else None, path=path, signals=signals
+        )
         live.run()
         config = live.successor
     return int(ExitCode.DONE)
 
 
 def _load(path: Path | None) -> Config:
-    config = configuration.load(path)
+    config = config_load.load(path)
     if any(one.expr for one in config.output):
         raise UsageError("`expr` is for Linux: the audit library cannot read AIX records", "Remove it.")
     return config
 
 
-def _pipe(aix: configuration.Aix) -> Pipe:
+def _pipe(aix: Aix) -> Pipe:
     return Pipe(*commands(aix.auditstream, aix.auditpr, aix.classes, numeric=aix.numeric))
 
 
-class Wishes:
-    """What signals ask for; they may come between two runs."""
+class Signals:
+    """The requests of signals, which may come between two runs."""
 
     def __init__(self) -> None:
         self.stop, self.reload = threading.Event(), threading.Event()
 
 
-class Stream:
-    """One run of the pipe, or of standard input. `successor`: the configuration another run shall have.
+class AuditStream:
+    """One run of the pipe, or of standard input. `successor` is the configuration of the run that follows.
 
     `host` is for tests; None: this machine, as configured. Raises UsageError.
     """
@@ -90,17 +92,17 @@ class Stream:
     def __init__(
         self,
         config: Config,
-        notes: Notes,
+        log: Log,
         pipe: Pipe | None,
         host: AixHost | None = None,
         *,
         path: Path | None = None,
-        wishes: Wishes | None = None,
+        signals: Signals | None = None,
     ) -> None:
-        self.config, self.notes, self.pipe, self.path = config, notes, pipe, path
-        self.front = Front(config, notes, self.counts)
-        self.trail, self.stats = self.front.trail, self.front.stats
-        self.wishes = wishes or Wishes()
+        self.config, self.log, self.pipe, self.path = config, log, pipe, path
+        self.service = AixService(config, log, self.counts)
+        self.pipeline, self.stats = self.service.pipeline, self.service.stats
+        self.signals = signals or Signals()
         self.successor: Config | None = None
         self.scans: InventoryScans | None = None
         self.journal: Journaling | None = None
@@ -114,38 +116,38 @@ class Stream:
     # --- the loop -----------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Until standard input ends, we are told to stop, or another run shall be."""
+        """Run until standard input ends, a signal asks to stop, or another run follows."""
         try:
-            self._start(time.monotonic())  # first, so that nothing waits in the kernel while the machine is looked at
-            self._ask()
-            self.front.listen()
+            self._start(time.monotonic())  # first, so that nothing waits in the kernel while the machine is read
+            self._attach_host()
+            self.service.listen()
             while self._step(time.monotonic()):
-                self.front.tick()
+                self.service.tick()
                 if self.journal is not None:
                     self.journal.flush()
-                if self.wishes.reload.is_set():
-                    self.wishes.reload.clear()
+                if self.signals.reload.is_set():
+                    self.signals.reload.clear()
                     self._reload()
             self._finish()
         except AnnotatorError as err:
-            self.notes.error("stopped", what=err.what, advice=err.advice)
+            self.log.error("stopped", what=err.what, advice=err.advice)
             raise
         finally:
             self.close()
-        self.notes.info("ends", summary=self.stats.summary(), **self.counts())
+        self.log.info("ends", summary=self.stats.summary(), **self.counts())
 
     def close(self) -> None:
-        """End the pipe; what waits for outputs and journal is written."""
+        """End the pipe; the queues of outputs and journal are written."""
         if self.pipe is not None:
             self.pipe.close()
-        self.front.close()
+        self.service.close()
         if self.journal is not None:
             self.journal.close()
 
     @property
     def _ends(self) -> bool:
-        """Nothing new is wanted; what the pipe holds is still read, for at most `process.drain_s`."""
-        return self.wishes.stop.is_set() or self.successor is not None
+        """Whether this run is ending; the rest of the pipe is still read, for at most `process.drain_s`."""
+        return self.signals.stop.is_set() or self.successor is not None
 
     def _step(self, now_s: float) -> bool:
         """One chunk, or a pause; whether to go on."""
@@ -169,7 +171,7 @@ class Stream:
         self._run_is_over()
         if self.pipe is None or self._ends:
             return False
-        self.notes.warning("pipe-ended", what=self.pipe.ended(now_s), deaths=self.pipe.deaths)
+        self.log.warning("pipe-ended", what=self.pipe.ended(now_s), deaths=self.pipe.deaths)
         return True
 
     def _start(self, now_s: float) -> None:
@@ -178,123 +180,124 @@ class Stream:
         threading.Thread(target=drain, args=(fd, self._chunks), name="reader", daemon=True).start()
 
     def _again(self, now_s: float) -> bool:
-        """Start the pipe when it is time; another pause when that fails."""
+        """Start the pipe when that is due; another pause when it fails."""
         assert self.pipe is not None  # noqa: S101  (standard input is read once)
         if now_s < self.pipe.retry_at_s:
-            self.wishes.stop.wait(min(0.1, self.pipe.retry_at_s - now_s))
+            self.signals.stop.wait(min(0.1, self.pipe.retry_at_s - now_s))
             return True
         try:
             self._start(now_s)
         except SourceError as err:
-            self.notes.error("pipe-not-started", what=err.what, deaths=self.pipe.deaths)
+            self.log.error("pipe-not-started", what=err.what, deaths=self.pipe.deaths)
         return True
 
     def _pause(self, now_s: float) -> None:
         """Nothing came: after a while the last record has its whole tail. A pipe that half died is ended."""
-        self._look()
+        self._read_inventory()
         if now_s - self._came_s >= self.config.process.event_timeout_ms / 1000 and not self._cutter.held:
-            self.trail.idle()
+            self.pipeline.idle()
         if self.pipe is not None and self.pipe.is_over(now_s):
             self._reading = False  # its thread ends with what it reads from
             self._chunks = queue.Queue(self._chunks.maxsize)
             self._run_is_over()
-            self.notes.warning("pipe-ended", what=self.pipe.ended(now_s), deaths=self.pipe.deaths)
+            self.log.warning("pipe-ended", what=self.pipe.ended(now_s), deaths=self.pipe.deaths)
 
     # --- another configuration ----------------------------------------------------------------------------------
 
     def _reload(self) -> None:
-        """Go on with what the file says now; when that is no good, with what it said before."""
+        """Use the configuration as the file is now; where that is invalid, the one before."""
         try:
             config = _load(self.path)
             kept = dataclasses.replace(self.config, **{name: getattr(config, name) for name in AT_ONCE})
             if self.pipe is not None and kept != config:  # how records are read: the pipe and its titles come anew
                 _pipe(config.aix)
-                check(config, self.front.node, backend_of(config, self.front.node, self.notes))
-                self.notes.info("reloading", what="the pipe is started anew")
+                check(config, self.service.node, backend_of(config, self.service.node, self.log))
+                self.log.info("reloading", what="the pipe is started anew")
                 self.successor = config
                 return
-            check(kept, self.front.node, self.front.backend)
+            check(kept, self.service.node, self.service.backend)
         except AnnotatorError as err:
-            self.notes.error("bad-configuration", what=err.what, advice=err.advice, kept="the one before")
+            self.log.error("bad-configuration", what=err.what, advice=err.advice, kept="the one before")
             return
         if kept != config:
-            self.notes.warning("reload-partial", why="how standard input is read holds from the next start on")
-        self.front.turn(kept)
+            self.log.warning("reload-partial", why="how standard input is read holds from the next start on")
+        self.service.reconfigure(kept)
         self.config = kept
-        self.notes.info("reloaded")
+        self.log.info("reloaded")
 
     # --- records ------------------------------------------------------------------------------------------------
 
     def _take(self, chunk: bytes) -> None:
         self._came_s = time.monotonic()
-        self._look()  # who runs is known before the records are read
+        self._read_inventory()  # the WPARs that run are known before the records are read
         try:
             block = self._cutter.feed(chunk)
         except SourceError as err:
-            self.notes.error("line-too-long", what=err.what)
+            self.log.error("line-too-long", what=err.what)
             self._cutter = Cutter("auditpr")
             self.stats.lines += 1
             self.stats.rejected += 1
             return
         if block is not None:
-            self.trail.feed(block.lines)
+            self.pipeline.feed(block.lines)
 
     def _run_is_over(self) -> None:
-        """What was open is whole, the titles come anew, and what happens until then is not in the trail."""
+        """The open record is complete, titles come again, and what happens until then is not in the trail."""
         self._reading = False
         last = self._cutter.end()
         self._cutter = Cutter("auditpr")
         if last is not None:
-            self.trail.feed(last.lines)
-        self.trail.grouper.begin(binary=False)
-        self.trail.feed([])
-        self.trail.tables.membership.apply(Gap(0), None, None, b"", Stamp(0, 0))
+            self.pipeline.feed(last.lines)
+        self.pipeline.grouper.begin(binary=False)
+        self.pipeline.feed([])
+        self.pipeline.tables.membership.apply(Gap(0), None, None, b"", Stamp(0, 0))
 
     def _finish(self) -> None:
-        """What was read leaves."""
+        """Let out what was read."""
         for _ in range(self._chunks.qsize()):
             self._take(self._chunks.get())
         last = self._cutter.end()
         if last is not None:
-            self.trail.feed(last.lines)
-        self.trail.finish()
+            self.pipeline.feed(last.lines)
+        self.pipeline.finish()
 
     # --- the machine --------------------------------------------------------------------------------------------
 
-    def _ask(self) -> None:
-        """Look at this machine, if it may be asked: its WPARs, and processes of which a record does not say where."""
-        host = self._host or host_of(self.config, self.front.node, self.notes)
+    def _attach_host(self) -> None:
+        """Ask this machine, if it may be asked: for its WPARs, and for processes whose record names no WPAR."""
+        host = self._host or host_of(self.config, self.service.node, self.log)
         if host is None:
             return
-        kept = journaling(self.config.host.journal, header_of(self.front.node), self.stats, self.notes)
-        self.journal = kept
-        writer = Writer(kept.append) if kept is not None else None
+        journal = journaling(self.config.host.journal, header_of(self.service.node), self.stats, self.log)
+        self.journal = journal
+        writer = Writer(journal.append) if journal is not None else None
         every_ms = int(self.config.aix.inventory_interval_s * 1000)
         self.scans = InventoryScans(host, every_ms, writer.note if writer else None)
-        self.front.backend.inventory, self.front.now = host.inventory, host.now
-        tables = self.trail.tables
+        self.service.backend.inventory, self.service.now = host.inventory, host.now
+        tables = self.pipeline.tables
+        names = frozenset((b"", self.service.node.encode()))
         tables.observations = Observations(
             tables.registry,
             host=host,
-            note=noting(kept, writer) if kept is not None and writer is not None else None,
-            names=frozenset((b"", self.front.node.encode())),
+            note=noting(journal, writer) if journal is not None and writer is not None else None,
+            names=names,
             processes=tables.processes,
             has_inventory=is_wpar,
         )
-        self.front.differ(host.inventory.conflicts)
+        self.service.log_conflicts(host.inventory.conflicts)
         heard = self.scans.heard
-        self.trail.watch = lambda event, _reading, _life, _answer: heard(event)
+        self.pipeline.watch = lambda event, _reading, _life, _answer: heard(event)
 
-    def _look(self) -> None:
-        """If it is time."""
+    def _read_inventory(self) -> None:
+        """Read the WPARs of this machine, if that is due."""
         if self.scans is not None and self.scans.tick():
-            self.front.differ(self.scans.host.inventory.conflicts)
+            self.service.log_conflicts(self.scans.host.inventory.conflicts)
 
     def counts(self) -> dict[str, int]:
-        """What is counted here."""
-        found = {"notes_dropped": self.notes.dropped}
+        """The counts of this part."""
+        counts = {"notes_dropped": self.log.dropped}
         if self.pipe is not None:
-            found |= {"pipe_starts": self.pipe.starts, "pipe_deaths": self.pipe.deaths}
+            counts |= {"pipe_starts": self.pipe.starts, "pipe_deaths": self.pipe.deaths}
         if self.scans is not None:
-            found["inventory_looks"] = self.scans.count
-        return found
+            counts["inventory_looks"] = self.scans.count
+        return counts

@@ -1,4 +1,4 @@
-"""What the plugin on AIX shows: outputs, control socket, metrics, notes. A reload changes all of it at once."""
+"""The AIX plugin's outputs, control socket, metrics and log. A reload replaces all of them at once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from annotator.core.errors import UsageError
 from annotator.core.model import Container
 from annotator.core.stats import Stats
-from annotator.plugin.aix.scheduler import Chores
 from annotator.plugin.aix.site import backend_of
-from annotator.plugin.control_server import Questions, listen, prepare
-from annotator.plugin.outputs.outputs import Outlets
-from annotator.plugin.outputs.router import Fan, Fanned
+from annotator.plugin.control_server import listen, prepare
+from annotator.plugin.outputs.outputs import Outputs
+from annotator.plugin.outputs.router import OutputRouter, RoutedPipeline
+from annotator.plugin.scheduler import Job, Reports, Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,106 +22,134 @@ if TYPE_CHECKING:
     from annotator.aix.backend import Aix
     from annotator.aix.grouping import TrailGrouper
     from annotator.aix.wpar_lifetimes import Conflict
+    from annotator.io.log import Log
     from annotator.plugin.config import Config
-    from annotator.plugin.log import Notes
+    from annotator.plugin.control_server import ControlServer
     from annotator.plugin.outputs.output import Output
 
 AT_ONCE = ("process", "control", "log", "metrics", "output")
-"""The tables of the configuration that are only about this side; the others are about what is read."""
+"""The tables of the configuration that concern this side only; the others concern the input."""
+
+FORGET_S = 10.0
+"""How often processes that ended long ago are forgotten."""
+
+KEPT_MS = 120_000
+"""How long a process that has ended is remembered."""
 
 
-class Trail(Fanned):
+class AixPipeline(RoutedPipeline):
     """The pipeline over all outputs. Each record is an event, so that no line is late."""
 
     grouper: TrailGrouper
 
-    def __init__(self, backend: Aix, fan: Fan, stats: Stats) -> None:
-        super().__init__(backend, fan, stats, grouper=backend.grouper(stats, ordered=bool(fan.lined)))
+    def __init__(self, backend: Aix, router: OutputRouter, stats: Stats) -> None:
+        assembler = backend.grouper(stats, ordered=bool(router.line_channels))
+        super().__init__(backend, router, stats, grouper=assembler)
 
-    def turn(self, fan: Fan) -> None:
-        """To other outputs from now on: between two feeds nothing that is decided waits."""
-        self.form = fan
-        self.grouper.ordered = bool(fan.lined)
+    def replace_outputs(self, router: OutputRouter) -> None:
+        """Use other outputs from now on: between two feeds no decided event waits."""
+        self.form = router
+        self.grouper.ordered = bool(router.line_channels)
 
 
-class Front:
-    """`counts` are those of who reads. Raises UsageError for an output that cannot be meant."""
+class AixService:
+    """The part of the plugin that does not read. `counts` gives the counts of the part that reads.
 
-    def __init__(self, config: Config, notes: Notes, counts: Callable[[], dict[str, int]]) -> None:
-        self.config, self.notes, self.counts = config, notes, counts
-        self._say_where()
+    Raises UsageError for an output that is invalid.
+    """
+
+    def __init__(self, config: Config, log: Log, counts: Callable[[], dict[str, int]]) -> None:
+        self.config, self.log = config, log
+        self._counts = counts
+        self._set_log()
         self.node = config.input.node or socket.gethostname()
         self.stats = Stats()
-        self.backend = backend_of(config, self.node, notes)
-        self.outlets = Outlets(config, self.node, self.backend, self.stats, notes)
-        self.trail = Trail(self.backend, self.outlets.fan, self.stats)
-        self.chores = Chores(self)
-        self.questions: Questions | None = None
-        self._differed = 0
+        self.backend = backend_of(config, self.node, log)
+        self._outputs = Outputs(config, self.node, self.backend, self.stats, log)
+        self.pipeline = AixPipeline(self.backend, self._outputs.router, self.stats)
+        self._set_schedule()
+        self.control: ControlServer | None = None
+        self._conflicts = 0
         self.now: Callable[[], int] = lambda: time.time_ns() // 1_000_000
         """Unix milliseconds, by the clock of the machine whose WPARs these are."""
 
-    def turn(self, config: Config) -> None:
-        """To this configuration, whose outputs were checked. What waits for the outputs of before is written first."""
+    def reconfigure(self, config: Config) -> None:
+        """Use this configuration, whose outputs were checked. The queues of the outputs before are written first."""
         self.close()
         self.config = config
-        self._say_where()
-        self.outlets = Outlets(config, self.node, self.backend, self.stats, self.notes)
-        self.trail.turn(self.outlets.fan)
-        self.chores = Chores(self)
+        self._set_log()
+        self._outputs = Outputs(config, self.node, self.backend, self.stats, self.log)
+        self.pipeline.replace_outputs(self._outputs.router)
+        self._set_schedule()
         self.listen()
 
     def listen(self) -> None:
-        """Answer questions, where that is wanted."""
+        """Answer questions on the control socket, where that is configured."""
         try:
             prepare(self.config)
         except (OSError, UsageError) as err:
-            self.notes.warning("no-control-directory", path=self.config.control.socket, why=err)
-        self.questions = listen(self, None)
+            self.log.warning("no-control-directory", path=self.config.control.socket, why=err)
+        self.control = listen(self, None)
 
     def tick(self) -> None:
-        """Do what is due, answer who asks."""
-        self.chores.tick(time.monotonic())
-        if self.questions is not None:
-            self.questions.serve()
+        """Run the jobs that are due, and answer questions."""
+        self._scheduler.tick(time.monotonic())
+        if self.control is not None:
+            self.control.serve()
 
-    def differ(self, conflicts: Sequence[Conflict]) -> None:
-        """What sources of this machine say differently of its WPARs (all of it, oldest first): each is said once."""
-        for one in conflicts[self._differed :]:
-            self.notes.warning("wpar-sources-differ", **one._asdict())
-        self._differed = len(conflicts)
+    def log_conflicts(self, conflicts: Sequence[Conflict]) -> None:
+        """Log each contradiction between sources about this machine's WPARs once. `conflicts`: all, oldest first."""
+        for conflict in conflicts[self._conflicts :]:
+            self.log.warning("wpar-sources-differ", **conflict._asdict())
+        self._conflicts = len(conflicts)
 
     def close(self) -> None:
-        """No more answers; what waits is written within `process.drain_s`, and the rest counted as dropped."""
-        if self.questions is not None:
-            self.questions.close()
-            self.questions = None
-        self.outlets.close(time.monotonic() + max(0.5, self.config.process.drain_s))
-        self.chores.last()
+        """Stop answering; the queues are written within `process.drain_s`, and the rest is counted as dropped."""
+        if self.control is not None:
+            self.control.close()
+            self.control = None
+        self._outputs.close(time.monotonic() + max(0.5, self.config.process.drain_s))
+        self._reports.finish()
 
-    def _say_where(self) -> None:
-        log = self.config.log
-        self.notes.syslog, self.notes.level, self.notes.stderr = log.syslog, log.level, log.stderr or os.isatty(2)
+    def _set_log(self) -> None:
+        settings = self.config.log
+        self.log.syslog, self.log.level = settings.syslog, settings.level
+        self.log.stderr = settings.stderr or os.isatty(2)
 
-    # --- for who asks -------------------------------------------------------------------------------------------
+    def _set_schedule(self) -> None:
+        self._reports = Reports(self)
+        jobs = [*self._reports.jobs(), Job(FORGET_S, self._forget)]
+        self._scheduler = Scheduler(jobs, start_s=time.monotonic(), at_once=True)
+
+    def _forget(self) -> None:
+        observations = self.pipeline.tables.observations
+        if observations is not None:
+            observations.forget(time.time_ns() // 1_000_000 - KEPT_MS)
+
+    # --- what is shown of this plugin ----------------------------------------------------------------------------
 
     @property
     def outputs(self) -> list[Output]:
-        """Those of the configuration of now."""
-        return self.outlets.outputs
+        """The outputs of the present configuration."""
+        return self._outputs.all
 
     @property
     def lines(self) -> dict[str, Stats]:
         """Their counts of lines, by name."""
-        return self.outlets.lines
+        return self._outputs.lines
 
     @property
-    def told(self) -> dict[str, int]:
-        """The counts of who reads."""
-        return self.counts()
+    def input_counts(self) -> dict[str, int]:
+        """The counts of the part that reads."""
+        return self._counts()
+
+    @property
+    def own_counts(self) -> dict[str, int]:
+        """Nothing: all counts are those of the part that reads."""
+        return {}
 
     def containers(self) -> list[Container]:
         """The WPARs that are known; one that does not run has no CID."""
         now_ms, inventory = self.now(), self.backend.inventory
-        found = (inventory.container_for(name, now_ms) for name in sorted(inventory.names()))
-        return [one for one in found if isinstance(one, Container)]
+        known = (inventory.container_for(name, now_ms) for name in sorted(inventory.names()))
+        return [container for container in known if isinstance(container, Container)]

@@ -16,23 +16,23 @@ from annotator.storage.format import Header
 if TYPE_CHECKING:
     from annotator.aix.backend import Aix
     from annotator.aix.host import AixHost
+    from annotator.io.log import Log
     from annotator.plugin.config import Config
-    from annotator.plugin.log import Notes
 
 EVENTS = Path("/etc/security/audit/events")
 """How this machine prints each event."""
 
 
-def host_of(config: Config, node: str, notes: Notes) -> AixHost | None:
+def host_of(config: Config, node: str, log: Log) -> AixHost | None:
     """This machine, when it is an AIX and may be asked."""
     if not config.host.live:
         return None
     if os.uname().sysname != "AIX":
-        notes.info("host-not-asked", why="this is not AIX")
+        log.info("host-not-asked", why="this is not AIX")
         return None
     host = this_host(Path("/"), lambda: time.time_ns() // 1_000_000, node.encode())
     for one in strategies(host):
-        notes.info("host-view", way=one.name, used=one.used, why=one.why or "-")
+        log.info("host-view", way=one.name, used=one.used, why=one.why or "-")
     return host
 
 
@@ -41,7 +41,7 @@ def header_of(node: str) -> Header:
     return Header(node.encode("utf-8", "surrogateescape"), "", 0, 1_000_000_000)
 
 
-def backend_of(config: Config, node: str, notes: Notes) -> Aix:
+def backend_of(config: Config, node: str, log: Log) -> Aix:
     """The backend, with the formats of this machine's own events file where it can be read."""
     given = config.aix
 
@@ -55,5 +55,5 @@ def backend_of(config: Config, node: str, notes: Notes) -> Aix:
     except UsageError:
         raise
     except AnnotatorError as err:
-        notes.warning("events-file-unused", what=err.what)
+        log.warning("events-file-unused", what=err.what)
         return made("")

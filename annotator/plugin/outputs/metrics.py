@@ -1,4 +1,4 @@
-"""What the plugin tells of its counts: the metrics file, the log, heartbeats."""
+"""The counts of the plugin as the metrics file, the log and heartbeats show them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from annotator.core.stats import Stats
-    from annotator.plugin.log import Notes
+    from annotator.io.log import Log
     from annotator.plugin.outputs.output import Output
 
 _OUTPUT_MEANINGS = {
@@ -42,7 +42,7 @@ def metrics(
     reader: Mapping[str, Any],
     own: Mapping[str, int],
 ) -> str:
-    """Everything in the Prometheus text format. `lines`: line counts by output; `reader`: what the reader told."""
+    """Everything in the Prometheus text format. `lines`: line counts by output; `reader`: the counts of the reader."""
     out = [stats.metrics()]
     for name, value in (*reader.items(), *own.items()):
         if isinstance(value, int | float):
@@ -77,21 +77,21 @@ def write_metrics(path: Path, text: str) -> None:
         raise
 
 
-class Drops:
-    """Logs what outputs dropped, once per interval, and only what is new."""
+class DropReport:
+    """Logs the units that outputs dropped since the report before."""
 
     def __init__(self) -> None:
         self._before: dict[str, dict[str, int]] = {}
 
-    def report(self, outputs: Sequence[Output], notes: Notes) -> None:
-        """One note for each output that dropped anything since the last time."""
+    def report(self, outputs: Sequence[Output], log: Log) -> None:
+        """Write a message for each output that dropped anything since the last time."""
         for one in outputs:
             now = one.counts()
             before = self._before.get(one.name, {})
             self._before[one.name] = now
             new = {name: count - before.get(name, 0) for name, count in now.items() if name != "written_bytes"}
             if any(new.values()):
-                notes.warning("output-dropped", output=one.name, **{name: n for name, n in new.items() if n})
+                log.warning("output-dropped", output=one.name, **{name: n for name, n in new.items() if n})
 
 
 def heartbeat(form: str, now_ms: int, node: str, stats: Stats, reader: Mapping[str, Any]) -> bytes:

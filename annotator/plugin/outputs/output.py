@@ -1,7 +1,8 @@
-"""Outputs side by side: a queue and a thread for each, so that a slow or dead one holds up no other.
+"""One output: a queue and a thread of its own, so that a slow or dead one holds up no other.
 
-What an output cannot take is dropped in whole units and counted where it was dropped: `queue` (it was full), `sink`
-(full disk, nobody connected). A sink that fails is opened again, after 0.5 s at first, after 30 s at last.
+Units (lines, objects) that an output cannot take are dropped and counted where they were dropped: `queue` (it was
+full), `sink` (full disk, no reader connected). A sink that fails is opened again, after 0.5 s at first, at most 30 s
+later.
 """
 
 from __future__ import annotations
@@ -18,25 +19,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from annotator.io.log import Log
     from annotator.plugin import config
-    from annotator.plugin.log import Notes
 
-WRITE = 256 * 1024
+WRITE_BYTES = 256 * 1024
 """Bytes that are given to a sink at once."""
 
 
 class Output:
-    """One output's queue and thread. `dropped_*` count what its full queue did not take."""
+    """The queue and the thread of an output. `dropped_*` count what its full queue did not take.
 
-    def __init__(self, settings: config.Output, notes: Notes, make: Callable[[], Sink]) -> None:
+    `open_sink` opens the sink, again and again.
+    """
+
+    def __init__(self, settings: config.Output, log: Log, open_sink: Callable[[], Sink]) -> None:
         self.settings = settings
         self.name = settings.name
-        self.notes = notes
+        self.log = log
         self.dropped_lines = self.dropped_bytes = self.failures = self.taken_bytes = 0
         self.size = 0
         self.waited_s = 0.0
         self.accepted = self.done = 0  # bytes queued so far, and of them written or dropped
-        self._make = make
+        self._open_sink = open_sink
         self._limit = settings.queue_mib << 20
         self._waiting: deque[bytes] = deque()
         self._lock = threading.Condition()
@@ -47,7 +51,7 @@ class Output:
         self._thread.start()
 
     def put(self, data: bytes, units: int) -> None:
-        """Queue whole units. Waits only where `when_full` says so, and not when it is closing."""
+        """Queue whole units. Waits only where `when_full` is `wait`, and not while it is closing."""
         with self._lock:
             if self.size and self.size + len(data) > self._limit and self.settings.when_full == "wait":
                 start = time.monotonic()
@@ -63,20 +67,20 @@ class Output:
             self._lock.notify_all()
 
     def close(self, until: float) -> None:
-        """Write what waits until then (monotonic seconds); the rest is counted as dropped."""
+        """Write the queue until `until` (monotonic seconds); the rest is counted as dropped."""
         with self._lock:
             self._closing = True
             self._lock.notify_all()
         self._thread.join(max(0.0, until - time.monotonic()))
         with self._lock:
-            left = list(self._waiting)
+            rest = list(self._waiting)
             self._waiting.clear()
             self.size = 0
-        self.dropped_bytes += sum(map(len, left))
-        self.dropped_lines += sum(piece.count(b"\n") for piece in left)
+        self.dropped_bytes += sum(map(len, rest))
+        self.dropped_lines += sum(piece.count(b"\n") for piece in rest)
 
     def counts(self) -> dict[str, int]:
-        """What happened so far; only what counts up."""
+        """The counts so far; they only grow."""
         now = self._sink_counts()
         return {
             "written_bytes": now["written"],
@@ -100,11 +104,11 @@ class Output:
             if sink is None:
                 sink = self._open()
                 if sink is None:
-                    if self._nap(pause):
+                    if self._pause(pause):
                         return
                     pause = min(30.0, pause * 2)
                     continue
-            data = self._next()
+            data = self._take()
             try:
                 if data:
                     sink.write(data)
@@ -118,67 +122,67 @@ class Output:
                     sink.close()
                     return
             except SinkClosed as err:
-                self._failed(err, data)  # standard output has no reader any more, and never will have
-                self._forget()
+                self._count_failure(err, data)  # standard output has no reader any more, and never will have
+                self._drop_all()
                 return
             except AnnotatorError as err:
                 self.done += len(data)
-                self._failed(err, data if not isinstance(getattr(sink, "dropped_lines", None), int) else b"")
-                self._let_go(sink)
+                self._count_failure(err, data if not isinstance(getattr(sink, "dropped_lines", None), int) else b"")
+                self._close_sink(sink)
                 sink = None
-                if self._nap(pause):
+                if self._pause(pause):
                     return
                 pause = min(30.0, pause * 2)
 
     def _open(self) -> Sink | None:
         try:
-            sink = self._make()
+            sink = self._open_sink()
         except AnnotatorError as err:
-            self._failed(err, b"")
+            self._count_failure(err, b"")
             return None
         self._before = self._sink_counts()
         self._sinks = [sink]
         return sink
 
-    def _let_go(self, sink: Sink) -> None:
+    def _close_sink(self, sink: Sink) -> None:
         try:
             sink.close()
         except AnnotatorError as err:
-            self._failed(err, b"")
+            self._count_failure(err, b"")
         self._before = self._sink_counts()
         self._sinks = []
 
-    def _failed(self, err: AnnotatorError, lost: bytes) -> None:
+    def _count_failure(self, err: AnnotatorError, lost: bytes) -> None:
         self.failures += 1
         self.dropped_bytes += len(lost)
         self.dropped_lines += lost.count(b"\n")
         if self.failures <= 3 or self.failures % 100 == 0:
-            self.notes.error("output-failed", output=self.name, what=err.what, advice=err.advice, times=self.failures)
+            self.log.error("output-failed", output=self.name, what=err.what, advice=err.advice, times=self.failures)
 
-    def _next(self) -> bytes:
+    def _take(self) -> bytes:
         with self._lock:
             if not self._waiting:
                 self._lock.wait_for(lambda: self._waiting or self._closing, 0.1)
             if not self._waiting:
                 return b""
             lines = self.settings.format != "msgpack"
-            piece = [self._waiting.popleft()]
-            length = len(piece[0])
-            while lines and self._waiting and length + len(self._waiting[0]) <= WRITE:
-                piece.append(self._waiting.popleft())
-                length += len(piece[-1])
+            pieces = [self._waiting.popleft()]
+            length = len(pieces[0])
+            while lines and self._waiting and length + len(self._waiting[0]) <= WRITE_BYTES:
+                pieces.append(self._waiting.popleft())
+                length += len(pieces[-1])
             self.size -= length
             self._lock.notify_all()
-        return b"".join(piece)
+        return b"".join(pieces)
 
-    def _nap(self, seconds: float) -> bool:
-        """Sleep, at most until closing; whether it is time to go."""
+    def _pause(self, seconds: float) -> bool:
+        """Sleep, at most until closing; whether the output is closing."""
         with self._lock:
             self._lock.wait_for(lambda: self._closing, seconds)
             return self._closing
 
-    def _forget(self) -> None:
-        """There is nobody to write to: from now on everything is dropped and counted."""
+    def _drop_all(self) -> None:
+        """The reader is gone for good: from now on everything is dropped and counted."""
         with self._lock:
             self.dropped_bytes += sum(map(len, self._waiting))
             self.dropped_lines += sum(piece.count(b"\n") for piece in self._waiting)
@@ -187,8 +191,8 @@ class Output:
             self.size = self._limit = 1
 
 
-def maker(settings: config.Output, path: Path, hostname: str) -> Callable[[], Sink]:
-    """What opens the sink, again and again. Raises UsageError for users and groups that are not there."""
+def sink_opener(settings: config.Output, path: Path, hostname: str) -> Callable[[], Sink]:
+    """A function that opens the sink of an output. Raises UsageError for unknown users and groups."""
     lines = settings.format != "msgpack"
     mode = int(settings.mode, 8)
     match settings.type:
@@ -205,11 +209,11 @@ def maker(settings: config.Output, path: Path, hostname: str) -> Callable[[], Si
 
             return lambda: KafkaSink(settings.brokers, settings.topic, lines=lines)
         case "file":
-            return _file(settings, path, mode, lines=lines)
+            return _file_opener(settings, path, mode, lines=lines)
 
 
-def _file(settings: config.Output, path: Path, mode: int, *, lines: bool) -> Callable[[], Sink]:
-    from annotator.io.sinks.access import dress
+def _file_opener(settings: config.Output, path: Path, mode: int, *, lines: bool) -> Callable[[], Sink]:
+    from annotator.io.sinks.access import set_access
     from annotator.plugin.accounts import gid_of, uid_of
 
     gid = gid_of(settings.group) if settings.group else None
@@ -222,5 +226,5 @@ def _file(settings: config.Output, path: Path, mode: int, *, lines: bool) -> Cal
         compress=settings.compress or None,
         max_age=settings.max_age_s,
         lines=lines,
-        dress=(lambda fd: dress(fd, mode, gid, readers)) if gid is not None or readers else None,
+        set_access=(lambda fd: set_access(fd, mode, gid, readers)) if gid is not None or readers else None,
     )

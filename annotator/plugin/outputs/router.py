@@ -1,53 +1,79 @@
-"""Several outputs of one pipeline: each event is answered once, and written in each output's form and by its filter.
+"""Several outputs of one pipeline: each event is attributed once, and rendered for each output in its form.
 
-A line may leave in several versions. In the grouper, which keeps the order, such a line is a tuple with one version for
-each channel that writes lines, None where a filter left it out; a line that is plain bytes is the same for all.
+The channels whose forms are lines share the input order, which the assembler keeps. Each of them renders an event into
+lines of its own (`Rendered`), and takes them when the assembler lets the event's lines go. The channels whose forms are
+documents (JSON, msgpack) write an object for each event, in the order of the decisions.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 from annotator.core.model import Attribution, Event, Reason, Status
 from annotator.engine.factory import Options, expression_of, filter_of, form_of
-from annotator.engine.pipeline import Form, Pipeline, Tables
+from annotator.engine.pipeline import Assembler, Form, Pipeline, Tables
 from annotator.events import EventAssembler
 from annotator.formats.raw import Raw
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from annotator.aix.backend import Aix
     from annotator.core.stats import Stats
+    from annotator.events import Departure
     from annotator.linux.backend import Linux
     from annotator.plugin import config
 
 OVERLOADED = Attribution(Status.UNKNOWN, reason=Reason.OVERLOAD)
-"""The answer for what is passed without being looked at."""
+"""The answer for an event that is passed through without being attributed."""
 
 
-class Taker(Protocol):
-    """Where a channel's bytes go."""
+class OutputQueue(Protocol):
+    """The queue that takes a channel's bytes."""
 
     def put(self, data: bytes, units: int) -> None:
-        """Whole lines, or whole objects, and how many."""
+        """Queue `units` whole lines, or whole objects."""
+        ...
+
+
+class OrderedAssembler(Assembler, Protocol):
+    """An assembler that can say of which event the lines are that may leave."""
+
+    def departures(self) -> Iterator[Departure]:
+        """The lines that may leave now, in input order."""
         ...
 
 
 class Channel(NamedTuple):
-    """One output as the pipeline sees it. `marked` writes what was passed without being looked at."""
+    """One output as the pipeline sees it.
+
+    `keep` is its filter (None: it keeps all), `overload_form` writes events that were passed without being attributed,
+    `stats` counts the channel's own lines, `pieces` holds the documents that were not sent yet.
+    """
 
     options: Options
     keep: Callable[[Event, Attribution], bool] | None
     form: Form
-    marked: Form
+    overload_form: Form
     stats: Stats
-    taker: Taker
+    queue: OutputQueue
     pieces: list[bytes]
 
 
-def channel(output: config.Output, node: str, backend: Linux | Aix, stats: Stats, taker: Taker) -> Channel:
-    """Bind an output's settings. `stats` counts its lines."""
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The lines of one event as one channel writes them, as many as came in. None: its filter left the event out."""
+
+    lines: tuple[bytes, ...] | None
+
+
+LEFT_OUT = Rendered(None)
+
+
+def channel(output: config.Output, node: str, backend: Linux | Aix, stats: Stats, queue: OutputQueue) -> Channel:
+    """Bind the settings of an output. `stats` counts its lines. Raises UsageError where the settings are invalid."""
     options = Options(
         format=output.format,
         node=node,
@@ -60,109 +86,135 @@ def channel(output: config.Output, node: str, backend: Linux | Aix, stats: Stats
         resolve_users=output.resolve_users,
     )
     form = form_of(options, backend, stats)
-    marked = Raw(backend.place, stats, mark_unknown=True) if output.format == "raw" else form
-    return Channel(options, filter_of(options, expression_of(options)), form, marked, stats, taker, [])
+    overload_form = Raw(backend.place, stats, mark_unknown=True) if output.format == "raw" else form
+    return Channel(options, filter_of(options, expression_of(options)), form, overload_form, stats, queue, [])
 
 
-class Fan:
-    """The form of all outputs together. Ordered, so that what is saved of a run fits whatever is configured next."""
+class OutputRouter:
+    """The form of all outputs together, as the pipeline uses it.
+
+    It always counts as ordered, so that the saved state of a run fits whatever outputs are configured next.
+    """
 
     ordered = True
 
     def __init__(self, channels: Sequence[Channel]) -> None:
         self.channels = channels
-        self.lined = [one for one in channels if one.form.ordered]
-        self.documents = [one for one in channels if not one.form.ordered]
-        self._alone = self.lined[0] if len(self.lined) == 1 and self.lined[0].keep is None else None
+        self.line_channels = [one for one in channels if one.form.ordered]
+        self.document_channels = [one for one in channels if not one.form.ordered]
+        only = self.line_channels[0] if len(self.line_channels) == 1 else None
+        self._only = only if only is not None and only.keep is None else None
+        """The one channel of lines that takes every event: it edits the event's own lines, and nothing is copied."""
+        self._rendered: WeakKeyDictionary[Event, tuple[Rendered, ...]] = WeakKeyDictionary()
+        self._late = 0  # records that came after their event, since the last `send`
 
     def write(self, event: Event, answer: Attribution) -> None:
-        """One decided event. The objects are made before the lines are changed."""
-        for one in self.documents:
+        """Render one decided event for every channel. Documents come first: they are made of the lines as they came."""
+        for one in self.document_channels:
             if one.keep is not None and not one.keep(event, answer):
                 one.stats.filtered += event.size
                 continue
             one.stats.passed += event.size
             one.pieces.append(one.form.write(event, answer) or b"")
-        overload = answer is OVERLOADED
-        if self._alone is not None:
-            (self._alone.marked if overload else self._alone.form).write(event, answer)
-        elif self.lined:
-            self._write_versions(event, answer, overload=overload)
+        if self._only is not None:
+            (self._only.overload_form if answer is OVERLOADED else self._only.form).write(event, answer)
+        elif self.line_channels:
+            self._rendered[event] = self._render(event, answer)
 
-    def _write_versions(self, event: Event, answer: Attribution, *, overload: bool) -> None:
-        lines = event.lines
-        absent: list[Any] = [None] * len(lines)
-        versions: list[list[Any]] = []
-        for one in self.lined:
-            form = one.marked if overload else one.form
-            event.lines = lines
+    def _render(self, event: Event, answer: Attribution) -> tuple[Rendered, ...]:
+        """The event in the form of each channel of lines. A form edits the event's lines: they are put back."""
+        original = list(event.lines)
+        rendered: list[Rendered] = []
+        for one in self.line_channels:
             if one.keep is not None and not one.keep(event, answer):
-                one.stats.filtered += len(lines)
-                versions.append(absent)
+                one.stats.filtered += len(original)
+                rendered.append(LEFT_OUT)
                 continue
-            event.lines = list(lines)
-            form.write(event, answer)
-            versions.append(event.lines)
-        many: list[Any] = list(zip(*versions, strict=True))
-        event.lines = many
+            (one.overload_form if answer is OVERLOADED else one.form).write(event, answer)
+            rendered.append(Rendered(tuple(event.lines)))
+            event.lines[:] = original
+        return tuple(rendered)
 
-    def late(self, event: Event, line: bytes) -> Any:
-        """A record of an event that has left: it goes where the event went."""
-        for one in self.documents:
+    def count_late(self, event: Event) -> None:
+        """Count a late record of `event` where the event went: its channels share the decision."""
+        self._late += 1
+        for one in self.document_channels:
             one.stats.passed += 1
-        first: Any = event.lines[0] if event.lines else b""
-        if isinstance(first, bytes):
-            for one in self.lined:
-                one.stats.passed += 1
-            return line
-        for one, version in zip(self.lined, first, strict=True):
-            if version is None:
+        rendered = self._rendered.get(event)
+        for at, one in enumerate(self.line_channels):
+            if rendered is not None and rendered[at].lines is None:
                 one.stats.filtered += 1
             else:
                 one.stats.passed += 1
-        return tuple(None if version is None else line for version in first)
 
-    def send(self, lines: list[Any]) -> None:
-        """Hand on what may leave: `lines` in their order, and the objects made since the last time."""
-        for one in self.documents:
+    def send(self, assembler: OrderedAssembler) -> int:
+        """Queue what may leave: the documents since the last time, and the lines that the assembler lets go.
+
+        Returns how many late records were counted: the assembler has counted them as passed already.
+        """
+        for one in self.document_channels:
             if one.pieces:
-                one.taker.put(b"".join(one.pieces), len(one.pieces))
+                one.queue.put(b"".join(one.pieces), len(one.pieces))
                 one.pieces.clear()
-        if not lines:
-            return
-        for at, one in enumerate(self.lined):
-            if self._alone is not None:
-                mine = lines
-            else:
-                found = (line if isinstance(line, bytes) else line[at] for line in lines)
-                mine = [line for line in found if line is not None]
-            if mine:
-                data = b"\n".join([*mine, b""])
-                one.taker.put(data, data.count(b"\n"))
+        if self.line_channels and self._only is None:
+            self._send_departures(assembler)
+        else:
+            pieces = assembler.drain()
+            if self._only is not None:
+                _put(self._only, pieces)
+        late, self._late = self._late, 0
+        return late
+
+    def _send_departures(self, assembler: OrderedAssembler) -> None:
+        sent: list[list[bytes]] = [[] for _ in self.line_channels]
+        for event, start, stop, pieces in assembler.departures():
+            late_for = event.late_for if event is not None else None
+            if late_for is not None:
+                self.count_late(late_for)
+            decided = late_for or event
+            rendered = self._rendered.get(decided) if decided is not None else None
+            if rendered is None:
+                for each in sent:
+                    each += pieces
+                continue
+            for each, version in zip(sent, rendered, strict=True):
+                if version.lines is not None:
+                    each += pieces if late_for is not None else version.lines[start:stop]
+        for one, each in zip(self.line_channels, sent, strict=True):
+            _put(one, each)
 
 
-class Fanned(Pipeline):
-    """A pipeline whose bytes go to the outputs, and not back to who feeds it."""
+def _put(channel: Channel, pieces: list[bytes]) -> None:
+    """Queue pieces of one or more lines for a channel."""
+    if pieces:
+        data = b"\n".join([*pieces, b""])
+        channel.queue.put(data, data.count(b"\n"))
 
-    form: Fan
+
+class RoutedPipeline(Pipeline):
+    """A pipeline whose bytes go to the outputs, and not back to its caller."""
+
+    form: OutputRouter
+    grouper: OrderedAssembler
 
     def _left(self, *, counted: bool) -> bytes:
         if counted:
             self._count()
-        self.form.send(self.grouper.drain())
+        late = self.form.send(self.grouper)
+        self.stats.passed -= late  # the channels have counted them
         return b""
 
 
-class Fanout(Fanned):
-    """The pipeline of the plugin. With `passing` set, events leave without being looked at, and are marked."""
+class PluginPipeline(RoutedPipeline):
+    """The pipeline of the auditd plugin. With `passing` set, events leave unattributed, and are marked."""
 
     grouper: EventAssembler
 
-    def __init__(self, backend: Linux, fan: Fan, stats: Stats, tables: Tables, timeout_ms: int) -> None:
+    def __init__(self, backend: Linux, router: OutputRouter, stats: Stats, tables: Tables, timeout_ms: int) -> None:
         grouper = EventAssembler(backend.completes, stats, timeout_ms=timeout_ms, ordered=True, on_late=self._late)
-        super().__init__(backend, fan, stats, grouper=grouper, tables=tables)
+        super().__init__(backend, router, stats, grouper=grouper, tables=tables)
         self.passing = False
-        self._passed: set[bytes] = set()
+        self._passed_nodes: set[bytes] = set()
 
     def _decide(self, event: Event) -> None:
         if self.passing:
@@ -170,16 +222,15 @@ class Fanout(Fanned):
             event.at = next((at for at, line in enumerate(lines) if line.find(b"type=SYSCALL ", 0, 300) >= 0), 0)
             event.closed = True
             self._answered[Reason.OVERLOAD] += 1
-            self._passed.add(event.node)
+            self._passed_nodes.add(event.node)
             self.form.write(event, OVERLOADED)
             return
-        if self._passed:  # what those events changed is not known: as if they had been lost
-            for node in self._passed:
+        if self._passed_nodes:  # the changes that those events made are unknown: as if the events had been lost
+            for node in self._passed_nodes:
                 self._gap(node, 1)
-            self._passed.clear()
+            self._passed_nodes.clear()
         super()._decide(event)
 
     def _late(self, event: Event, line: bytes) -> bytes | None:
-        self.stats.passed -= 1  # each output counts it
-        left: bytes | None = self.form.late(event, line)
-        return left
+        self.form.count_late(event)
+        return line

@@ -18,20 +18,20 @@ LONGEST = 1024 * 1024
 
 
 class Framer(Protocol):
-    """Takes reads, gives bytes that end at the end of a line. `rejected` counts bytes that were no record."""
+    """Cuts reads at the ends of lines. `rejected` counts bytes that were no record."""
 
     rejected: int
 
     def feed(self, data: bytes) -> bytes:
-        """What is whole now."""
+        """The lines that are complete now."""
         ...
 
     def quiet(self) -> bytes:
-        """Nothing came for a while: what is whole without doubt now."""
+        """Nothing came for a while: the lines that are certainly complete now."""
         ...
 
     def end(self) -> bytes:
-        """The rest."""
+        """The rest, at the end of the input."""
         ...
 
 
@@ -40,20 +40,20 @@ class Lines:
 
     def __init__(self) -> None:
         self.rejected = 0
-        self._held = b""
+        self._partial = b""
 
     def feed(self, data: bytes) -> bytes:
         """See `Framer`."""
         stop = data.rfind(b"\n") + 1
         if not stop:
-            self._held += data
-            if len(self._held) > LONGEST:
-                whole, self._held = self._held, b""
-                return whole
+            self._partial += data
+            if len(self._partial) > LONGEST:
+                lines, self._partial = self._partial, b""
+                return lines
             return b""
-        whole = self._held + data[:stop]
-        self._held = data[stop:]
-        return whole
+        lines = self._partial + data[:stop]
+        self._partial = data[stop:]
+        return lines
 
     def quiet(self) -> bytes:
         """Half a line stays half a line."""
@@ -61,8 +61,8 @@ class Lines:
 
     def end(self) -> bytes:
         """The last line, without its newline."""
-        whole, self._held = self._held, b""
-        return whole
+        line, self._partial = self._partial, b""
+        return line
 
 
 class Binary:
@@ -70,22 +70,22 @@ class Binary:
 
     def __init__(self) -> None:
         self.rejected = 0
-        self._held = b""
+        self._partial = b""
         self._padded: bool | None = None
 
     def feed(self, data: bytes) -> bytes:
         """See `Framer`."""
-        return self._take(self._held + data, quiet=False)
+        return self._take(self._partial + data, quiet=False)
 
     def quiet(self) -> bytes:
-        """A record that came alone can be decided now: exactly its size, it is not padded."""
-        return self._take(self._held, quiet=True)
+        """A record that came alone can be decided now: with exactly its size it is not padded."""
+        return self._take(self._partial, quiet=True)
 
     def end(self) -> bytes:
-        """What is left is a record, or the beginning of one."""
-        out = self._take(self._held, quiet=True)
-        self.rejected += len(self._held)
-        self._held = b""
+        """The last record, or the beginning of one."""
+        out = self._take(self._partial, quiet=True)
+        self.rejected += len(self._partial)
+        self._partial = b""
         return out
 
     def _take(self, data: bytes, *, quiet: bool) -> bytes:
@@ -93,10 +93,10 @@ class Binary:
         at = 0
         while len(data) - at >= HEADER.size:
             if not _is_header(data, at):
-                found = _resynchronise(data, at + 1)
-                self.rejected += found - at
+                header = _resynchronise(data, at + 1)
+                self.rejected += header - at
                 self._padded = None
-                at = found
+                at = header
                 continue
             version, _, kind, size = HEADER.unpack_from(data, at)
             start = at + HEADER.size
@@ -105,7 +105,7 @@ class Binary:
                 break
             out.append(_line(version, kind, data[start : start + size]))
             at = start + (PADDED if padded else size)
-        self._held = data[at:]
+        self._partial = data[at:]
         return b"".join(out)
 
     def _is_padded(self, data: bytes, start: int, size: int, *, quiet: bool) -> bool | None:
@@ -135,9 +135,9 @@ def _is_header(data: bytes, at: int) -> bool:
 
 def _resynchronise(data: bytes, at: int) -> int:
     """Where the next header may begin."""
-    wanted = HEADER.pack(0, HEADER.size, 0, 0)[4:8]
-    found = data.find(wanted, at + 4)
-    return found - 4 if found >= 0 else max(at, len(data) - HEADER.size + 1)
+    length = HEADER.pack(0, HEADER.size, 0, 0)[4:8]
+    place = data.find(length, at + 4)
+    return place - 4 if place >= 0 else max(at, len(data) - HEADER.size + 1)
 
 
 def _line(version: int, kind: int, text: bytes) -> bytes:

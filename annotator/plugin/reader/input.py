@@ -1,4 +1,4 @@
-"""Where the reader gets its bytes: standard input, or auditd's `audispd_events` socket, cut into whole lines."""
+"""The reader's input: standard input, or auditd's `audispd_events` socket, cut into complete lines."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from annotator.plugin.reader.framing import Framer, framer
 
 if TYPE_CHECKING:
-    from annotator.plugin.log import Notes
-    from annotator.plugin.reader.supervisor import Settings
+    from annotator.io.log import Log
+    from annotator.plugin.reader.supervisor import ReaderSettings
 
 READ = 256 * 1024
 PAUSE_S = 0.002
@@ -19,12 +19,12 @@ PAUSE_S = 0.002
 4 ms of 40,000 a second."""
 
 
-class Intake:
-    """The input. `eof`: standard input has ended; a socket is connected to again instead."""
+class Input:
+    """The input. `eof`: standard input has ended; a socket is connected again instead."""
 
-    def __init__(self, settings: Settings, notes: Notes, fd: int = 0) -> None:
+    def __init__(self, settings: ReaderSettings, log: Log, fd: int = 0) -> None:
         self.settings = settings
-        self.notes = notes
+        self.log = log
         self.fd = fd
         self.eof = False
         self.lines = self.bytes = 0
@@ -35,7 +35,7 @@ class Intake:
         self._busy = 0.0
         self._stream: socket.socket | None = None
         self._retry = 0.0
-        self._told = ""
+        self._last_error = ""
 
     @property
     def rejected(self) -> int:
@@ -58,16 +58,16 @@ class Intake:
                 stream.connect(self.settings.socket)
             except OSError as err:
                 stream.close()
-                if self._told != str(err):
-                    self.notes.warning("not-connected", path=self.settings.socket, why=err.strerror)
-                self._told = str(err)
+                if self._last_error != str(err):
+                    self.log.warning("not-connected", path=self.settings.socket, why=err.strerror)
+                self._last_error = str(err)
             else:
-                self.notes.info("connected", path=self.settings.socket)
-                self._stream, self._told = stream, ""
+                self.log.info("connected", path=self.settings.socket)
+                self._stream, self._last_error = stream, ""
         return self._stream.fileno() if self._stream is not None else -1
 
     def read(self, fd: int) -> bytes:
-        """What can be read now, as whole lines."""
+        """Read what is there now, as complete lines."""
         try:
             data = os.read(fd, READ)
         except BlockingIOError:
@@ -83,20 +83,20 @@ class Intake:
                 return b""
             data, self._head = self._head, b""
             self._framer = framer(self.settings.format, data)
-        whole = self._framer.feed(data)
+        lines = self._framer.feed(data)
         now = time.monotonic()
         self.quiet_at = now + 0.1
         if len(data) < 16_384 and now - self._busy < 2 * PAUSE_S:
             time.sleep(PAUSE_S)
         self._busy = now
-        return self._counted(whole)
+        return self._count(lines)
 
-    def quiet(self, now: float) -> bytes:
-        """What is whole since nothing more came."""
+    def flush_quiet(self, now: float) -> bytes:
+        """The lines that are complete because nothing more came."""
         if not self.quiet_at or now < self.quiet_at or self._framer is None:
             return b""
         self.quiet_at = 0.0
-        return self._counted(self._framer.quiet())
+        return self._count(self._framer.quiet())
 
     def _end(self) -> bytes:
         rest = self._framer.end() if self._framer is not None else self._head
@@ -104,12 +104,12 @@ class Intake:
         if self._stream is not None:  # auditd was restarted: its socket will be there again
             self._stream.close()
             self._stream = None
-            self.notes.warning("disconnected", path=self.settings.socket)
+            self.log.warning("disconnected", path=self.settings.socket)
         else:
             self.eof = True
-        return self._counted(rest)
+        return self._count(rest)
 
-    def _counted(self, whole: bytes) -> bytes:
-        if whole:
-            self.lines += whole.count(b"\n") + (not whole.endswith(b"\n"))
-        return whole
+    def _count(self, lines: bytes) -> bytes:
+        if lines:
+            self.lines += lines.count(b"\n") + (not lines.endswith(b"\n"))
+        return lines

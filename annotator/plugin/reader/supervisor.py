@@ -1,4 +1,4 @@
-"""The reader's care for its worker: start it, hear it, start it again when it dies; and the settings it told."""
+"""Supervises the worker process: start, messages, restart, reload; and the settings that the worker sends."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING, Any
 from annotator.plugin import ipc
 
 if TYPE_CHECKING:
-    from annotator.plugin.log import Notes
+    from annotator.io.log import Log
 
-RELOAD_CODE = 75
-"""The exit code of a worker that ended to be started with a new configuration."""
-CONFIG_CODE = 2
 GIVE_UP = 8
-"""Deaths without any progress after which auditd shall try."""
+"""Deaths of workers without any progress after which the plugin ends, and leaves the restart to auditd."""
 
 
-class Settings:
-    """What the reader must know of the configuration; the defaults hold until the worker has read it."""
+class ReaderSettings:
+    """The part of the configuration that the reader needs; the defaults hold until the worker has read it."""
 
     def __init__(self) -> None:
         self.socket = self.directory = ""
@@ -35,28 +32,28 @@ class Settings:
         self.inherit, self.clean = False, True
         self.caps: int | None = None
 
-    def take(self, payload: bytes) -> bool:
-        """Take over the worker's message; False when it is not one (the worker may have fewer rights than we)."""
+    def update(self, payload: bytes) -> bool:
+        """Take over the worker's message; False when it is invalid (the worker has fewer rights than the reader)."""
         import json
 
         try:
-            found: Any = json.loads(payload)
+            values: Any = json.loads(payload)
         except ValueError:
             return False
         for name in self.__dict__:
-            value = found.get(name, getattr(self, name)) if isinstance(found, dict) else None
+            value = values.get(name, getattr(self, name)) if isinstance(values, dict) else None
             if name != "caps" and type(value) is not type(getattr(self, name)):
                 return False
             setattr(self, name, value if name != "caps" or type(value) is int else None)
         return True
 
 
-class Upkeep:
-    """The worker of the moment. `over`: there shall be no other, `code` is how it ends."""
+class Supervisor:
+    """The present worker. `over`: there will be no other, and the plugin ends with `code`."""
 
-    def __init__(self, config: str, notes: Notes) -> None:
+    def __init__(self, config: str, log: Log) -> None:
         self.config = config
-        self.notes = notes
+        self.log = log
         self.channel: socket.socket | None = None
         self.ready = False
         self.over = False
@@ -66,7 +63,7 @@ class Upkeep:
         self.restarts = 0
         self.retry_at = 0.0
         self._pid = 0
-        self._inbox = ipc.Inbox()
+        self._buffer = ipc.MessageBuffer()
         self._was_ready = False
         self._limited = False
 
@@ -78,9 +75,9 @@ class Upkeep:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         pid = os.fork()
         if pid == 0:
-            _child(self.config, self.notes, ours, theirs, close)
+            _child(self.config, self.log, ours, theirs, close)
         theirs.close()
-        self.channel, self._pid, self._inbox = ours, pid, ipc.Inbox()
+        self.channel, self._pid, self._buffer = ours, pid, ipc.MessageBuffer()
         self.ready = False
         self.given = self.read = self.left = 0
 
@@ -89,21 +86,21 @@ class Upkeep:
         channel = self.channel
         if channel is None:
             return []
-        found: list[tuple[bytes, bytes]] = []
+        messages: list[tuple[bytes, bytes]] = []
         try:
             while data := _received(channel):
-                found += self._inbox.feed(data)
+                messages += self._buffer.feed(data)
         except BlockingIOError:
-            return found
+            return messages
         except (OSError, ValueError) as err:
-            self.notes.error("worker-unheard", why=err)
+            self.log.error("worker-unheard", why=err)
             self.kill()
         channel.close()
         self.channel = None
-        return found
+        return messages
 
-    def progress(self, read: int, left: int) -> int:
-        """The worker's counts of chunks; returns how many more have left since the last time."""
+    def acknowledge(self, read: int, left: int) -> int:
+        """Take the worker's counts of chunks; returns how many more have left since the last time."""
         read = min(max(read, self.read), self.given)
         left = min(max(left, self.left), read)
         more = left - self.left
@@ -112,19 +109,19 @@ class Upkeep:
             self.deaths = 0
         return more
 
-    def gone(self, *, stopping: bool, left: bool) -> None:
-        """The channel has closed: learn how the worker ended, and decide what follows."""
+    def handle_end(self, *, stopping: bool, left: bool) -> None:
+        """The channel has closed: find out how the worker ended, and decide what follows."""
         _, status = os.waitpid(self._pid, 0)
         code = os.waitstatus_to_exitcode(status)
         was_ready, self.ready = self.ready, False
         self._was_ready = self._was_ready or was_ready
         self.retry_at = time.monotonic()
-        well = code in (0, RELOAD_CODE)
+        ended_well = code in (0, ipc.RELOAD_CODE)
         if stopping and (code == 0 or not left):
-            self.over, self.code = True, 0 if well else 1
-        elif code == RELOAD_CODE:
-            self.notes.info("reloaded")
-        elif code == CONFIG_CODE and not self._was_ready:
+            self.over, self.code = True, 0 if ended_well else 1
+        elif code == ipc.RELOAD_CODE:
+            self.log.info("reloaded")
+        elif code == ipc.CONFIG_CODE and not self._was_ready:
             self.over, self.code = True, code
         else:
             self.deaths += 1
@@ -132,17 +129,17 @@ class Upkeep:
             self.over = stopping or self.deaths >= GIVE_UP
             self.code = 1
             self.retry_at += min(10.0, 0.05 * 2**self.deaths)
-            self.notes.error("worker-died", code=code, deaths=self.deaths, over=self.over)
+            self.log.error("worker-died", code=code, deaths=self.deaths, over=self.over)
 
     def kill(self) -> None:
-        """End a worker that does not end."""
+        """Kill a worker that does not end."""
         try:
             os.kill(self._pid, signal.SIGKILL)
         except OSError as err:
-            self.notes.error("worker-not-killed", why=err.strerror)
+            self.log.error("worker-not-killed", why=err.strerror)
 
-    def limit_once(self, caps: int, oom_score_adj: int) -> None:
-        """Give up, for good, what neither we nor a later worker need; lowering the score needs what is given up."""
+    def drop_rights_once(self, caps: int, oom_score_adj: int) -> None:
+        """Give up the rights that neither the reader nor a later worker needs; setting the score needs one of them."""
         if self._limited:
             return
         set_oom_score(oom_score_adj)
@@ -150,19 +147,19 @@ class Upkeep:
 
         self._limited = True
         if failed := limit(caps):
-            self.notes.warning("rights-kept", why=failed)
+            self.log.warning("rights-kept", why=failed)
 
 
 def _received(channel: socket.socket) -> bytes:
-    """What has come; b"" at the end, also of a worker that had not read all: that is told once, and is no error."""
+    """The bytes that have come; b"" at the end. Of a worker that had not read all the kernel reports that first."""
     try:
         return channel.recv(65536)
     except ConnectionResetError:
         return channel.recv(65536)
 
 
-def take_back() -> int:
-    """Take back what auditd left ignored, blocked and preferred; returns a descriptor that gives signals' numbers."""
+def reset_process() -> int:
+    """Undo auditd's signal masks and oom score; returns a descriptor that gives the numbers of signals."""
     os.umask(0o077)
     wake, wakened = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
@@ -182,16 +179,16 @@ def set_oom_score(value: int) -> None:
     try:
         os.write(fd, b"%d" % value)
     except OSError:
-        pass  # the worker says that it cannot
+        pass  # the worker logs that it cannot
     finally:
         os.close(fd)
 
 
-def _child(config: str, notes: Notes, ours: socket.socket, theirs: socket.socket, close: tuple[int, ...]) -> None:
+def _child(config: str, log: Log, ours: socket.socket, theirs: socket.socket, close: tuple[int, ...]) -> None:
     """Become the worker; never returns."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # systemd signals all of a unit; what is to be done the reader says
+        signal.signal(number, signal.SIG_IGN)  # systemd signals all of a unit; the reader tells the worker what to do
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     ours.close()
     for fd in close:
@@ -206,6 +203,6 @@ def _child(config: str, notes: Notes, ours: socket.socket, theirs: socket.socket
 
         code = run(config, theirs)
     except (ImportError, SyntaxError) as err:
-        notes.error("worker-not-loaded", what=repr(err)[:500])
+        log.error("worker-not-loaded", what=repr(err)[:500])
     finally:
         os._exit(code)

@@ -1,93 +1,122 @@
 """This machine as a source of facts: its processes, scanned at the start and followed by a process of their own.
 
-Without the right to follow them the host is still asked when a record names a process that nobody knows.
+Without the right to follow them the host is still asked when a record names a process that is not known.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from annotator.engine.host_context import live_host
 from annotator.history import Observations
 from annotator.linux.engines.programs import KINDS
-from annotator.plugin.worker.follow import Inbox
-from annotator.plugin.worker.host_updates import Live
-from annotator.plugin.worker.journal import journaling
+from annotator.plugin.journal import journaling
+from annotator.plugin.worker.follow import FollowerLink
+from annotator.plugin.worker.host_updates import HostUpdates
 from annotator.plugin.worker.machine import header
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
-    from annotator.plugin.worker.worker import Worker
+    from annotator.core.stats import Stats
+    from annotator.engine.pipeline import Tables
+    from annotator.io.log import Log
+    from annotator.plugin.config import Config
 
 START_S = 5.0
 """How long the first scan of all processes may take."""
 
 
-class Attached:
-    """The worker's view of its machine. `fileno` is -1 when nothing (more) comes."""
+class Run(Protocol):
+    """The run that takes the facts: its configuration, the name of its machine, its tables, counts and log."""
 
-    def __init__(self, live: Live, inbox: Inbox | None, worker: Worker) -> None:
-        self.live, self.inbox, self.worker = live, inbox, worker
-        self.observations, self.host, self.node = live.observations, live.host, live.node
+    config: Config
+    node: str
+    stats: Stats
+    tables: Tables
+    log: Log
+
+
+class HostSource:
+    """The worker's view of its machine. `on_end` is called with the descriptor of a follower that has ended."""
+
+    def __init__(
+        self, updates: HostUpdates, link: FollowerLink | None, log: Log, on_end: Callable[[int], object]
+    ) -> None:
+        self._updates = updates
+        self._link = link
+        self._log = log
+        self._on_end = on_end
+
+    @property
+    def scanned(self) -> int:
+        """How many processes were read so far."""
+        return self._updates.reads
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the follower runs."""
+        return self._link is not None
 
     def fileno(self) -> int:
-        """For poll(2)."""
-        return self.inbox.link.fileno() if self.inbox is not None else -1
+        """For poll(2); -1 when nothing (more) comes."""
+        return self._link.socket.fileno() if self._link is not None else -1
 
-    def see(self, *, fence: bool = False) -> None:
-        """Take what was learnt meanwhile; with `fence` all that happened until now."""
-        if self.inbox is None:
+    def catch_up(self, *, fence: bool = False) -> None:
+        """Apply what the follower has learnt; with `fence` all that happened until now."""
+        if self._link is None:
             return
-        ops = self.inbox.fence() if fence else self.inbox.take()
-        if ops:
-            self.live.apply(ops)
-        if self.inbox.why or self.inbox.over:
-            why = self.inbox.why or "the process that follows them has died"
-            self.worker.notes.warning("processes-not-followed", why=why)
-            self.worker.watched.pop(self.fileno(), None)
-            self.inbox.link.close()
-            self.inbox = None
+        operations = self._link.fence() if fence else self._link.receive()
+        if operations:
+            self._updates.apply(operations)
+        if self._link.end_reason or self._link.is_closed:
+            self._log.warning(
+                "processes-not-followed", why=self._link.end_reason or "the process that follows them has died"
+            )
+            self._on_end(self.fileno())
+            self._drop_link()
 
     def tick(self) -> None:
-        """Once a second."""
-        self.live.tick(time.time_ns() // 1_000_000)
+        """Forget what ended long ago, and flush the journal: once a second."""
+        self._updates.tick(time.time_ns() // 1_000_000)
 
     def close(self) -> None:
-        """Let go; the other process ends by it."""
-        self.see()
-        if self.inbox is not None:
-            self.inbox.link.close()
-            self.inbox = None
-        self.live.close()
+        """Close the link, by which the follower ends, and the journal."""
+        self.catch_up()
+        self._drop_link()
+        self._updates.close()
+
+    def _drop_link(self) -> None:
+        if self._link is not None:
+            self._link.socket.close()
+            self._link = None
 
 
-def attach(worker: Worker, link: socket.socket | None) -> Attached | None:
-    """Follow this machine's processes for a worker, as configured; None when it shall not be asked at all."""
-    settings = worker.config.host
-    if not settings.live:
-        return None
-    host = live_host(worker.node.encode())
-    for what, why in host.report.items():
-        if why:
-            worker.notes.info("host-view", what=what, why=why)
-    journal = journaling(settings.journal, header(worker.node), worker.stats, worker.notes)
-    tables = worker.tables
-    observations = Observations(tables.registry, names=names_of(worker), processes=tables.processes, programs=KINDS)
+def attach(run: Run, link: socket.socket | None, on_end: Callable[[int], object]) -> HostSource:
+    """Ask this machine for a run. `link` is the socket of the follower, None where there is none."""
+    host = live_host(run.node.encode())
+    for part, reason in host.report.items():
+        if reason:
+            run.log.info("host-view", what=part, why=reason)
+    journal = journaling(run.config.host.journal, header(run.node), run.stats, run.log)
+    tables = run.tables
+    names = node_names(run.node)
+    observations = Observations(tables.registry, names=names, processes=tables.processes, programs=KINDS)
     tables.observations = observations
-    live = Live(observations, host, journal=journal, networks=host)
-    attached = Attached(live, Inbox(link) if link is not None else None, worker)
+    updates = HostUpdates(observations, host, journal=journal, networks=host)
+    source = HostSource(updates, FollowerLink(link) if link is not None else None, run.log, on_end)
     until = time.monotonic() + START_S
-    while attached.inbox is not None and not attached.live.looks and time.monotonic() < until:
-        attached.see()
+    while source.is_followed and not source.scanned and time.monotonic() < until:
+        source.catch_up()
         time.sleep(0.005)
-    worker.notes.info("processes-scanned", found=attached.live.looks, followed=attached.inbox is not None)
-    return attached
+    run.log.info("processes-scanned", found=source.scanned, followed=source.is_followed)
+    return source
 
 
-def names_of(worker: Worker) -> frozenset[bytes]:
-    """As which nodes this machine's records come: without a name, or as `name_format` of auditd.conf writes it."""
+def node_names(node: str) -> frozenset[bytes]:
+    """The node names of this machine's own records: none, or as `name_format` of auditd.conf writes it."""
     full = os.uname().nodename
-    return frozenset(name.encode() for name in ("", worker.node, full, full.partition(".")[0]))
+    return frozenset(name.encode() for name in ("", node, full, full.partition(".")[0]))

@@ -1,4 +1,4 @@
-"""Whose state this is: the header of this machine's state file."""
+"""The header of this machine's state file: whose state it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the worker does once, before it makes a thread or opens an output; and the check of a configuration."""
+"""The steps a worker takes once, before it makes a thread or opens an output; the check of a configuration."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.core.errors import AnnotatorError, UsageError
-from annotator.plugin import capabilities
-from annotator.plugin import config as configuration
+from annotator.plugin import capabilities, config_load
 from annotator.plugin.accounts import uid_of
 from annotator.plugin.control_server import prepare
-from annotator.plugin.outputs.output import maker
+from annotator.plugin.outputs.output import sink_opener
 
 if TYPE_CHECKING:
+    from annotator.io.log import Log
     from annotator.plugin.config import Config
-    from annotator.plugin.log import Notes
 
 
 def check_config(path: str) -> int:
-    """Say on standard output whether the configuration can be used; returns the exit code."""
+    """Print whether the configuration can be used; returns the exit code."""
     try:
-        config = configuration.load(Path(path) if path else None)
+        config = config_load.load(Path(path) if path else None)
         for output in config.output:
-            maker(output, Path(output.path), "")
+            sink_opener(output, Path(output.path), "")
             if output.type == "syslog":
                 from annotator.io.sinks.syslog import address
 
@@ -32,23 +31,23 @@ def check_config(path: str) -> int:
     except AnnotatorError as err:
         sys.stderr.write(f"audisp-contid: {err}\n")
         return int(err.exit_code)
-    kept = ", ".join(f"{one.name} ({one.why})" for one in capabilities.needed_by_reader(config)) or "none"
-    sys.stdout.write(f"{path or configuration.DEFAULT}: usable\ncapabilities kept: {kept}\n")
+    kept = ", ".join(f"{one.name} ({one.purpose})" for one in capabilities.needed_by_reader(config)) or "none"
+    sys.stdout.write(f"{path or config_load.DEFAULT}: usable\ncapabilities kept: {kept}\n")
     return 0
 
 
-def settle(config: Config, notes: Notes) -> None:
+def apply_process_settings(config: Config, log: Log) -> None:
     """Umask, place in the out-of-memory killer's list, state directory, user, rights. Before any thread is made."""
     os.umask(0o077)
     try:
         Path("/proc/self/oom_score_adj").write_text(str(config.process.oom_score_adj), "ascii")
     except OSError as err:
-        notes.warning("oom-score-kept", why=err.strerror)
+        log.warning("oom-score-kept", why=err.strerror)
     keep = capabilities.mask(capabilities.needed(config))
     try:
         prepare(config)
     except (OSError, KeyError) as err:
-        notes.warning("no-control-directory", path=config.control.socket, why=err)
+        log.warning("no-control-directory", path=config.control.socket, why=err)
     directory = Path(config.state.directory) if config.state.directory else None
     try:
         if directory is not None and not directory.exists():
@@ -62,5 +61,5 @@ def settle(config: Config, notes: Notes) -> None:
     except (OSError, KeyError) as err:
         raise UsageError(f"cannot start as configured: {err}", "Check state.directory and process.user.") from err
     if failed := capabilities.limit(keep):
-        notes.warning("rights-kept", why=failed)
-    notes.info("rights", kept=",".join(one.name for one in capabilities.needed(config)) or "none", uid=os.geteuid())
+        log.warning("rights-kept", why=failed)
+    log.info("rights", kept=",".join(one.name for one in capabilities.needed(config)) or "none", uid=os.geteuid())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ENOUGH = 8
-"""Cut records after which it is no chance."""
+"""Cut records after which chance is ruled out."""
 
 ADVICE = "auditd 4.2.0 and 4.2.1 cut records with log_format = RAW: set ENRICHED in auditd.conf, or update to 4.2.2."
 
@@ -22,11 +22,11 @@ _LONG = 8000
 
 
 def count_cut(lines: Iterable[bytes]) -> int:
-    """How many of these lines have surely lost their end."""
-    found = 0
+    """How many of these lines have lost their end for certain."""
+    cut = 0
     for line in lines:
         if line[:9] == b"type=EOE ":
-            found += line.find(b"):") < 0
+            cut += line.find(b"):") < 0
         elif (
             line.find(b" msg='", 0, 1024) > 0
             and b"\x1d" not in line
@@ -34,5 +34,5 @@ def count_cut(lines: Iterable[bytes]) -> int:
             and not line.rstrip().endswith(b"'")
             and b"' cont" not in line
         ):
-            found += 1
-    return found
+            cut += 1
+    return cut

@@ -1,7 +1,7 @@
 """The process that does everything but reading: configuration, rights, pipeline, outputs, state, metrics.
 
-Other sources of facts are attached in `Worker.watched`: a descriptor, and what to call when it can be read. Facts they
-give are applied to `Worker.tables` at their own stamp, before the lines that came after them.
+Other sources of facts are in `Worker.watched`: a descriptor, and the function to call when it can be read. Their facts
+are applied to `Worker.tables` at their own stamp, before the lines that came after them.
 
 Budget: the whole life of the process, from its start to its last line, is on one page.
 """
@@ -20,17 +20,18 @@ from typing import TYPE_CHECKING
 from annotator.core.errors import AnnotatorError, SourceError, UsageError
 from annotator.core.stats import Stats
 from annotator.engine.pipeline import Tables
+from annotator.io.log import Log
 from annotator.io.sources import Cutter
 from annotator.linux.backend import Linux
-from annotator.plugin import capabilities, ipc
-from annotator.plugin import config as configuration
-from annotator.plugin.log import Notes
-from annotator.plugin.outputs.outputs import Outlets
-from annotator.plugin.outputs.router import Fanout
-from annotator.plugin.reader.supervisor import CONFIG_CODE, RELOAD_CODE
-from annotator.plugin.worker.ack import Progress
-from annotator.plugin.worker.startup import settle
-from annotator.plugin.worker.state import Memory, Orphaned
+from annotator.plugin import capabilities, config_load, ipc
+from annotator.plugin.control_server import listen
+from annotator.plugin.outputs.outputs import Outputs
+from annotator.plugin.outputs.router import PluginPipeline
+from annotator.plugin.scheduler import Job, Reports, Scheduler
+from annotator.plugin.worker.ack import Acknowledgements
+from annotator.plugin.worker.registrations import Registrations
+from annotator.plugin.worker.startup import apply_process_settings
+from annotator.plugin.worker.state import ReaderGone, WorkerState
 from annotator.plugin.worker.truncation import ADVICE, ENOUGH, count_cut
 
 if TYPE_CHECKING:
@@ -38,89 +39,109 @@ if TYPE_CHECKING:
 
     from annotator.core.model import Container
     from annotator.plugin.config import Config
-    from annotator.plugin.control_server import Questions
-    from annotator.plugin.worker.attach import Attached
+    from annotator.plugin.control_server import ControlServer
+    from annotator.plugin.worker.attach import HostSource
 
-PART = 100
+SLICE = 100
 """Lines that are fed at once while this machine's processes are followed: some 2 ms."""
 
 CHECKED = 20_000
-"""Lines after each start that are looked at for auditd's own truncation."""
+"""Lines after each start that are checked for auditd's own truncation."""
+
+QUIET_S = 0.05
+"""After a pause of so long in the input, events that are probably whole are closed."""
+
+MAX_WAIT_S = 0.1
+"""The longest wait for input: open events are looked at this often."""
 
 
 def run(path: str, link: socket.socket) -> int:
     """Be the worker until the reader says that it is over; returns the exit code."""
-    from annotator.plugin.worker.follow import begin
-    from annotator.plugin.worker.scheduler import Periodic
-
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)  # as in cli: events hold no cycles
     try:
-        config = configuration.load(Path(path) if path else None)
-        notes = Notes(config.log.syslog, stderr=config.log.stderr, level=config.log.level, part="worker")
-        settle(config, notes)
-        node = config.input.node or socket.gethostname()
-        followed = config.host.live and config.host.processes
-        follower = begin(node.encode(), link.fileno()) if followed else None  # before any thread is there
-        worker = Worker(config, Path(path) if path else None, link, notes)
-    except Orphaned:
+        config = config_load.load(Path(path) if path else None)
+        log = Log(config.log.syslog, stderr=config.log.stderr, level=config.log.level, part="worker")
+        apply_process_settings(config, log)
+        follower = _start_follower(config, link)  # before any thread is there
+        worker = Worker(config, Path(path) if path else None, link, log)
+    except ReaderGone:
         return 0
     except UsageError as err:
-        Notes(stderr=True, part="worker").error("bad-configuration", what=err.what, advice=err.advice)
-        return CONFIG_CODE
+        Log(stderr=True, part="worker").error("bad-configuration", what=err.what, advice=err.advice)
+        return ipc.CONFIG_CODE
     try:
-        worker.ready()
-        worker.memory.learn(worker.tables, worker.pipeline.grouper)
-        worker.follow(follower)
-        worker.listen()
-        periodic = Periodic(worker, time.monotonic())
-        while worker.code is None:
-            periodic.tick(time.monotonic())  # before, since after the last step all is closed
-            worker.step(periodic.wait_s)
-        periodic.last()
+        return worker.run(follower)
     except Exception as err:  # noqa: BLE001  (the loop's: stderr is /dev/null, and the reader starts another worker)
         at = traceback.extract_tb(err.__traceback__)[-1]
-        notes.error("worker-failed", what=repr(err)[:500], where=f"{Path(at.filename).name}:{at.lineno} {at.name}")
+        log.error("worker-failed", what=repr(err)[:500], where=f"{Path(at.filename).name}:{at.lineno} {at.name}")
         return 1
-    for what in worker.stats.check():
-        notes.error("counts-do-not-add-up", what=what)
-    worker.notes.info("worker-ends", code=worker.code, summary=worker.stats.summary())
-    return worker.code
+
+
+def _start_follower(config: Config, link: socket.socket) -> socket.socket | None:
+    """Start the process that follows this machine's processes, where that is configured; the socket from it."""
+    if not (config.host.live and config.host.processes):
+        return None
+    from annotator.plugin.worker.follow import start  # imported where this machine is asked, and not else
+
+    return start((config.input.node or socket.gethostname()).encode(), link.fileno())
 
 
 class Worker:
-    """Pipeline and outputs of one configuration."""
+    """Pipeline and outputs of one configuration. `code` is the exit code once the worker has ended."""
 
-    def __init__(self, config: Config, path: Path | None, link: socket.socket, notes: Notes) -> None:
-        self.config, self.path, self.link, self.notes = config, path, link, notes
+    def __init__(self, config: Config, path: Path | None, link: socket.socket, log: Log) -> None:
+        self.config, self.path, self.link, self.log = config, path, link, log
         self.node = config.input.node or socket.gethostname()
         self.stats = Stats()
         self.tables = Tables()
         self.code: int | None = None
-        self.told: dict[str, float] = {}
+        self.input_counts: dict[str, float] = {}
         self.cut_lines = 0
         backend = Linux()
-        self._tell(ipc.SETTLED, json.dumps(self._settings()).encode())
-        self.memory = Memory(config, self.node, notes, link)  # before the outputs: see there
-        self.outlets = Outlets(config, self.node, backend, self.stats, notes)
-        self.outputs, self.lines = self.outlets.outputs, self.outlets.lines
-        self.pipeline = Fanout(backend, self.outlets.fan, self.stats, self.tables, config.process.event_timeout_ms)
-        self.watched: dict[int, Callable[[], None]] = {link.fileno(): self._hear}
-        self._inbox = ipc.Inbox()
+        self._send(ipc.SETTLED, json.dumps(self._reader_settings()).encode())
+        self.state = WorkerState(config, self.node, log, link)  # before the outputs: it waits for the worker before
+        self._outputs = Outputs(config, self.node, backend, self.stats, log)
+        self.outputs, self.lines = self._outputs.all, self._outputs.lines
+        timeout_ms = config.process.event_timeout_ms
+        self.pipeline = PluginPipeline(backend, self._outputs.router, self.stats, self.tables, timeout_ms)
+        self.watched: dict[int, Callable[[], None]] = {link.fileno(): self._receive}
+        self._messages = ipc.MessageBuffer()
         self._cutter = Cutter("auditd")
-        self._came = self._saw = time.monotonic()
-        self._progress = Progress(self.pipeline.grouper, self.outputs)
-        self._check = CHECKED
-        self.live: Attached | None = None
-        self.questions: Questions | None = None
+        self._input_at = self._host_at = time.monotonic()
+        self._acks = Acknowledgements(self.pipeline.grouper, self.outputs)
+        self._to_check = CHECKED
+        self._saved_lines = 0
+        self.host: HostSource | None = None
+        self.control: ControlServer | None = None
 
-    def ready(self) -> None:
+    def run(self, follower: socket.socket | None) -> int:
+        """Work until the reader ends it; returns the exit code. `follower` is the socket of the follower process."""
+        self._send_ready()
+        self.state.load(self.tables, self.pipeline.grouper)
+        self._attach_host(follower)
+        self._listen()
+        reports = Reports(self)
+        jobs = [Job(self.config.state.save_interval_s, self._save_if_changed), Job(1.0, self._tick_host)]
+        if self.control is not None:
+            jobs.append(Job(1.0, self.control.serve))  # drops clients that are connected and do not ask
+        scheduler = Scheduler([*jobs, *reports.jobs()], start_s=time.monotonic())
+        while self.code is None:
+            scheduler.tick(time.monotonic())  # before, since after the last step all is closed
+            self._step(min(MAX_WAIT_S, scheduler.wait_s(time.monotonic())))
+        reports.finish()
+        for problem in self.stats.check():
+            self.log.error("counts-do-not-add-up", what=problem)
+        self.log.info("worker-ends", code=self.code, summary=self.stats.summary())
+        return self.code
+
+    def _send_ready(self) -> None:
         """Tell the reader that records may come, and what it may take of those that an earlier run left."""
-        memory = {"inherit": self.memory.ours, "clean": self.memory.clean}
-        self._tell(ipc.READY, json.dumps(self._settings() | memory).encode())
+        inherited = {"inherit": self.state.is_ours, "clean": self.state.clean}
+        self._send(ipc.READY, json.dumps(self._reader_settings() | inherited).encode())
 
-    def _settings(self) -> dict[str, object]:
-        """What the reader must know of the configuration."""
+    def _reader_settings(self) -> dict[str, object]:
+        """The part of the configuration that the reader needs; see `reader.supervisor.ReaderSettings`."""
         config = self.config
         return {
             "socket": config.input.socket,
@@ -137,121 +158,136 @@ class Worker:
             "caps": capabilities.mask(capabilities.needed_by_reader(config)),
         }
 
-    def follow(self, follower: socket.socket | None) -> None:
-        """This machine's own processes, from now on."""
-        from annotator.plugin.worker.attach import attach
+    def _attach_host(self, follower: socket.socket | None) -> None:
+        """Take this machine's own processes as facts from now on, where that is configured."""
+        if not self.config.host.live:
+            return
+        from annotator.plugin.worker.attach import attach  # imported where this machine is asked, and not else
 
         try:
-            self.live = attach(self, follower)
+            self.host = attach(self, follower, on_end=lambda fd: self.watched.pop(fd, None))
         except AnnotatorError as err:
-            self.notes.error("host-not-asked", what=err.what, advice=err.advice)
+            self.log.error("host-not-asked", what=err.what, advice=err.advice)
             return
-        if self.live is not None and self.live.fileno() >= 0:
-            self.watched = {self.live.fileno(): self.see, **self.watched}
+        if self.host.fileno() >= 0:
+            self.watched = {self.host.fileno(): self.catch_up, **self.watched}
 
-    def listen(self) -> None:
+    def _listen(self) -> None:
         """Answer questions and registrations from now on."""
-        from annotator.plugin.control_server import listen
-        from annotator.plugin.worker.registrations import Registrations
+        self.control = listen(self, Registrations(self.tables, self.log, self.catch_up))
+        if self.control is not None:
+            self.watched[self.control.fileno()] = self.control.serve
 
-        self.questions = listen(self, Registrations(self))
-        if self.questions is not None:
-            self.watched[self.questions.fileno()] = self.questions.serve
+    def catch_up(self, *, fence: bool = False) -> None:
+        """Apply what the follower has learnt; with `fence` all that happened until now."""
+        if self.host is not None:
+            self.host.catch_up(fence=fence)
+            self._host_at = time.monotonic()
 
-    def see(self, *, fence: bool = False) -> None:
-        """Take what this machine has told; with `fence` all that happened until now."""
-        if self.live is not None:
-            self.live.see(fence=fence)
-            self._saw = time.monotonic()
+    # --- what is shown of this worker ----------------------------------------------------------------------------
+
+    @property
+    def own_counts(self) -> dict[str, int]:
+        """Counts that are in the metrics only."""
+        return {"cut_lines": self.cut_lines, "notes_dropped": self.log.dropped}
 
     def containers(self) -> list[Container]:
-        """Those that live, newest first."""
+        """The containers that live, newest first."""
         nodes = self.tables.registry.nodes.values()
-        return [one for node in nodes for one in reversed(node.remembered) if one.end_ms is None]
+        return [container for node in nodes for container in reversed(node.remembered) if container.end_ms is None]
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
-    def step(self, wait_s: float) -> None:
-        """Wait for something to happen, at most so long, and see to it."""
+    def _step(self, wait_s: float) -> None:
+        """Wait for something to happen, at most `wait_s`, and handle it."""
         poll = select.poll()
-        rests = self._saw + ipc.GATHER_S - time.monotonic()  # what this machine tells is not taken bit by bit
-        follower = self.live.fileno() if self.live is not None and rests > 0 else -1
+        pause_s = self._host_at + ipc.GATHER_S - time.monotonic()  # the follower's facts are taken in batches
+        follower = self.host.fileno() if self.host is not None and pause_s > 0 else -1
         for fd in self.watched:
             if fd != follower:
                 poll.register(fd, select.POLLIN)
-        for fd, _ in poll.poll(1000 * (min(wait_s, rests) if follower >= 0 else wait_s)):
+        for fd, _ in poll.poll(1000 * (min(wait_s, pause_s) if follower >= 0 else wait_s)):
             self.watched[fd]()
-        quiet = time.monotonic() - self._came
-        if quiet >= 0.05 and self.code is None:
-            self.pipeline.idle(int(quiet * 1000))
+        quiet_s = time.monotonic() - self._input_at
+        if quiet_s >= QUIET_S and self.code is None:
+            self.pipeline.idle(int(quiet_s * 1000))
             self._acknowledge()
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         data = self.link.recv(1 << 20)
         if not data:
             self._end()  # the reader was killed: what we have goes out
             return
-        for kind, payload in self._inbox.feed(data):
+        for kind, payload in self._messages.feed(data):
             if kind in (ipc.LINES, ipc.PASS):
                 self._take(payload, passing=kind == ipc.PASS)
             elif kind == ipc.RELOAD:
                 self._reload()
             elif kind == ipc.END:
                 self._end()
-            elif kind == ipc.TELL:
-                self.told = json.loads(payload)
+            elif kind == ipc.INPUT_COUNTS:
+                self.input_counts = json.loads(payload)
 
     def _take(self, chunk: bytes, *, passing: bool) -> None:
-        self._came = time.monotonic()
-        self.see(fence=True)  # what happened before these lines is known before they are read
+        self._input_at = time.monotonic()
+        self.catch_up(fence=True)  # what happened before these lines is known before they are read
         try:
             block = self._cutter.feed(chunk)
         except SourceError as err:
-            self.notes.error("line-too-long", what=err.what)
+            self.log.error("line-too-long", what=err.what)
             self._cutter, block = Cutter("auditd"), None
             self.stats.lines += 1
             self.stats.rejected += 1
         if block is not None:
-            before = self.stats.rejected
+            rejected = self.stats.rejected
             self.pipeline.passing = passing
             self._feed(block.lines)
-            if self._check > 0 or self.stats.rejected != before:
-                self._look_for_cuts(block.lines)
-        self._progress.took(self._came)
+            if self._to_check > 0 or self.stats.rejected != rejected:
+                self._count_cut(block.lines)
+        self._acks.add_chunk(self._input_at)
         self._acknowledge(always=True)
 
     def _feed(self, lines: list[bytes]) -> None:
-        """A long block in parts, so that what this machine tells does not wait long."""
-        if self.live is None:
+        """Feed the pipeline; a long block in slices, so that the follower's facts do not wait long."""
+        if self.host is None:
             self.pipeline.feed(lines)
             return
-        for at in range(0, len(lines), PART):
-            self.see()
-            self.pipeline.feed(lines[at : at + PART])
+        for at in range(0, len(lines), SLICE):
+            self.catch_up()
+            self.pipeline.feed(lines[at : at + SLICE])
 
     def _acknowledge(self, *, always: bool = False) -> None:
-        """Tell the reader what it need not keep any more."""
-        if self._progress.settle(time.monotonic()) or always:
-            self._tell(ipc.DONE, ipc.COUNTS.pack(self._progress.read, self._progress.left))
+        """Tell the reader which chunks it need not keep any more."""
+        if self._acks.update(time.monotonic()) or always:
+            self._send(ipc.DONE, ipc.COUNTS.pack(self._acks.read, self._acks.left))
 
-    def _look_for_cuts(self, lines: list[bytes]) -> None:
-        self._check -= len(lines)
-        found = count_cut(lines)
-        if found and self.cut_lines < ENOUGH <= self.cut_lines + found:
-            self.notes.error("records-cut", what="auditd sends records without their end", advice=ADVICE)
-        self.cut_lines += found
+    def _count_cut(self, lines: list[bytes]) -> None:
+        self._to_check -= len(lines)
+        cut = count_cut(lines)
+        if cut and self.cut_lines < ENOUGH <= self.cut_lines + cut:
+            self.log.error("records-cut", what="auditd sends records without their end", advice=ADVICE)
+        self.cut_lines += cut
+
+    def _tick_host(self) -> None:
+        if self.host is not None:
+            self.host.tick()
+
+    def _save_if_changed(self) -> None:
+        if self.stats.lines != self._saved_lines:
+            self._saved_lines = self.stats.lines
+            self._save()
 
     # --- the end ------------------------------------------------------------------------------------------------
 
     def _reload(self) -> None:
-        """End, to be started again with the new configuration; when that is no good, go on with the old one."""
+        """End, to be started again with the new configuration; where that is invalid, go on with the one before."""
         try:
-            configuration.load(self.path)
+            config_load.load(self.path)
         except UsageError as err:
-            self.notes.error("bad-configuration", what=err.what, advice=err.advice, kept="the one before")
-            self.ready()
+            self.log.error("bad-configuration", what=err.what, advice=err.advice, kept="the one before")
+            self._send_ready()
             return
-        self._end(RELOAD_CODE)
+        self._end(ipc.RELOAD_CODE)
 
     def _end(self, code: int = 0) -> None:
         """Let everything out, within `process.drain_s`."""
@@ -261,23 +297,22 @@ class Worker:
         last = self._cutter.end()
         if last is not None:
             self.pipeline.feed(last.lines)
-        self.see()
+        self.catch_up()
         self.pipeline.finish()
-        self._progress.finish()
-        self.outlets.close(until)
-        self._tell(ipc.DONE, ipc.COUNTS.pack(self._progress.read, self._progress.left))
-        self.memory.close()  # before the state, which can be large: the reader does not wait for ever
-        self.save()
-        for one in (self.questions, self.live):
-            if one is not None:
-                one.close()
+        self._acks.finish()
+        self._outputs.close(until)
+        self._send(ipc.DONE, ipc.COUNTS.pack(self._acks.read, self._acks.left))
+        self.state.close()  # before the state is saved, which can be large: the reader does not wait for ever
+        self._save()
+        for part in (self.control, self.host):
+            if part is not None:
+                part.close()
         self.code = code
 
-    def save(self) -> None:
-        """Keep what is known."""
-        self.memory.save(self.tables, self.pipeline.grouper)
+    def _save(self) -> None:
+        self.state.save(self.tables, self.pipeline.grouper)
 
-    def _tell(self, kind: bytes, payload: bytes) -> None:
+    def _send(self, kind: bytes, payload: bytes) -> None:
         try:
             self.link.sendall(ipc.pack(kind, payload))
         except OSError:

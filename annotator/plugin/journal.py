@@ -1,4 +1,4 @@
-"""The journal of a plugin, as configured: what is wrong with it is told, and nothing else stops for it."""
+"""The journal of a plugin, as configured: a problem with it is logged, and nothing else stops for it."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from annotator.aix.journal import Writer
     from annotator.core.contracts import HostProcess
     from annotator.core.stats import Stats
-    from annotator.plugin.log import Notes
+    from annotator.io.log import Log
     from annotator.storage.format import Header
 
 
-def journaling(path: str, header: Header, stats: Stats, notes: Notes) -> Journaling | None:
-    """The journal that is configured; None when there is none, or when it cannot be written: all else goes on."""
+def journaling(path: str, header: Header, stats: Stats, log: Log) -> Journaling | None:
+    """The configured journal; None when there is none, or when it cannot be written: all else goes on."""
     if not path:
         return None
     try:
-        found = Journaling(Path(path), header, stats, tell=lambda what: notes.error("journal-not-written", what=what))
+        journal = Journaling(Path(path), header, stats, tell=lambda what: log.error("journal-not-written", what=what))
     except StoreError as err:
-        notes.error("journal-unused", what=err.what, advice=err.advice)
+        log.error("journal-unused", what=err.what, advice=err.advice)
         return None
-    if found.notice:
-        notes.warning("journal", what=found.notice)
-    return found
+    if journal.notice:
+        log.warning("journal", what=journal.notice)
+    return journal
 
 
 def noting(kept: Journaling, writer: Writer) -> Callable[[bytes, HostProcess], None]:
-    """Write each look at a process; of one that begins a new file the looks at WPARs hear."""
+    """A function that writes each reading of a process. In a new file it has the list of WPARs written again."""
 
     def note(node: bytes, seen: HostProcess) -> None:
         if kept.observed(node, seen):
