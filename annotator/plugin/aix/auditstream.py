@@ -4,13 +4,10 @@
 
 One process and no auditd: when the queue is full reading stops, and records wait in the kernel's own buffer. When
 either program dies both are started again, after a pause; the records of that time are lost, so that nothing is
-believed that only an unbroken trail would prove. The WPARs of the machine are read between two chunks of records, and
-written to `host.journal` for a replay of the trail. Nothing is kept over a restart: on AIX the record itself names its
-WPAR.
-
-SIGHUP reads the configuration again. Outputs, log, metrics and the control socket change between two chunks, and the
-pipe goes on. Where a setting of the input has changed, the pipe is started again; standard input cannot be, so there
-the setting is kept as it was, and that is logged.
+believed that only an unbroken trail would prove. WPARs are read between two chunks of records, and written to
+`host.journal` for a replay. Nothing is kept over a restart: on AIX the record itself names its WPAR.
+SIGHUP reads the configuration again. Outputs, log, metrics and the control socket change between two chunks. Where a
+setting of the input has changed, the pipe is started again; on standard input the setting is kept, and that is logged.
 """
 
 from __future__ import annotations
