@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = "annotator"
+DISTRIBUTION = "audit-containers"
 
 
 class Ran(NamedTuple):
@@ -72,7 +73,7 @@ class Program:
 
 def load() -> Any:
     """The function behind the command, as the installed distribution says."""
-    found = metadata.distribution(NAME).entry_points.select(group="console_scripts", name=NAME)
+    found = metadata.distribution(DISTRIBUTION).entry_points.select(group="console_scripts", name=NAME)
     return next(iter(found)).load()
 
 

@@ -67,7 +67,7 @@ def cli() -> None:
 @click.option("--format", type=click.Choice(FORMATS), default="raw", show_default=True, help="Output form.")
 @context_options
 @click.option("--state", type=FILE, help="Go on from this file, and save the state there (one input file).")
-@click.option("--node", default="", help="Name of the host, for records that carry no node=.")
+@click.option("--node", default="", help="The one machine of all records without node=.")
 @aix_options
 @click.option("--contid", type=click.IntRange(0, 2**64 - 2), help="Only events of this contid, or nested in it.")
 @click.option("--container", default="", metavar="NAME|ID-PREFIX", help="Only events of this container.")
@@ -109,6 +109,8 @@ def replay(inputs: tuple[str, ...], fields: str, **given: Any) -> None:
                 sink.write(run.feed(block))
         if state is None:
             sink.write(run.finish())
+    for warning in run.warnings:
+        click.echo(f"annotator: {warning}", err=True)
     if stats.lost:
         click.echo(
             f"annotator: auditd lost {stats.lost} records (type=UNKNOWN[1020] msg=lost): registrations of containers "
@@ -234,7 +236,10 @@ def _open(inputs: tuple[str, ...], *, quiet: bool, **given: Any) -> Log:
     """The logs as one, read with a progress bar."""
     from annotator.api import Log
 
-    return Log(_blocks(inputs, quiet=quiet), Options(format="none", **given))
+    log = Log(_blocks(inputs, quiet=quiet), Options(format="none", **given))
+    for warning in log.warnings:
+        click.echo(f"annotator: {warning}", err=True)
+    return log
 
 
 def _show(rows: list[dict[str, Any]], columns: list[str], output: str, nothing: str) -> None:

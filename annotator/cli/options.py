@@ -64,6 +64,7 @@ def context_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--journal", "journals", type=FILE, multiple=True, help="What was seen live, from `annotator plugin`."
         ),
+        click.option("--one-machine", is_flag=True, help="All records without node= are of one machine."),
     )
     for option in reversed(options):
         command = option(command)

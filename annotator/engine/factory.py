@@ -36,12 +36,14 @@ SYSTEMS = ("auto", "linux", "aix")
 class Options:
     """What `annotator replay` was asked for. Times are stamp milliseconds; None and empty say nothing.
 
+    `node` names the machine of records without `node=`; `one_machine` says that all are of one, without a name.
     The last five are for AIX: `wpars` are captured listings, each with the time it was taken, or None.
     """
 
     format: str = "raw"
     system: str = "auto"
     node: str = ""
+    one_machine: bool = False
     contid: int | None = None
     container: str = ""
     since_ms: int | None = None

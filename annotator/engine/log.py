@@ -119,6 +119,7 @@ class Log:
         for block in blocks:
             run.feed(block)
         run.finish()
+        self.warnings = tuple(run.warnings)  # what is doubtful about the machines the files are of, for a person
 
     @property
     def counts(self) -> dict[str, int]:
@@ -143,11 +144,14 @@ class Log:
         """The process that had this pid at that time, and its ancestors up to init as far as they are known.
 
         `pid` is of the node's first pid namespace, `at` Unix milliseconds, an aware datetime, or text (RFC 3339 with a
-        zone, or seconds of the epoch), `node` as the records have it. () for a pid that was not seen then. Raises
-        UsageError for a time without a zone.
+        zone, or seconds of the epoch), `node` as the records have it: a log of one node does not need it. () for a pid
+        that was not seen then. Raises UsageError for a time without a zone.
         """
         tables, stamp = self._tables, Stamp(_ms(at), _ANY_SERIAL)
-        life = tables.processes.at(node.encode("utf-8", "surrogateescape"), pid, stamp)
+        name = node.encode("utf-8", "surrogateescape")
+        if not node and len(tables.processes.nodes) == 1:
+            name = next(iter(tables.processes.nodes))
+        life = tables.processes.at(name, pid, stamp)
         links: list[ProcessSummary] = []
         while life is not None and len(links) < MAX_ANCESTORS:
             links.append(_link(tables, life, stamp))

@@ -96,6 +96,7 @@ class Tables:
 class Pipeline:
     """Feed lines, take bytes. `keep` decides whether an event leaves at all (filters).
 
+    `relays`: a record without `node=` is of the machine that its syslog relay names.
     `grouper` is a backend's own assembler, where its records are not joined by stamp.
     """
 
@@ -110,6 +111,7 @@ class Pipeline:
         keep: Callable[[Event, Attribution], bool] | None = None,
         watch: Observer | None = None,
         reversed_records: bool = False,
+        relays: bool = True,
     ) -> None:
         self.backend = backend
         self.form = form
@@ -124,6 +126,7 @@ class Pipeline:
             stats,
             ordered=form.ordered,
             reversed_records=reversed_records,
+            relays=relays,
             is_lost=backend.is_lost,
             on_late=self._late,
         )

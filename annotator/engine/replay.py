@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from annotator.core.errors import FormatError, FormError, StoreError, UsageError
 from annotator.core.stats import Stats
 from annotator.engine.factory import Options, aix_of, expression_of, filter_of, form_of
+from annotator.engine.machines import Machines, mixed_nodes
 from annotator.engine.pipeline import Pipeline, Tables
 from annotator.events import EventAssembler
 from annotator.io.sources import Block, looks_binary, order, read_file, read_stream, recognise, refuse
@@ -66,6 +67,7 @@ class Replay:
         self._tables.observations = self._context.observations if self._context is not None else None
         self._form_of = form
         self._observer = observer
+        self._machines = Machines(one=options.one_machine or bool(options.node))
         self._resumed = False
         self._origin: tuple[str, int] | None = None
         self._open_line = False
@@ -101,6 +103,7 @@ class Replay:
             tables=self._tables,
             keep=filter_of(options, expression_of(options)),
             watch=self._observer,
+            relays=not self._machines.one,
         )
 
     def _aix(self) -> Aix:
@@ -154,6 +157,8 @@ class Replay:
             self._refuse_aix(block.origin)
         out = self.pipeline.idle()
         self.pipeline.grouper.reversed_records = form is InputForm.AUSEARCH
+        if isinstance(self.pipeline.grouper, EventAssembler):
+            self._machines.begin(block.origin, block.text, self.pipeline.grouper)
         if self.trail is not None and not isinstance(self.backend, Linux):
             self._binary = looks_binary(block.text)
             with self._naming(before):
@@ -241,6 +246,12 @@ class Replay:
         if not isinstance(grouper, EventAssembler):
             raise UsageError("--state works with Linux logs only", "Replay an AIX trail as a whole.")
         return grouper
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the person who gave the logs should know of the machines they are of; complete after `finish`."""
+        grouper = self.pipeline.grouper
+        return self._machines.warnings + (mixed_nodes(grouper) if isinstance(grouper, EventAssembler) else [])
 
     def finish(self) -> bytes:
         """The end of all input. A last line that came without its newline leaves without one."""

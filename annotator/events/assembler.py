@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.core.model import Event, Stamp
 from annotator.events.clock import ClockState, Serials, StreamClock
+from annotator.events.relay import relay_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,8 +35,8 @@ RUN = re.compile(
 )
 """Neighbouring lines of one event, up to its EOE record. Groups: prefix, node, EOE alone, stamp, EOE at the end."""
 
-HEAD = re.compile(rb"(?:.{0,256}? )??(?:node=(\S+) )?type=(\S+) msg=audit\((\d{1,11}\.\d{3}:\d{1,20})\):")
-"""A record's head. Text before it (a syslog relay's) is tolerated; `node` is absent, never empty."""
+HEAD = re.compile(rb"(?:(.{0,256}?) )??(?:node=(.{1,255}?) )?type=(\S+) msg=audit\((\d{1,11}\.\d{3}:\d{1,20})\):")
+"""A record's head. Groups: text before it (a syslog relay's), node (never empty; may hold blanks), type, stamp."""
 
 STAMP = re.compile(rb"(\d{1,11})\.(\d{3}):(\d{1,20})")
 
@@ -90,6 +91,7 @@ class EventAssembler:
 
     `feed` and `idle` return what closed, and where serials are missing: decide it in its order, set `event.closed`, and
     then take the text that may leave from `drain`. With `ordered` False no order is kept (forms that leave by event).
+    A record that names no node is its relay's (unless `relays` is False), else `file_node`'s: the file's, or b"".
     `is_lost` tells of a line that is no record whether it says that one was lost. `on_late` is asked what leaves in
     the place of a late record (None: nothing) when its turn has come; its event is decided by then.
     """
@@ -105,6 +107,7 @@ class EventAssembler:
         max_lines: int = 65_536,
         ordered: bool = True,
         reversed_records: bool = False,
+        relays: bool = True,
         is_lost: Callable[[bytes], bool] | None = None,
         on_late: Callable[[Event, bytes], bytes | None] | None = None,
     ) -> None:
@@ -118,6 +121,8 @@ class EventAssembler:
         self.max_lines = max_lines
         self.ordered = ordered
         self.reversed_records = reversed_records
+        self.relays = relays
+        self.file_node = b""
         self.is_lost = is_lost
         self.on_late = on_late
         self.open: dict[bytes, Event] = {}
@@ -155,6 +160,9 @@ class EventAssembler:
 
     def _lines(self, text: bytes, node: bytes | None, stamp: bytes, ended: bool) -> None:
         """Neighbouring lines of one event, with well-formed heads."""
+        kind = 0 if node is None else len(node) + 6
+        if node is None and self.file_node:
+            node = self.file_node
         key = stamp if node is None else node + b" " + stamp
         current = self._current
         if current is not None and key == current.key:
@@ -171,7 +179,7 @@ class EventAssembler:
                 for line in text.split(b"\n"):
                     self._join_late(self.recent[key], line)
             elif node is not None:
-                self._begin(key, stamp, text, node, daemon=text.startswith(b"type=DAEMON_", len(node) + 6))
+                self._begin(key, stamp, text, node, daemon=text.startswith(b"type=DAEMON_", kind))
             elif text.startswith(b"type=DAEMON_"):
                 self._begin(key, stamp, text, b"", daemon=True)
             else:
@@ -179,7 +187,7 @@ class EventAssembler:
                 if serial == self._next:
                     self._next = serial + 1
                 else:
-                    self._count_serial(b"", serial)
+                    self._count_serial(b"", serial, self._ms)
                 self._current = event = Event(key, b"", _new_stamp(Stamp, (self._ms, serial)), text)
                 if self.ordered:
                     self.runs.append(event)
@@ -192,21 +200,22 @@ class EventAssembler:
     def _odd_line(self, line: bytes) -> None:
         """A line whose head is not of the usual form: a relay's prefix, ausearch's `----`, a short stamp, or noise."""
         current = self._current
-        node = kind = stamp = b""
+        node, kind, stamp = self.file_node, b"", b""
         is_typed = line[:5] == b"type="
         if is_typed:
             start = line.find(b"msg=audit(", 5) + 10
             end = line.find(b")", start)
             stamp, kind, ended = line[start:end], line[5 : start - 11], line[5:9] == b"EOE "
-            is_record = line[end : end + 2] == b"):" and (b" " not in kind or stamp not in self.recent)
+            key = node + b" " + stamp if node else stamp
+            is_record = line[end : end + 2] == b"):" and (b" " not in kind or key not in self.recent)
         else:
             if current is not None and line.startswith(b"----"):
                 self._finish(current, whole=True)
                 current = None
             head = HEAD.match(line, 0, 1024)
-            is_record, ended = head is not None, head is not None and head[2] == b"EOE"
+            is_record, ended = head is not None, head is not None and head[3] == b"EOE"
             if head is not None:
-                node, kind, stamp = head[1] or b"", head[2], head[3]
+                node, kind, stamp = head[2] or self._relayed(head[1]) or node, head[3], head[4]
         key = node + b" " + stamp if node else stamp
         if current is not None and key == current.key:
             current.add(line)
@@ -227,6 +236,10 @@ class EventAssembler:
         elif current is not None and ended:
             self._finish(current)
 
+    def _relayed(self, prefix: bytes | None) -> bytes:
+        """The machine that a relay names in front of a record; b"" where it names none, or nobody is to be asked."""
+        return relay_host(prefix) if prefix and self.relays else b""
+
     def _tick(self, stamp: bytes) -> None:
         """Another millisecond than the event's before: read it, once for all events that share it."""
         digits = stamp[:10] + stamp[11:14]
@@ -246,7 +259,7 @@ class EventAssembler:
         ms, serial = int(match[1] + match[2]), int(match[3])
         self.clock.observe(ms)
         if not daemon:  # auditd numbers those itself
-            self._count_serial(node, serial)
+            self._count_serial(node, serial, ms)
         self._current = event = Event(key, node, Stamp(ms, serial), text)
         if self.ordered:
             self.runs.append(event)
@@ -284,7 +297,7 @@ class EventAssembler:
             alone.late_for = late_for
             self.runs.append(alone)
 
-    def _count_serial(self, node: bytes, serial: int) -> None:
+    def _count_serial(self, node: bytes, serial: int, ms: int) -> None:
         """Note a serial. `_next` is the one that needs no note: of records without a node, when none is awaited."""
         serials = self.serials.get(node)
         if serials is None:
@@ -293,7 +306,7 @@ class EventAssembler:
             serials = self.serials[node] = Serials()
         if not node and self._next > serials.highest + 1:
             serials.highest = self._next - 1
-        self._miss(node, serials.observe(serial))
+        self._miss(node, serials.observe(serial, ms))
         if not node:
             self._next = -1 if serials.waiting else serials.highest + 1
 
@@ -447,6 +460,12 @@ class EventAssembler:
                 yield Departure(event, start, stop, event.lines[start:stop])
             else:
                 yield Departure(event, 0, event.size, event.pieces)
+
+    def highest_serial(self, node: bytes) -> int:
+        """The highest serial of a node so far; -1 for none."""
+        serials = self.serials.get(node)
+        highest = serials.highest if serials is not None else -1
+        return highest if node else max(highest, self._next - 1)
 
     # --- checkpoints ----------------------------------------------------------------------------------------------
 

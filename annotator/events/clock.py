@@ -68,14 +68,41 @@ class Serials:
     """
 
     PATIENCE = 256
-    __slots__ = ("_gaps", "highest")
+    __slots__ = ("_before", "_gaps", "_mixed_at", "_ms", "highest", "returns")
 
     def __init__(self, highest: int = -1, gaps: Iterable[int] = ()) -> None:
         self.highest = highest
+        self.returns = 0
+        self._ms = 0
+        self._mixed_at = -1
+        self._before = -1
         self._gaps: OrderedDict[int, None] = OrderedDict.fromkeys(gaps)
 
-    def observe(self, serial: int) -> int:
-        """Take note of one serial; returns how many are now given up as missing."""
+    @property
+    def is_mixed(self) -> bool:
+        """Whether two counts of serials were seen by turns: two machines have this name."""
+        return self.returns >= 3
+
+    def _compare(self, serial: int, ms: int) -> None:
+        """Count how often the stream returns to one of two counts of serials.
+
+        A kernel gives serials in the order of time, so an older one has an older stamp. A boot begins a new count too,
+        but the old one never goes on.
+        """
+        if self._before >= 0 and 0 < serial - self._before <= self.PATIENCE:
+            self.returns += 1
+            self._before = -1
+        elif serial < self.highest - self.PATIENCE and ms >= self._ms:
+            if self.highest > self._mixed_at >= 0:
+                self.returns += 1
+            self._mixed_at = self.highest
+            if serial < self.highest - 100_000:
+                self._before = self.highest
+        self._ms = max(self._ms, ms)
+
+    def observe(self, serial: int, ms: int) -> int:
+        """Take note of one serial, at this stamp; returns how many are now given up as missing."""
+        self._compare(serial, ms)
         ahead = serial - self.highest
         lost = 0
         if self.highest < 0 or not -100_000 < ahead < 1_000_000:

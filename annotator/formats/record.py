@@ -68,7 +68,8 @@ class _Edits:
         self.event = event
         self.number = 0
         self.left_out = self.ended = self.already = 0
-        self.head = b"node=" + event.node + b" " if event.node else b""
+        line = event.line(max(event.at, 0))
+        self.head = line[: max(line.find(b"type=", 0, 1024), 0)]  # `node=`, and what a relay wrote before
         self.head += b"type=CONTAINER_ID msg=audit(" + event.key.rpartition(b" ")[2] + b"): record="
 
     def end(self, place: Place | None, fields: bytes) -> None:

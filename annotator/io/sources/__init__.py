@@ -7,7 +7,7 @@ known here, but for `recognise`, which tells an audit log from the forms that ha
 from __future__ import annotations
 
 from annotator.io.sources.detection import Form, looks_aix, looks_binary, recognise, refuse
-from annotator.io.sources.files import order, read_file
+from annotator.io.sources.files import order, read_file, rotation_set
 from annotator.io.sources.follow import Follower, follow
 from annotator.io.sources.lines import LONGEST, READ, Block, Cutter, Position
 from annotator.io.sources.streams import connect, read_stream
@@ -29,4 +29,5 @@ __all__ = [
     "read_stream",
     "recognise",
     "refuse",
+    "rotation_set",
 ]

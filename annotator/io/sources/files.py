@@ -37,6 +37,11 @@ def order(paths: Iterable[Path]) -> list[Path]:
     return [path for members in sets.values() for _, path in sorted(members, key=lambda member: member[0])]
 
 
+def rotation_set(path: Path) -> tuple[Path, str]:
+    """What the files of one rotated set have in common: their folder, and the name without what rotation adds."""
+    return path.parent, _age(path.name)[0]
+
+
 def _age(name: str) -> tuple[str, tuple[int, int, str]]:
     """The stem, and a key that sorts the oldest first."""
     bare = _PACKED.sub("", name)

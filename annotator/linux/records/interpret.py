@@ -93,6 +93,8 @@ class Interpreter:
         last = text.rfind(b"\n") + 1
         if text.startswith(b"type=EOE ", last):  # it ends without a blank behind the stamp
             text = text[: max(last - 1, 0)]
+        if text.count(b" msg=audit(") != text.count(b"\n") + 1 or syntax.ESCAPED in text:
+            text = b"\n".join([syntax.separated(syntax.alone(line)) for line in text.split(b"\n")])
         if event.node:
             node = b"node=" + event.node + b" "
             text = text.removeprefix(node).replace(b"\n" + node, b"\n")

@@ -54,6 +54,8 @@ def head(line: bytes) -> tuple[bytes, int]:
 def body_end(line: bytes, body: int) -> int:
     """The offset at which the body ends: that of 0x1D, or the end of the line (before the CR of a CRLF)."""
     stop = line.find(SEPARATOR, body)
+    if stop < 0 and ESCAPED in line:
+        stop = _escaped_separator(line, body)
     if stop < 0:
         stop = len(line)
         if line[-1:] == b"\r":
@@ -61,10 +63,53 @@ def body_end(line: bytes, body: int) -> int:
     return stop
 
 
+ESCAPED = b"#035"
+"""How syslog daemons write 0x1D (rsyslog: parser.escapeControlCharactersOnReceive)."""
+
+_ENRICHED_NAME = re.compile(rb"#035[A-Z_]+=")
+
+
+def _escaped_separator(line: bytes, body: int) -> int:
+    """Where a relay has escaped 0x1D; -1 for none. What stands in quotes is somebody's text, and no separator."""
+    own = line.find(b"msg='", body)
+    for found in _ENRICHED_NAME.finditer(line, line.rfind(b"'") if own >= 0 else body):
+        at = found.start()
+        if own >= 0 and line[at - 1 : at] != b"'":
+            continue
+        if own >= 0 or line.count(b'"', body, at) % 2 == 0:
+            return at
+    return -1
+
+
+def separated(line: bytes) -> bytes:
+    """The line with 0x1D where a relay has escaped it."""
+    if ESCAPED not in line or SEPARATOR in line:
+        return line
+    at = _escaped_separator(line, head(line)[1])
+    return line if at < 0 else line[:at] + SEPARATOR + line[at + len(ESCAPED) :]
+
+
+def own_end(line: bytes, body: int) -> int:
+    """Where the record that begins the line ends; another may begin in it, when a disk was full: `pptype=SYSCALL msg=`.
+
+    The kernel writes no ` msg=audit(` of its own behind a head; in `msg='…'` it is somebody's text.
+    """
+    other = line.find(b" msg=audit(", body)
+    if other < 0 or line.find(b"msg='", body, other) >= 0:
+        return len(line)
+    start = line.rfind(b"type=", body, other)
+    return start if start >= 0 and b" " not in line[start:other] else len(line)
+
+
+def alone(line: bytes) -> bytes:
+    """The line without another record that begins in it."""
+    return line[: own_end(line, head(line)[1])]
+
+
 def split(line: bytes) -> tuple[bytes, bytes]:
-    """Type and body (without the enriched part)."""
+    """Type and body (without the enriched part, and without another record that begins in the line)."""
     name, body = head(line)
-    return name, line[body : body_end(line, body)] if name else b""
+    return name, line[body : min(body_end(line, body), own_end(line, body))] if name else b""
 
 
 _FIELD = {

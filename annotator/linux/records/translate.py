@@ -30,7 +30,7 @@ from annotator.linux.contid import link
 from annotator.linux.engines import commands
 from annotator.linux.engines.programs import carries_announcement, is_sealed_copy
 from annotator.linux.records.labels import device, marks
-from annotator.linux.records.syntax import arguments, body_end, field, head, number, split, text
+from annotator.linux.records.syntax import alone, arguments, body_end, field, head, number, split, text
 from annotator.linux.records.tables import ARCHES, SYSCALLS
 from annotator.linux.records.translate_user import carries, of_nobody, user_reading, vouched
 
@@ -178,7 +178,7 @@ def full_reading(event: Event) -> Translation:
     actor: Actor | None
     facts: tuple[Fact, ...]
     if name == b"SYSCALL":
-        line = event.lines[event.at]
+        line = alone(event.lines[event.at])
         start = line.find(b" ppid=")
         stop = line.find(b" key=", start)
         part = line[start : stop if stop > 0 else body_end(line, 0)]

@@ -56,7 +56,7 @@ class Translator:
     def read(self, event: Event) -> Translation:
         """Translate one event. Sets `event.at` to the record that takes the annotation (-1: none)."""
         text = event.text
-        start = len(event.node) + 6 if event.node else 0  # behind `node=NAME `
+        start = len(event.node) + 6 if event.node and text.startswith(b"node=") else 0  # behind `node=NAME `
         if text.startswith(b"type=SYSCALL ", start) and not event.reversed:
             reading = self._syscall(event, text, start)
             if reading is not None:
@@ -74,7 +74,10 @@ class Translator:
         last = text.rfind(b"\n") + 1
         if last and text.startswith(b"type=EOE ", last + start):
             last = text.rfind(b"\n", 0, last - 1) + 1
-        begin = 26 + len(event.key) + (5 if start else 0)  # behind `type=SYSCALL msg=audit(STAMP): `
+        own = len(event.key) - (len(event.node) + 1 if event.node else 0)
+        begin = start + 26 + own  # behind `type=SYSCALL msg=audit(STAMP): `
+        if text.find(b" msg=audit(", begin, end) >= 0:  # another record has begun in its line
+            return None
         call = text.find(b" a0=", begin, end)
         call = call if call >= 0 else end
         result = text.find(b" exit=", begin, call)
