@@ -49,7 +49,7 @@ def test_an_event_says_what_the_forms_say(case: str, tmp_path: Path) -> None:
     assert events
     into = set(data.split(b"\n"))
     assert all(record in into for event in events for record in event.records)
-    out = printed(data, tmp_path / "log", "raw").split(b"\n")
+    out = printed(data, tmp_path / "log", "raw", node="web1").split(b"\n")
     own = [line for event in events for line in event.raw.split(b"\n")]
     assert len(own) > 0.8 * len(out)
     assert set(own) <= set(out)
