@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from annotator.core.membership import stated
+from annotator.core.membership.standing import is_below_disbelieved
 from annotator.core.model import (
     NO_PID,
     Attribution,
@@ -164,6 +165,8 @@ class Attributor:
             return Reason.AMBIGUOUS
         if any(residence.container is None and not residence.lost for residence in residences):
             return Reason.GAP
+        if is_below_disbelieved(self.membership, life):
+            return Reason.ENGINE_NOT_BELIEVED
         return Reason.GAP if self.membership.processes.peek(life.node).epoch and life.bound else Reason.NOT_SEEN
 
     # --- what the trail states, targets, packets ------------------------------------------------------------------

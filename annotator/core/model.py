@@ -160,6 +160,7 @@ class Reason(StrEnum):
     LATE = "late"  # what was read is newer than the event
     HIDDEN = "hidden"  # a private cgroup namespace hides the path
     TENTATIVE = "tentative"  # a registration whose result is not in the log
+    ENGINE_NOT_BELIEVED = "engine-not-believed"  # an engine's command line is above it, and is worth nothing
     OVERLOAD = "overload"  # passed without being looked at, because the machine was too busy and was told to
     NO_SUBJECT = "no-subject"  # the event is about nothing that can be in a container
 
@@ -201,6 +202,8 @@ class Flag(StrEnum):
     SHARED = "shared"  # another live container holds the same contid
     LATE_NAME = "late-name"  # the name was learnt after the event
     TENTATIVE = "tentative"
+    ASSUMED = "assumed"  # an engine's command line whose claimant could, as far as the log shows, be in a container
+    AT_LEAST = "at-least"  # in this container, and perhaps in one nested in it
 
 
 class Ns(IntFlag):
@@ -409,13 +412,17 @@ class Translation(NamedTuple):
 
 
 class Forked(NamedTuple):
-    """`parent` made a process. `child` is a pid of the *parent's* pid namespace: a hint until its record agrees."""
+    """`parent` made a process. `child` is a pid of the *parent's* pid namespace: a hint until its record agrees.
+
+    `engine`: the parent ran an engine's program.
+    """
 
     parent: int
     child: int
     sibling: bool = False  # CLONE_PARENT: the new process's parent is the caller's parent
     ns: Ns | None = Ns.NONE  # namespaces the child is born into; None where the record hides them (clone3)
     trusted: bool = False  # the pid is known to be of the first pid namespace (proc connector)
+    engine: bool = True
 
 
 class Mark(NamedTuple):
@@ -428,7 +435,8 @@ class Mark(NamedTuple):
 class Executed(NamedTuple):
     """The process runs another program. `args` is () where the trail does not have them.
 
-    `engine`: it is one of an engine's own programs, which carries on what another of them announced.
+    `engine`: it is one of an engine's own programs, which carries on what another of them announced. `line` is a digest
+    of its words where it is run from an engine's file, b"" for a sealed copy and for other programs.
     """
 
     pid: int
@@ -436,26 +444,34 @@ class Executed(NamedTuple):
     args: tuple[bytes, ...] = ()
     marks: tuple[Mark, ...] = ()
     engine: bool = False
+    line: bytes = b""
 
 
 class Exited(NamedTuple):
-    """The process (not just a thread of it) is gone."""
+    """The process (not just a thread of it) is gone. `succeeded`: with status 0; None where that is not known."""
 
     pid: int
+    succeeded: bool | None = None
 
 
 class Moved(NamedTuple):
-    """The process changed namespaces: made new ones, or joined others'."""
+    """The process changed namespaces: made new ones, or joined others'. `engine`: it ran an engine's program."""
 
     pid: int
     ns: Ns
     joined: bool  # setns(2) when true, unshare(2) when false
+    engine: bool = True
 
 
 class RootChanged(NamedTuple):
-    """The process changed its root or its mounts: pivot_root(2), mount(2). Proof only below an engine's command."""
+    """The process changed its root (`pivot`, pivot_root(2)) or its mounts. Proof only below an engine's command.
+
+    `engine`: it ran an engine's program.
+    """
 
     pid: int
+    pivot: bool = False
+    engine: bool = True
 
 
 class Role(StrEnum):
@@ -464,10 +480,17 @@ class Role(StrEnum):
     CREATE = "create"  # the next process that changes namespaces below it is the container's init
     ENTER = "enter"  # what joins namespaces below it has entered the container
     NAME = "name"  # only gives names
+    RENAME = "rename"  # the container that is called `id` is called `name` once the command has succeeded
+    OPAQUE = "opaque"  # an engine is at work, and its command line does not say on what
 
 
 class EngineCommand(NamedTuple):
-    """An engine's command line names a container. Believed only with a change of namespaces after it."""
+    """An engine's command line names a container. Believed only with a change of namespaces after it.
+
+    `ids`: where `id` is empty, the words of which one is the id, if it is that of a container that is known. `rooted`:
+    the program lies where root keeps programs. `sealed`: its path tells nothing, it may be a sealed copy of an engine;
+    then `line` is the digest of its words. `needs`: with which new namespaces the container is born.
+    """
 
     pid: int
     role: Role
@@ -478,6 +501,11 @@ class EngineCommand(NamedTuple):
     uid: int = 0
     how: str = ""  # the words for people: "runc exec"
     target: int = NO_PID  # nsenter: enter where this process is (a pid of the caller's pid namespace)
+    ids: tuple[str, ...] = ()
+    rooted: bool = True
+    sealed: bool = False
+    line: bytes = b""
+    needs: Ns = Ns.MNT
 
 
 class Registered(NamedTuple):

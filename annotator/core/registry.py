@@ -110,17 +110,20 @@ class Registry:
     ) -> Container | None:
         """The live container of this engine id, as one who is `inside` (None: on the host) can mean it.
 
-        Of several users' containers that of `owner`; root (and None) may mean anybody's, when only one has the id.
+        It is that of `owner`: what root's engine names is root's. None may mean anybody's, when only one has the id.
         """
         near = [
             one
             for one in self._peek(name).by_id.get(engine_id, ())
             if (one.parent is None if inside is None else one is not inside and inside in one.chain())
         ]
-        own = [one for one in near if one.owner == owner]
-        if own:
-            return own[-1]
-        return near[0] if len(near) == 1 and not owner else None
+        if owner is None:
+            return near[0] if len(near) == 1 else next((one for one in near if one.owner == 0), None)
+        return next((one for one in reversed(near) if one.owner == owner), None)
+
+    def of_id(self, name: bytes, engine_id: str) -> list[Container]:
+        """All live containers of this engine id, whosever they are."""
+        return list(self._peek(name).by_id.get(engine_id, ()))
 
     def is_anothers(self, name: bytes, engine_id: str, uid: int) -> bool:
         """Whether the id is in use, but not by `uid`, which is not root either."""

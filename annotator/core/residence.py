@@ -32,7 +32,8 @@ class PendingOperation(NamedTuple):
     """What an engine's command line announced; a change of namespaces turns it into a residence.
 
     `who` gave the command, `how` is the command for people, `inside` is where its process was then (None: on the
-    host, or unknown), `node` the node of the record.
+    host, or unknown), `node` the node of the record. `host`: the claimant was proven to be on the host; `hidden`: where
+    it was not, the log hides what could speak against it.
     """
 
     since: Stamp
@@ -41,6 +42,8 @@ class PendingOperation(NamedTuple):
     how: str
     inside: Container | None
     node: bytes
+    host: bool = False
+    hidden: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -51,7 +54,10 @@ class MembershipState:
     inherited from its parent at its birth); `spent` says that the announcement came to nothing and none is inherited.
     `support` is the evidence of its program's marks. `unknown_version` is the version of the tables at which nothing
     could be proven (-1: not asked yet), so that it is not tried again before they change. `vouched` is when the
-    kernel proved its capability to register; it counts for one record.
+    kernel proved its capability to register; it counts for one record. `engine_line` is the digest of the words with
+    which it ran an engine's file last (b"": it runs something else). `user_ns` is when it first made or joined a user
+    namespace, `hid_ns` when it first joined one of a kind that the record hides. `disbelieved`: an engine's command
+    line of it was read and is worth nothing. `of_engine`: it showed as its parent an engine at work in a container.
     """
 
     residences: list[Residence] = field(default_factory=list)
@@ -60,3 +66,8 @@ class MembershipState:
     support: tuple[Evidence, ...] = ()
     unknown_version: int = -1
     vouched: Stamp | None = None
+    engine_line: bytes = b""
+    user_ns: Stamp | None = None
+    hid_ns: Stamp | None = None
+    disbelieved: bool = False
+    of_engine: bool = False

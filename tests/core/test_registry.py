@@ -57,15 +57,17 @@ def test_two_live_holders_of_one_number_are_shared_and_keep_it() -> None:
 
 
 def test_an_id_is_the_callers_own() -> None:
-    """Two users' engines may call their containers the same: each means its own, root may mean the only one."""
+    """Two users' engines may call their containers the same: each means its own, root too."""
     registry = Registry()
     users = registry.engine(NODE, "web", "podman", owner=1000)
-    assert registry.known(NODE, "web", owner=0) is users
+    assert registry.known(NODE, "web", owner=0) is None
+    assert registry.known(NODE, "web") is users
     assert registry.known(NODE, "web", owner=1001) is None
     roots = registry.engine(NODE, "web", "podman", owner=0)
     assert roots is not users
     assert registry.known(NODE, "web", owner=1000) is users
     assert registry.known(NODE, "web", owner=0) is roots
+    assert registry.known(NODE, "web") is roots
     assert registry.is_anothers(NODE, "web", 1001)
 
 

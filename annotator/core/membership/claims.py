@@ -2,8 +2,11 @@
 
 - A command line alone names nothing: it is kept as a pending operation of its process and of the children born after
   it, and becomes a residence only with the kernel's word, a change of namespaces (`moving`) or a birth into new ones.
+- It is worth what its claimant is proven to be (`standing`): uid 0 against which nothing speaks; another uid for its
+  own containers; one that is inside a container for those nested in it, and never under an id that is known elsewhere.
+- A program that lies where anybody may put one needs a claimant that is proven host. A sealed copy is the engine's only
+  if the same process ran the engine's file just before, with the same words.
 - The pending operation ends where another program than an engine's runs: a hook or a helper is not the container.
-- Another user's engine cannot speak for a container; an engine inside a container speaks for those inside it only.
 - Who called the client (`runc exec` below `docker exec`) is who entered.
 """
 
@@ -11,7 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annotator.core.model import OWN_SESSION, Container, Evidence, Named, Ns, Role
+from annotator.core.membership.standing import Standing, namespaces, standing
+from annotator.core.model import Container, Flag, Named, Role
 from annotator.core.registry import derive_contid
 from annotator.core.residence import PendingOperation, Residence
 
@@ -44,24 +48,81 @@ def pending(state: State, life: ProcessLifetime, depth: int = 0, *, record: bool
 
 
 def commanded(
-    state: State, command: EngineCommand, life: ProcessLifetime, actor: Actor, inside: Container | None, stamp: Stamp
+    state: State, command: EngineCommand, life: ProcessLifetime, actor: Actor, residence: Residence | None, stamp: Stamp
 ) -> None:
-    """An engine's own executable ran with a command line that names a container; its process is `inside`."""
+    """An engine's own executable ran with a command line that names a container; its process is at `residence`."""
     outer = pending(state, life, record=True)
+    claimant = standing(state, life, residence, outer, stamp)
+    if claimant.inside in state.inside and command.role not in (Role.NAME, Role.RENAME):
+        state.inside[claimant.inside].engines = True
+    named = _resolved(state, command, life, actor, claimant)
+    if named is None:
+        _disbelieve(state, command, life, actor, claimant, stamp)
+        return
     who, how = actor, command.how
     if outer is not None and outer.command.role is not Role.CREATE and outer.how:
         who, how = outer.who, outer.how
-    if command.id:
-        registry = state.registry
-        known = registry.known(life.node, command.id, owner=actor.uid, inside=inside)
-        if known is None and registry.is_anothers(life.node, command.id, actor.uid):
-            state.refused += 1  # another user's engine cannot speak for this container
-            return
-        if command.name or command.role is Role.NAME:
-            known = known or registry.engine(life.node, command.id, command.engine, owner=actor.uid, parent=inside)
-            if inside is None:
-                registry.named(life.node, Named(command.id, command.name, command.image), owner=known.owner)
-    announce(life, PendingOperation(stamp, command, who, how, inside, life.node))
+    if named.role is not Role.RENAME and named.id:
+        _enter_name(state, named, life, actor, claimant)
+    announce(life, PendingOperation(stamp, named, who, how, claimant.inside, life.node, claimant.host, claimant.hidden))
+
+
+def _resolved(
+    state: State, command: EngineCommand, life: ProcessLifetime, actor: Actor, claimant: Standing
+) -> EngineCommand | None:
+    """The command as far as its claimant may give it, with its id; None where it is worth nothing."""
+    own, registry = life.membership, state.registry
+    if command.sealed and command.line != own.engine_line:
+        return None
+    if not command.rooted and not (claimant.host and actor.uid == 0):
+        return None
+    if claimant.barred or (state.strict and not claimant.host):
+        return None
+    if command.ids:
+        known = [id for id in command.ids if registry.known(life.node, id, owner=actor.uid, inside=claimant.inside)]
+        if len(known) != 1:
+            return None
+        command = command._replace(id=known[0], ids=())
+    if command.role is Role.OPAQUE or command.role is Role.NAME or not command.id:
+        return None if command.role is Role.OPAQUE else command
+    if claimant.inside is not None:
+        return None if _is_outside(state, command.id, life, claimant.inside) else command
+    if registry.is_anothers(life.node, command.id, actor.uid):
+        state.refused += 1  # another user's engine cannot speak for this container
+        return None
+    if actor.uid != 0 and command.role is Role.ENTER:  # that it is the user's own must be known
+        return command if registry.known(life.node, command.id, owner=actor.uid) is not None else None
+    return command
+
+
+def _is_outside(state: State, id: str, life: ProcessLifetime, inside: Container) -> bool:
+    """Whether a container of this id is known, and none of them is nested where the claimant is."""
+    known = state.registry.of_id(life.node, id)
+    return bool(known) and all(one is inside or inside not in one.chain() for one in known)
+
+
+def _enter_name(state: State, command: EngineCommand, life: ProcessLifetime, actor: Actor, claimant: Standing) -> None:
+    """A name, and a container that so far only its shim or monitor has named, are entered for their announcer alone."""
+    if not command.name and command.role is not Role.NAME:
+        return
+    registry, inside = state.registry, claimant.inside
+    known = registry.known(life.node, command.id, owner=actor.uid, inside=inside)
+    known = known or registry.engine(life.node, command.id, command.engine, owner=actor.uid, parent=inside)
+    if known.owner == actor.uid:
+        registry.describe(known, Named(command.id, command.name, command.image))
+
+
+def _disbelieve(
+    state: State, command: EngineCommand, life: ProcessLifetime, actor: Actor, claimant: Standing, stamp: Stamp
+) -> None:
+    """The line is worth nothing; but an engine may be at work: who is below it is perhaps in a container."""
+    if command.role in (Role.NAME, Role.RENAME):
+        return
+    life.membership.disbelieved = True
+    opaque = command._replace(role=Role.OPAQUE, id="", name="", ids=())
+    announce(life, PendingOperation(stamp, opaque, actor, "", claimant.inside, life.node))
+    life.reconsider()
+    state.version += 1
 
 
 def announce(life: ProcessLifetime, operation: PendingOperation | None, *, spent: bool = False) -> None:
@@ -69,25 +130,37 @@ def announce(life: ProcessLifetime, operation: PendingOperation | None, *, spent
     life.membership.pending, life.membership.spent = operation, spent
 
 
-def another_program(state: State, fact: Executed, life: ProcessLifetime) -> None:
-    """A program begins that is outside any container: only an engine's carries the announcement on."""
-    if life.membership.pending is None and not life.membership.spent and life.parent is None:
-        return
-    if pending(state, life, record=True) is not None and not fact.engine:
-        announce(life, None, spent=True)  # another program: a hook, a helper
+def executed(fact: Executed, life: ProcessLifetime) -> None:
+    """A program begins: only an engine's carries the announcement on, in whatever order the records come."""
+    own = life.membership
+    if not fact.engine:
+        own.engine_line = b""
+        announce(life, None, spent=True)  # another program: a hook, a helper, the container's own
+    elif fact.line:
+        own.engine_line = fact.line
 
 
-def born_of_engine(
-    state: State, life: ProcessLifetime, birth: Stamp, outer: Container | None, *, record: bool
-) -> Residence | None:
-    """A child that an engine bore into a new mount namespace is its container's init. Its parent was in `outer`."""
-    if not life.ns or not life.ns & Ns.MNT:
-        return None
-    operation = pending(state, life, record=record)
-    if operation is None or operation.command.role is not Role.CREATE or operation.inside is not outer:
-        return None
-    container = created(state, operation, birth, record=record)
-    return Residence(birth, container, Evidence.COMMAND, OWN_SESSION)
+def other_program(life: ProcessLifetime) -> None:
+    """A record shows that the process runs no engine's program now: it began in a record that was lost."""
+    operation = life.membership.pending
+    if operation is None or operation.command.role in (Role.CREATE, Role.ENTER):
+        announce(life, None, spent=True)
+
+
+def flags_of(state: State, operation: PendingOperation, life: ProcessLifetime, stamp: Stamp) -> tuple[Flag, ...]:
+    """What is odd about a claim that the kernel's word has completed for this life.
+
+    Root's engines that make user namespaces, and calls that hide what they did, need a claimant proven host; a user's
+    engine does too. One that is inside a container names what is nested there, and nobody vouches for the name.
+    """
+    if operation.host:
+        return ()
+    if operation.inside is not None or operation.hidden or operation.command.uid != 0:
+        return (Flag.ASSUMED,)
+    if not state.processes.peek(life.node).moves:  # namespaces are not audited
+        return (Flag.ASSUMED,)
+    user, hidden = namespaces(state, life, stamp, operation.since)
+    return (Flag.ASSUMED,) if user or hidden else ()
 
 
 def provisional(operation: PendingOperation) -> Container:

@@ -1,13 +1,15 @@
 """Entering a container from outside: `exec`, `attach`, nsenter. DESIGN section 5, *Claims* (Entering), and section 4.
 
 A setns hides its target, so the command line that announced it tells the container: by its id, or by the pid of a
-process inside (nsenter), which is believed only of a caller in the first pid namespace. Who enters begins a session.
+process inside (nsenter), which is believed only of uid 0, or the uid that owns the container, not known to be inside
+one itself: to join a mount namespace takes rights over it. Who enters begins a session.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from annotator.core.membership.claims import flags_of
 from annotator.core.membership.containers import move_in
 from annotator.core.membership.doubt import unannounced
 from annotator.core.membership.where import where
@@ -31,11 +33,12 @@ def entered(state: State, operation: PendingOperation, life: ProcessLifetime, st
             residence = where(state, life, stamp, record=True)
             unannounced(state, Moved(life.pid, Ns.MNT, joined=True), life, residence, stamp)
             return
-        flags = (Flag.ENTERED,)
+        flags = (Flag.ENTERED, *flags_of(state, operation, life, stamp))
     elif not command.id:
         return
     else:
         container = _container_of_id(state, operation)
+        flags = flags_of(state, operation, life, stamp)
     session = session_of(operation, stamp, life.pid)
     move_in(state, life, Residence(stamp, container, Evidence.COMMAND, session, flags))
 
@@ -57,7 +60,9 @@ def _container_of_target(
         return None
     target = state.processes.at(life.node, operation.command.target, stamp)
     residence = where(state, target, stamp, record=True) if target is not None else None
-    return residence.container if residence is not None else None
+    container = residence.container if residence is not None else None
+    uid = operation.command.uid
+    return container if container is not None and uid in (0, container.owner) else None
 
 
 def _container_of_id(state: State, operation: PendingOperation) -> Container:

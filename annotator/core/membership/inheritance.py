@@ -3,7 +3,8 @@
 - A process is where its parent was when it was born; its parent is proven by a fork record (evidence `lineage`), else
   it is the life that had its ppid at the stamp asked for (`ppid`: proves inside, never host, and nothing across a
   change of session or login id).
-- A child that an engine bore into a new mount namespace is in the container that the engine announced (`claims`).
+- A child that an engine bore into all namespaces that it gives a container is in the one it announced (`claims`).
+- One whose birth is not recorded, of an engine inside a container, may be in one nested there: at least the outer one.
 - Pid 1, pid 2 and kernel threads are on the host. Any other is on the host only by an unbroken chain of fork records
   from them, on a node whose rules record namespaces, with no gap since its birth, born into no new namespace, and with
   no engine's announcement pending.
@@ -13,14 +14,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from annotator.core.membership.claims import born_of_engine, pending
-from annotator.core.model import Evidence, Ns
+from annotator.core.contracts import SLACK_MS
+from annotator.core.membership.claims import created, flags_of, pending
+from annotator.core.model import OWN_SESSION, Evidence, Flag, Ns, Role
 from annotator.core.residence import Residence
 
 if TYPE_CHECKING:
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.membership.state import State
-    from annotator.core.model import Stamp
+    from annotator.core.model import Container, Stamp
+    from annotator.core.residence import PendingOperation
 
 KTHREADD = 2
 """The parent of all kernel threads."""
@@ -49,7 +52,7 @@ def from_birth(
     birth = life.birth if life.bound else stamp
     above = ask(state, parent, birth, depth + 1, record=record)
     outer = above.container if above is not None else None
-    made = born_of_engine(state, life, birth, outer, record=record)
+    made = _born_of_engine(state, life, parent, birth, outer, record=record)
     if made is not None or above is None:
         return made
     if outer is None:
@@ -60,7 +63,76 @@ def from_birth(
     evidence = Evidence.LINEAGE if life.bound else Evidence.PPID
     if above.evidence in (Evidence.REGISTERED, Evidence.RECORD):
         evidence = Evidence.REGISTERED
-    return Residence(min(life.born, stamp), outer, evidence, above.session, above.flags, epoch=epoch)
+    flags = above.flags
+    operation = pending(state, parent, record=record) if not life.bound else None
+    if operation is not None and operation.inside is outer:
+        if operation.command.role in (Role.CREATE, Role.ENTER):
+            # in the container that its parent makes or enters, or not yet, or a helper; whoever adopts it later
+            life.membership.of_engine = life.membership.of_engine or record
+            return None
+        if operation.command.role is Role.OPAQUE and Flag.AT_LEAST not in flags:
+            flags = (*flags, Flag.AT_LEAST)
+    if life.membership.of_engine and not life.bound:
+        return None
+    if not life.bound and Flag.AT_LEAST not in flags and _adopts_from_below(state, parent, outer):
+        flags = (*flags, Flag.AT_LEAST)
+    return Residence(min(life.born, stamp), outer, evidence, above.session, flags, epoch=epoch)
+
+
+def _born_of_engine(
+    state: State, life: ProcessLifetime, parent: ProcessLifetime, birth: Stamp, outer: Container | None, *, record: bool
+) -> Residence | None:
+    """A child that an engine bore with all namespaces of a container is its init. The engine was in `outer`.
+
+    What counts is what was announced for the parent: the child may have run the container's program before its birth
+    is read.
+    """
+    operation = pending(state, parent, record=record) if life.ns or not life.bound else None
+    if operation is None or operation.since > birth or operation.inside is not outer:
+        return None
+    command = operation.command
+    if command.role is not Role.CREATE:
+        return None
+    ns = life.ns if life.bound else _only_birth(state, life, parent, operation)
+    if ns is None or not ns & command.needs or (ns | _made_above(parent, operation)) & command.needs != command.needs:
+        return None
+    container = created(state, operation, birth, record=record)
+    return Residence(birth, container, Evidence.COMMAND, OWN_SESSION, flags_of(state, operation, life, birth))
+
+
+def _made_above(parent: ProcessLifetime, operation: PendingOperation) -> Ns:
+    """The namespaces into which the engine's processes down to this one were born, since the announcement."""
+    made = Ns.NONE
+    for one in (parent, *parent.ancestors()):
+        if not one.bound or one.birth < operation.since:
+            break
+        made |= one.ns or Ns.NONE
+    return made
+
+
+def _adopts_from_below(state: State, parent: ProcessLifetime, outer: Container) -> bool:
+    """Whether a child that shows this parent may be an orphan out of a container that an engine has made in `outer`."""
+    occupants = state.inside.get(outer)
+    if occupants is None or not occupants.engines:
+        return False
+    first = parent.membership.residences[0] if parent.membership.residences else None
+    return first is not None and first.evidence in (Evidence.COMMAND, Evidence.REGISTERED)
+
+
+def _only_birth(state: State, life: ProcessLifetime, parent: ProcessLifetime, operation: PendingOperation) -> Ns | None:
+    """Into which namespaces a child of an engine inside a container was born, if all that the engine bore were alike.
+
+    There the fork records have numbers of the container's own pid namespace, and bind to no child.
+    """
+    if operation.inside is None:
+        return None
+    born = {
+        hint.ns
+        for waiting in state.processes.peek(life.node).hints.values()
+        for hint in waiting
+        if hint.parent is parent and hint.stamp >= operation.since and hint.stamp.ms <= life.born.ms + SLACK_MS
+    }
+    return born.pop() if len(born) == 1 else None
 
 
 def _is_born_on_host(state: State, life: ProcessLifetime) -> bool:

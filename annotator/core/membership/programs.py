@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annotator.core.membership.claims import another_program
+from annotator.core.membership import claims
 from annotator.core.membership.containers import became_init, left
 from annotator.core.membership.where import where
 from annotator.core.model import OWN_SESSION
@@ -24,12 +24,9 @@ def executed(state: State, fact: Executed, life: ProcessLifetime, stamp: Stamp) 
     own = life.membership
     own.vouched = None  # for what it did before
     residence = where(state, life, stamp, record=True)
-    if residence is not None and residence.container is not None:
-        if residence.session is OWN_SESSION:
-            became_init(state, residence.container, life)
-        own.pending, own.spent = None, False
-    else:
-        another_program(state, fact, life)
+    if residence is not None and residence.container is not None and residence.session is OWN_SESSION:
+        became_init(state, residence.container, life)
+    claims.executed(fact, life)
     life.ran = stamp
     life.programs += 1
     life.runs = fact.exe or life.runs

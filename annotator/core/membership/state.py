@@ -21,7 +21,8 @@ class Occupants:
     """By whom a container lives: its first process, who registered it, and every life that was seen inside.
 
     `members` is cleared of those that have ended when it grows beyond `limit`. `dropped`: an op=drop was read, by that
-    process at that stamp, while somebody we know of was alive inside; the kernel patches write such.
+    process at that stamp, while somebody we know of was alive inside; the kernel patches write such. `engines`: an
+    engine was seen at work inside.
     """
 
     init: ProcessLifetime | None = None
@@ -29,6 +30,7 @@ class Occupants:
     members: list[ProcessLifetime] = field(default_factory=list, metadata=NOT_SAVED)
     limit: int = 32
     dropped: tuple[ProcessLifetime | None, Stamp] | None = None
+    engines: bool = False
 
 
 class MembershipCounts(NamedTuple):
@@ -45,6 +47,7 @@ class State:
     `version` grows whenever an answer given before might differ now. `inside` are the occupants of the containers,
     those touched last at the end. `unsure` are the targets of registrations whose result is not in the log, with the
     contid asked for. `refused` and `tentative` count registrations that were not believed, and those without result.
+    `strict`: only claims of those who are proven to be on the host count, and nothing is assumed.
     """
 
     def __init__(self, processes: ProcessTable, registry: Registry) -> None:
@@ -56,6 +59,7 @@ class State:
         self.unsure: dict[ProcessLifetime, ContId] = {}
         self.refused = 0
         self.tentative = 0
+        self.strict = False
 
     def counts(self) -> MembershipCounts:
         """For a checkpoint."""

@@ -72,6 +72,8 @@ class Membership(State):
         """A fact about the event's own process."""
         match fact:
             case Forked():
+                if not fact.engine:
+                    claims.other_program(life)
                 child = self.processes.forked(node, life, fact.child, stamp, fact.ns, sibling=fact.sibling)
                 if child is not None:
                     inheritance.parent_known(self, child)
@@ -82,14 +84,15 @@ class Membership(State):
                 programs.exited(self, life, stamp)
             case Moved():
                 self.processes.node(node).moves = True
+                if not fact.engine:
+                    claims.other_program(life)
                 moving.moved(self, fact, life, stamp)
                 doubt.changed(self, life, stamp)
             case RootChanged():
-                moving.root_changed(self, life, stamp)
+                if fact.engine:
+                    moving.root_changed(self, fact, life, stamp)
             case EngineCommand() if actor is not None:
-                residence = where(self, life, stamp, record=True)
-                inside = residence.container if residence is not None else None
-                claims.commanded(self, fact, life, actor, inside, stamp)
+                claims.commanded(self, fact, life, actor, where(self, life, stamp, record=True), stamp)
             case CapabilityProven():
                 life.membership.vouched = stamp
             case Named():

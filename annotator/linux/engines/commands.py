@@ -1,47 +1,47 @@
 """Engine command lines: which container a runtime, monitor or attach tool is about to make or enter.
 
-A command line alone proves nothing (anyone may write one); the core believes it only of an engine's own executable,
-run by root or by the rootless owner, and only when a change of namespaces follows. Options are those of runc 1.1,
-crun 1.8, conmon 2.1, lxc 5.0, systemd 252, util-linux 2.38 and podman 4.3 (their manual pages).
+A command line alone proves nothing (anyone may write one): what it is worth is for `core.membership.claims` to say. It
+is read as the program itself reads it (`options`, `grammars`); a line that leaves it open which word is the id gives
+the candidates, and one that names nothing is `Role.OPAQUE`: an engine is at work, and nobody knows on what.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
 
-from annotator.core.model import NO_PID, EngineCommand, Role
-from annotator.linux.engines.programs import is_sealed_copy, name_of
+from annotator.core.model import NO_PID, EngineCommand, Ns, Role
+from annotator.linux.engines import grammars
+from annotator.linux.engines.options import parse
+from annotator.linux.engines.programs import DEFAULT, canonical, is_sealed_copy, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SYSTEM = (b"/usr/", b"/bin/", b"/sbin/", b"/opt/", b"/snap/", b"/var/lib/rancher/", b"/nix/store/", b"/gnu/store/")
-"""Where an engine's executable lies; anything else is somebody's copy."""
+    from annotator.linux.engines.programs import Engines
 
-_OCI_GLOBAL = frozenset(b"--root --log --log-format --criu --rootless --cgroup-manager --systemd-cgroup-path".split())
-_OCI_VALUES = frozenset(
-    b"-b --bundle --console-socket --pid-file --preserve-fds -f --config --process -p --cwd -u --user -e --env "
-    b"--apparmor --process-label -c --cap --additional-gids -g --cgroup --detach-keys --image-path --work-path "
-    b"--parent-path --page-server --manage-cgroups-mode --lsm-profile --lsm-mount-context --empty-ns".split()
-)
 _OCI_ROLES = {b"create": Role.CREATE, b"run": Role.CREATE, b"restore": Role.CREATE, b"exec": Role.ENTER}
+_HEX = frozenset(b"0123456789abcdef")
 
 
-def is_engine(exe: bytes) -> bool:
-    """Whether this executable can be an engine's, by name and place."""
-    return name_of(exe) in READERS and exe.startswith(SYSTEM)
+def line_of(args: Sequence[bytes]) -> bytes:
+    """What two executions of one command line have in common: a digest of their words."""
+    return blake2b(b"\0".join(args), digest_size=16).digest()
 
 
-def read(pid: int, uid: int, exe: bytes, args: Sequence[bytes]) -> EngineCommand | None:
-    """What this command line says, or None when it is about no container (or not understood: never guessed)."""
-    name = name_of(exe)
-    if is_sealed_copy(exe) and args:
-        name = name_of(args[0])
+def read(pid: int, uid: int, exe: bytes, args: Sequence[bytes], engines: Engines = DEFAULT) -> EngineCommand | None:
+    """What this command line says; None when it is about no container."""
+    sealed = is_sealed_copy(exe)
+    name = canonical(name_of(args[0])) if sealed and args else engines.name(exe)
     reader = READERS.get(name)
     if reader is None or len(args) < 2:
         return None
-    found = reader(args[1:])
-    return found._replace(pid=pid, uid=uid) if found is not None else None
+    command = reader(args[1:])
+    if command is None:
+        return None
+    return command._replace(
+        pid=pid, uid=uid, rooted=sealed or engines.is_roots(exe), sealed=sealed, line=line_of(args) if sealed else b""
+    )
 
 
 def _engine(role: Role, engine: str, id: bytes, how: str, *, name: bytes = b"", target: int = NO_PID) -> EngineCommand:
@@ -52,127 +52,133 @@ def _show(value: bytes) -> str:
     return value[:512].decode("utf-8", "backslashreplace")
 
 
-def _positionals(args: Sequence[bytes], with_value: frozenset[bytes]) -> list[bytes]:
-    """The words that are no options, up to `--`; options of `with_value` take the next word."""
-    found: list[bytes] = []
-    skip = False
-    for at, word in enumerate(args):
-        if skip:
-            skip = False
-        elif word == b"--":
-            return [*found, *args[at + 1 :]]
-        elif word[:1] == b"-" and len(word) > 1:
-            skip = word in with_value
-        else:
-            found.append(word)
-    return found
-
-
-def _value(args: Sequence[bytes], *names: bytes) -> bytes:
-    """An option's value: `--name X`, `--name=X`, `-nX`."""
-    for at, word in enumerate(args):
-        if word == b"--":
-            break
-        if word in names and at + 1 < len(args):
-            return args[at + 1]
-        for name in names:
-            if name[:2] == b"--" and word.startswith(name + b"="):
-                return word[len(name) + 1 :]
-            if len(name) == 2 and word[:2] == name and len(word) > 2 and word[:2] != b"--":
-                return word[2:]
-    return b""
-
-
 def _oci(engine: str) -> Callable[[Sequence[bytes]], EngineCommand | None]:
     def read_oci(args: Sequence[bytes]) -> EngineCommand | None:
-        at = 0
-        while at < len(args) and args[at][:1] == b"-":
-            at += 2 if args[at] in _OCI_GLOBAL else 1
-        if at >= len(args) or args[at] not in _OCI_ROLES:
+        before = parse(args, grammars.OCI_GLOBAL)
+        words = before.words
+        if words[:1] and words[0] not in _OCI_ROLES and before.unknown:  # a value that was taken for the verb, or not
+            return _opaque(engine) if any(word in _OCI_ROLES for word in args) else None
+        if not words or words[0] not in _OCI_ROLES:
             return None
-        rest = args[at + 1 :]
-        words = _positionals(rest, _OCI_VALUES)
-        if not words:
-            return None
-        verb = args[at]
-        return _engine(_OCI_ROLES[verb], engine, words[0], f"{engine} {verb.decode()}")
+        verb = words[0]
+        role, how = _OCI_ROLES[verb], f"{engine} {verb.decode()}"
+        parsed = parse(words[1:], grammars.OCI)
+        if not parsed.unknown:
+            # crun's argp allows options behind the id of create and run; of runc's exec the command follows
+            return _engine(role, engine, parsed.words[0], how) if parsed.words else None
+        bundle = name_of(parsed.value(b"--bundle", b"-b").rstrip(b"/"))
+        last = words[-1]
+        if role is Role.CREATE and (is_id(last) or last == bundle):
+            return _engine(role, engine, last, how)
+        doubtful = (last,) if role is Role.CREATE else (*parsed.doubtful, *parsed.words[:1])
+        return _engine(role, engine, b"", how)._replace(ids=tuple(map(_show, doubtful[:16])))
 
     return read_oci
 
 
+def _opaque(engine: str) -> EngineCommand:
+    return _engine(Role.OPAQUE, engine, b"", "")
+
+
+def is_id(word: bytes) -> bool:
+    """Whether a word is an id as engines with images make them: 64 hex digits."""
+    return len(word) == 64 and _HEX.issuperset(word)
+
+
 def _conmon(args: Sequence[bytes]) -> EngineCommand | None:
-    container = _value(args, b"-c", b"--cid")
+    parsed = parse(args, grammars.CONMON)
+    container = parsed.value(b"-c", b"--cid")
     if not container:
         return None
-    entering = any(word in (b"-e", b"--exec-attach", b"--exec-process-spec") for word in args)
-    entering = entering or any(word.startswith(b"--exec-process-spec=") for word in args)
-    role = Role.ENTER if entering else Role.CREATE
-    return _engine(role, "podman", container, "podman exec" if entering else "", name=_value(args, b"-n", b"--name"))
+    if parsed.unknown and container in parsed.doubtful:
+        return _opaque("podman")
+    entering = parsed.has(b"-e", b"--exec", b"--exec-attach", b"--exec-process-spec")
+    how, name = "podman exec" if entering else "", parsed.value(b"-n", b"--name")
+    return _engine(Role.ENTER if entering else Role.CREATE, "podman", container, how, name=name)
 
 
 def _shim(args: Sequence[bytes]) -> EngineCommand | None:
-    container, namespace = _value(args, b"-id"), _value(args, b"-namespace")
+    parsed = parse(args, grammars.SHIM)
+    container, namespace = parsed.value(b"-id"), parsed.value(b"-namespace")
     if not container or namespace == b"k8s.io":  # of a pod's shim the id is the sandbox's, not the container's
         return None
     return _engine(Role.NAME, "docker" if namespace == b"moby" else "containerd", container, "")
 
 
 def _lxc(role: Role, how: str) -> Callable[[Sequence[bytes]], EngineCommand | None]:
+    grammar = grammars.LXC_ATTACH if role is Role.ENTER else grammars.LXC
+
     def read_lxc(args: Sequence[bytes]) -> EngineCommand | None:
-        name = _value(args, b"-n", b"--name")
-        if not name:
-            values = frozenset(b"-P --lxcpath -f --rcfile -o --logfile -l --logpriority -c --console -L -p -s".split())
-            name = next(iter(_positionals(args, values)), b"")
+        parsed = parse(args, grammar)
+        name = parsed.value(b"-n", b"--name")
+        if not name and parsed.unknown:
+            return _opaque("lxc")
+        name = name or (parsed.words[0] if parsed.words else b"")
         return _engine(role, "lxc", name, how, name=name) if name else None
 
     return read_lxc
 
 
 def _nspawn(args: Sequence[bytes]) -> EngineCommand | None:
-    name = _value(args, b"-M", b"--machine")
+    parsed = parse(args, grammars.NSPAWN)
+    name = parsed.value(b"-M", b"--machine")
     if not name:
-        name = _value(args, b"-D", b"--directory", b"-i", b"--image").rstrip(b"/").rpartition(b"/")[2]
+        if parsed.unknown:
+            return _opaque("nspawn")
+        name = name_of((parsed.value(b"-D", b"--directory") or parsed.value(b"-i", b"--image")).rstrip(b"/"))
         name = name.removesuffix(b".raw")
-    return _engine(Role.CREATE, "nspawn", name, "systemd-nspawn", name=name) if name else None
+    if not name:
+        return None
+    # the outer child has a mount namespace only, and works on the host's files (nspawn.c, outer_child)
+    return _engine(Role.CREATE, "nspawn", name, "systemd-nspawn", name=name)._replace(needs=Ns.MNT | Ns.PID)
 
 
-_NSENTER_VALUES = frozenset(b"-t --target -S --setuid -G --setgid".split())
+_NSENTER_FILES = b"-m --mount -u --uts -i --ipc -n --net -p --pid -C --cgroup -U --user -T --time -r --root".split()
+_NSENTER_OTHERS = (b"-N", b"--net-socket", b"-W", b"--wdns")
 
 
 def _nsenter(args: Sequence[bytes]) -> EngineCommand | None:
-    target = _value(args, b"-t", b"--target")
+    """Believed with one target, and no namespace from a file: those need not be the target's."""
+    parsed = parse(args, grammars.NSENTER)
+    targets = set(parsed.values(b"-t", b"--target"))
+    files = any(parsed.values(*_NSENTER_FILES)) or parsed.has(*_NSENTER_OTHERS)
+    if parsed.unknown or files or len(targets) > 1:
+        return _opaque("")
+    if not targets or not parsed.has(b"-a", b"--all", b"-m", b"--mount"):
+        return None
+    target = targets.pop().partition(b":")[0]  # util-linux 2.41: PID:INODE
     if not target.isdigit() or len(target) > 10:
         return None
     return _engine(Role.ENTER, "", b"", "nsenter", target=int(target))
 
 
-_RUN_VALUES = frozenset(
-    b"-u --user -w --workdir -e --env --env-file --detach-keys --name -v --volume -p --publish --network --net --pid "
-    b"--entrypoint -h --hostname --label -l --cidfile --pod --root --runroot --log-level -H --host -c --context".split()
-)
-
-
 def _client(engine: str) -> Callable[[Sequence[bytes]], EngineCommand | None]:
     def read_client(args: Sequence[bytes]) -> EngineCommand | None:
-        words = _positionals(args, _RUN_VALUES)
-        if words[:1] == [b"container"]:
+        words = parse(args, grammars.CLIENT_GLOBAL).words
+        if words[:1] == (b"container",):
             words = words[1:]
-        if len(words) < 2 or words[0] not in (b"exec", b"run", b"start", b"create"):
+        if len(words) < 2 or words[0] not in (b"exec", b"run", b"start", b"create", b"rename"):
             return None
-        name = words[1] if words[0] in (b"exec", b"start") else _value(args, b"--name")
+        parsed = parse(words[1:], grammars.CLIENT)
+        if words[0] == b"rename":
+            if parsed.unknown or len(parsed.words) != 2:
+                return None
+            return _engine(Role.RENAME, engine, parsed.words[0], f"{engine} rename", name=parsed.words[1])
+        of_word = words[0] in (b"exec", b"start")
+        name = (parsed.words[0] if parsed.words else b"") if of_word else parsed.value(b"--name")
+        if of_word and parsed.doubtful:
+            name = b""
         return _engine(Role.NAME, engine, b"", f"{engine} {words[0].decode()}", name=name)
 
     return read_client
 
 
-READERS: dict[bytes, Callable[[Sequence[bytes]], EngineCommand | None]] = {
+READERS: Final[dict[bytes, Callable[[Sequence[bytes]], EngineCommand | None]]] = {
     b"runc": _oci("runc"),
     b"crun": _oci("crun"),
     b"youki": _oci("youki"),
     b"conmon": _conmon,
     b"containerd-shim": _shim,
-    b"containerd-shim-runc-v1": _shim,
-    b"containerd-shim-runc-v2": _shim,
     b"lxc-start": _lxc(Role.CREATE, "lxc-start"),
     b"lxc-execute": _lxc(Role.CREATE, "lxc-execute"),
     b"lxc-attach": _lxc(Role.ENTER, "lxc-attach"),

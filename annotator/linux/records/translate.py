@@ -28,7 +28,7 @@ from annotator.core.model import (
 )
 from annotator.linux.contid import link
 from annotator.linux.engines import commands
-from annotator.linux.engines.programs import carries_announcement, is_sealed_copy
+from annotator.linux.engines.programs import DEFAULT, Engines, is_sealed_copy
 from annotator.linux.records.labels import device, marks
 from annotator.linux.records.syntax import alone, arguments, body_end, field, head, number, split, text
 from annotator.linux.records.tables import ARCHES, SYSCALLS
@@ -43,7 +43,7 @@ _FLAGS_SECOND = frozenset(("s390", "s390x"))
 
 _KINDS = {
     "fork": "fork", "vfork": "fork", "clone": "clone", "clone3": "clone3", "execve": "exec", "execveat": "exec",
-    "exit_group": "exit", "unshare": "unshare", "setns": "setns", "pivot_root": "root", "mount": "root",
+    "exit_group": "exit", "unshare": "unshare", "setns": "setns", "pivot_root": "pivot", "mount": "mount",
     "kill": "target", "tkill": "target", "tgkill": "target", "rt_sigqueueinfo": "target", "rt_tgsigqueueinfo": "target",
     "pidfd_send_signal": "target", "ptrace": "target", "process_vm_readv": "target", "process_vm_writev": "target",
     "pidfd_getfd": "target", "process_madvise": "target",
@@ -90,26 +90,21 @@ def actor_of(part: bytes) -> Actor | None:
 _NOTHING: tuple[Fact, ...] = ()
 
 
-def is_engine(exe: bytes) -> bool:
-    """Whether a program is a container engine's, or may be one in disguise."""
-    return commands.is_engine(exe) or is_sealed_copy(exe)
-
-
-def changed(kind: str, line: bytes, actor: Actor) -> tuple[Fact, ...]:
-    """What a successful system call changed, as far as its SYSCALL record tells."""
+def changed(kind: str, line: bytes, actor: Actor, *, engine: bool) -> tuple[Fact, ...]:
+    """What a successful system call changed, as its SYSCALL record tells. `engine`: an engine's program called."""
     if kind == "exit":
-        return (Exited(actor.pid),)
+        return (Exited(actor.pid, _argument(line, b" a0=") == b"0"),)
     if kind in ("fork", "clone", "clone2", "clone3"):
-        return _forked(kind, line, actor)
-    if kind == "root":
-        return (RootChanged(actor.pid),)
+        return _forked(kind, line, actor, engine=engine)
+    if kind in ("pivot", "mount"):
+        return (RootChanged(actor.pid, kind == "pivot", engine),)
     if kind == "socket":
         return _NOTHING
     flags = hexadecimal(_argument(line, b" a1=" if kind == "setns" else b" a0="))
     if kind == "setns" and flags == 0:
-        return (Moved(actor.pid, Ns.NONE, joined=True),)  # a kind the record hides
+        return (Moved(actor.pid, Ns.NONE, joined=True, engine=engine),)  # a kind the record hides
     ns = _ns(flags)
-    return (Moved(actor.pid, ns, joined=kind == "setns"),) if ns else _NOTHING
+    return (Moved(actor.pid, ns, joined=kind == "setns", engine=engine),) if ns else _NOTHING
 
 
 def _argument(line: bytes, name: bytes) -> bytes:
@@ -129,34 +124,39 @@ def _ns(flags: int) -> Ns:
 _BITS = {0: Ns.NONE}
 
 
-def _forked(kind: str, line: bytes, actor: Actor) -> tuple[Fact, ...]:
+def _forked(kind: str, line: bytes, actor: Actor, *, engine: bool) -> tuple[Fact, ...]:
     child = number(_argument(line, b" exit="), NO_PID)
     if child <= 0:
         return _NOTHING
     if kind == "fork":
-        return (Forked(actor.pid, child),)
+        return (Forked(actor.pid, child, engine=engine),)
     if kind == "clone3":
-        return (Forked(actor.pid, child, ns=None),)
+        return (Forked(actor.pid, child, ns=None, engine=engine),)
     flags = hexadecimal(_argument(line, b" a1=" if kind == "clone2" else b" a0="))
-    return cloned(actor.pid, child, flags)
+    return cloned(actor.pid, child, flags, engine=engine)
 
 
-def cloned(parent: int, child: int, flags: int) -> tuple[Fact, ...]:
+def cloned(parent: int, child: int, flags: int, *, engine: bool = False) -> tuple[Fact, ...]:
     """What a clone with these flags has made: a thread is no process."""
     if flags & CLONE_THREAD or child <= 0:
         return _NOTHING
-    return (Forked(parent, child, bool(flags & CLONE_PARENT), _ns(flags)),)
+    return (Forked(parent, child, bool(flags & CLONE_PARENT), _ns(flags), engine=engine),)
 
 
-def executed(actor: Actor, part: bytes, dev: bytes) -> Executed:
+def executed(actor: Actor, part: bytes, dev: bytes, *, engine: bool) -> Executed:
     """An exec, by the SYSCALL record's part with the labels and the device that the program lies on."""
-    return Executed(actor.pid, actor.exe, marks=marks(part, dev), engine=carries_announcement(actor.exe))
+    return Executed(actor.pid, actor.exe, marks=marks(part, dev), engine=engine)
 
 
-def commanded(bodies: list[bytes], actor: Actor, done: Executed) -> tuple[Fact, ...]:
+def commanded(bodies: list[bytes], actor: Actor, done: Executed, engines: Engines = DEFAULT) -> tuple[Fact, ...]:
     """An exec; and if it is an engine's, what its command line says, by the bodies of the EXECVE records."""
-    said = commands.read(actor.pid, actor.uid, actor.exe, arguments(bodies)) if is_engine(actor.exe) else None
-    return (done, said) if said is not None else (done,)
+    if not engines.reads(actor.exe):
+        return (done,)
+    words = arguments(bodies)
+    if done.engine and not is_sealed_copy(actor.exe):
+        done = done._replace(line=commands.line_of(words))
+    command = commands.read(actor.pid, actor.uid, actor.exe, words, engines)
+    return (done, command) if command is not None else (done,)
 
 
 def hexadecimal(value: bytes) -> int:
@@ -167,7 +167,7 @@ def hexadecimal(value: bytes) -> int:
         return 0
 
 
-def full_reading(event: Event) -> Translation:
+def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
     """Any event: every record is looked at."""
     records = [split(line) for line in event.lines]
     names = [name for name, _ in records]
@@ -194,7 +194,8 @@ def full_reading(event: Event) -> Translation:
         start = head(line)[1]
         kind, succeeded = call_of(line[start : line.find(b" a0=", start)])
         ordered = records[::-1] if event.reversed else records
-        facts = _facts(kind, line, part, ordered, actor) if kind and kind != "target" and succeeded else _NOTHING
+        changes = kind and kind != "target" and succeeded
+        facts = _facts(kind, line, part, ordered, actor, engines) if changes else _NOTHING
     else:
         kind = ""
         actor, facts = user_reading(name, body)
@@ -209,13 +210,16 @@ def full_reading(event: Event) -> Translation:
     return _reading(actor, facts, records, names, links, network=network)
 
 
-def _facts(kind: str, line: bytes, part: bytes, records: list[tuple[bytes, bytes]], actor: Actor) -> tuple[Fact, ...]:
+def _facts(
+    kind: str, line: bytes, part: bytes, records: list[tuple[bytes, bytes]], actor: Actor, engines: Engines
+) -> tuple[Fact, ...]:
     """What a successful system call changed, by all records of its event."""
+    engine = engines.carries(actor.exe, actor.uid)
     if kind != "exec":
-        return changed(kind, line, actor)
+        return changed(kind, line, actor, engine=engine)
     dev = next((device(body) for name, body in records if name == b"PATH" and body[:7] == b"item=0 "), b"")
     bodies = [body for name, body in records if name == b"EXECVE"]
-    return commanded(bodies, actor, executed(actor, part, dev))
+    return commanded(bodies, actor, executed(actor, part, dev, engine=engine), engines)
 
 
 _CONTID = frozenset((b"op=", b"rec", b"con", b"ref", b"opi"))

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from annotator.core.model import NO_PID, Translation
+from annotator.linux.engines.programs import DEFAULT, Engines
 from annotator.linux.records.labels import device
 from annotator.linux.records.syntax import body_end, number, split
-from annotator.linux.records.translate import actor_of, call_of, changed, commanded, executed, full_reading, is_engine
+from annotator.linux.records.translate import actor_of, call_of, changed, commanded, executed, full_reading
 
 if TYPE_CHECKING:
     from annotator.core.model import Actor, Event, Fact
@@ -35,21 +36,24 @@ class Caller:
     """What every SYSCALL record of one process repeats, from ` ppid=` to ` key=`, read once.
 
     `readings` are those of events that say no more than the kind of call does, by that kind; of an execve by the device
-    of the program's file.
+    of the program's file. `engine`: its program carries on what an engine's announced; `reads`: its words count.
     """
 
-    __slots__ = ("actor", "part", "readings")
+    __slots__ = ("actor", "engine", "part", "readings", "reads")
 
-    def __init__(self, part: bytes, actor: Actor) -> None:
+    def __init__(self, part: bytes, actor: Actor, engines: Engines) -> None:
         self.part = part
         self.actor = actor
+        self.engine = engines.carries(actor.exe, actor.uid)
+        self.reads = engines.reads(actor.exe)
         self.readings: dict[str | bytes, Translation] = {}
 
 
 class Translator:
-    """Reads events; keeps what processes repeat, in tables with a bound."""
+    """Reads events; keeps what processes repeat, in tables with a bound. `engines` are what the site has added."""
 
-    def __init__(self) -> None:
+    def __init__(self, engines: Engines = DEFAULT) -> None:
+        self.engines = engines
         self._callers: dict[bytes, Caller] = {}
         self._calls: dict[bytes, str] = {}
 
@@ -61,7 +65,7 @@ class Translator:
             reading = self._syscall(event, text, start)
             if reading is not None:
                 return reading
-        return full_reading(event)
+        return full_reading(event, self.engines)
 
     def _syscall(self, event: Event, text: bytes, start: int) -> Translation | None:
         """An event that begins with its SYSCALL record; None where other records say more of it.
@@ -94,7 +98,7 @@ class Translator:
         caller = self._callers.get(part) or self._caller(part)
         if caller is None:
             return None
-        reading = caller.readings.get(kind) or _reading_of(kind, event, text, start, end, caller)
+        reading = caller.readings.get(kind) or _reading_of(kind, event, text, start, end, caller, self.engines)
         if reading is not None:
             event.at = 0
         return reading
@@ -104,7 +108,7 @@ class Translator:
         actor = actor_of(part)
         if actor is None:
             return None
-        caller = Caller(part, actor)
+        caller = Caller(part, actor, self.engines)
         if len(self._callers) >= LIMIT:
             self._callers.clear()
         if len(part) <= MAX_PART:
@@ -124,15 +128,17 @@ class Translator:
         return known
 
 
-def _reading_of(kind: str, event: Event, event_text: bytes, start: int, end: int, caller: Caller) -> Translation | None:
+def _reading_of(
+    kind: str, event: Event, event_text: bytes, start: int, end: int, caller: Caller, engines: Engines
+) -> Translation | None:
     """What an event of this kind says; None where other records say more. `end` is that of the SYSCALL record."""
     if kind == "target":
         return _targeted(event_text, start, end, caller.actor)
     if kind == "exec":
-        return _executed(event, event_text, start, caller)
-    facts = changed(kind, event_text[:end], caller.actor) if kind else _NOTHING
+        return _executed(event, event_text, start, caller, engines)
+    facts = changed(kind, event_text[:end], caller.actor, engine=caller.engine) if kind else _NOTHING
     reading = Translation(caller.actor, facts, network=kind == "socket")
-    if kind in ("", "socket", "exit", "root"):
+    if kind in ("", "socket", "mount", "pivot"):
         caller.readings[kind] = reading
     return reading
 
@@ -176,7 +182,7 @@ def _targeted(event_text: bytes, start: int, end: int, actor: Actor) -> Translat
     return Translation(actor, _NOTHING, (pid,)) if stop > 6 and pid > 0 and not rest else None
 
 
-def _executed(event: Event, event_text: bytes, start: int, caller: Caller) -> Translation:
+def _executed(event: Event, event_text: bytes, start: int, caller: Caller, engines: Engines) -> Translation:
     """An exec. Two of one process with the same device say the same, but for those of an engine."""
     stamp = event.key[event.key.rfind(b" ") + 1 :]
     path = event_text.find(b"\n" + event_text[:start] + b"type=PATH msg=audit(" + stamp + b"): item=0 ") + 1
@@ -185,10 +191,10 @@ def _executed(event: Event, event_text: bytes, start: int, caller: Caller) -> Tr
     reading = caller.readings.get(dev)
     if reading is None:
         actor = caller.actor
-        done = executed(actor, caller.part, dev)
-        if is_engine(actor.exe):
+        done = executed(actor, caller.part, dev, engine=caller.engine)
+        if caller.reads:
             bodies = [body for name, body in map(split, event.lines) if name == b"EXECVE"]
-            return Translation(actor, commanded(bodies, actor, done))
+            return Translation(actor, commanded(bodies, actor, done, engines))
         reading = Translation(actor, (done,))
         if len(caller.readings) < 64:
             caller.readings[dev] = reading
