@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _CALL = re.compile(rb"type=SYSCALL msg=audit\([^)]*\): arch=c000003e syscall=(\d+) ")
 _OP = re.compile(rb": op=(?:set|drop) opid=")
+_NUMBER = re.compile(rb" record=\d{1,9}(?=\r?$|\x1d)")
 _ID = re.compile(rb": (?:record=\d+ |(?:op|ref)=\S+ )?contid=\S+ *$")
 _LOST = re.compile(rb"type=(?:UNKNOWN\[1020\]|CONTAINER_OP) msg=lost")
 
@@ -95,8 +96,9 @@ def double(lines: Sequence[bytes]) -> list[bytes]:
 
 
 def without_contids(lines: Sequence[bytes]) -> list[bytes]:
-    """No CONTAINER_ID is left: the registry alone must know."""
-    return [line for line in lines if not _ID.search(line.partition(b"\x1d")[0])]
+    """No CONTAINER_ID is left, nor the number of one: the registry alone must know."""
+    kept = (line for line in lines if not _ID.search(line.partition(b"\x1d")[0]))
+    return [_NUMBER.sub(b"", line) for line in kept]
 
 
 def without_operations(lines: Sequence[bytes]) -> list[bytes]:

@@ -30,7 +30,7 @@ from annotator.core.model import (
 if TYPE_CHECKING:
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.membership import Membership
-    from annotator.core.model import Netns
+    from annotator.core.model import ContId, Netns
     from annotator.core.residence import Residence
 
 NOTHING = Attribution(Status.NONE, reason=Reason.NO_SUBJECT)
@@ -180,6 +180,8 @@ class Attributor:
             answer = self._stated(own, life, node, stamp)
         elif reading.packet is not None:
             answer = Attribution(Status.UNKNOWN, reason=Reason.NOT_SEEN)
+        elif reading.unknown is not None:
+            answer = Attribution(Status.UNKNOWN, reason=reading.unknown)
         else:
             answer = self.of(life, stamp) if life is not None else NOTHING
         if reading.packet is not None:
@@ -197,7 +199,9 @@ class Attributor:
     def _stated(self, statement: Stated, life: ProcessLifetime | None, node: bytes, stamp: Stamp) -> Attribution:
         """A CONTAINER_ID record: the strongest word there is."""
         key = life.key if life is not None else None
-        chains = self._chains(statement, node, stamp, life)
+        if statement.chains is None:
+            return Attribution(Status.UNKNOWN, reason=Reason.GAP, key=key)
+        chains = self._chains(statement.chains, node, stamp, life)
         if not chains:
             return Attribution(Status.HOST, evidence=(Evidence.RECORD,), key=key)
         session = None
@@ -242,24 +246,34 @@ class Attributor:
         """The answer for one process that was signalled or traced."""
         life = self.membership.processes.at(node, pid, stamp)
         if statement is not None:
-            chains = self._chains(statement, node, stamp, life)
+            if statement.chains is None:
+                return Target(pid, Status.UNKNOWN, reason=Reason.GAP)
+            chains = self._chains(statement.chains, node, stamp, life)
             return Target(pid, Status.CONTAINER if chains else Status.HOST, chains)
         if life is None:
             return Target(pid, Status.UNKNOWN, reason=Reason.NOT_SEEN)
         answer = self.of(life, stamp)
         return Target(pid, answer.status, answer.chains, answer.reason)
 
-    def _chains(self, statement: Stated, node: bytes, stamp: Stamp, life: ProcessLifetime | None) -> tuple[Chain, ...]:
+    def _chains(
+        self, contids: tuple[tuple[ContId, ...], ...], node: bytes, stamp: Stamp, life: ProcessLifetime | None
+    ) -> tuple[Chain, ...]:
         """Stated contids as containers."""
         membership = self.membership
-        if life is not None and len(statement.chains) == 1 and statement.chains[0]:
-            return (stated.chain_of(membership, life, statement.chains[0], stamp),)
-        return tuple(membership.registry.numbered_chain(node, chain) for chain in statement.chains if chain)
+        if life is not None and len(contids) == 1 and contids[0]:
+            return (stated.chain_of(membership, life, contids[0], stamp),)
+        return tuple(membership.registry.numbered_chain(node, chain) for chain in contids if chain)
 
 
 def is_about_actor(reading: Translation) -> bool:
     """Whether the event is about its own process alone, and the trail does not state where that is."""
-    return not (reading.stated or reading.targets or reading.packet is not None or reading.placed is not None)
+    return not (
+        reading.stated
+        or reading.targets
+        or reading.packet is not None
+        or reading.placed is not None
+        or reading.unknown is not None
+    )
 
 
 def is_aimed_at_itself(reading: Translation, life: ProcessLifetime) -> bool:

@@ -372,11 +372,11 @@ class Actor(NamedTuple):
 class Stated(NamedTuple):
     """What the trail itself says of one process or packet: chains of contids, nearest first. () is 'says unset'.
 
-    `pid` NO_PID is the event's actor.
+    None: it was said, but the record that did is lost. `pid` NO_PID is the event's actor.
     """
 
     pid: int
-    chains: tuple[tuple[ContId, ...], ...]
+    chains: tuple[tuple[ContId, ...], ...] | None
 
 
 class RecordedPlace(NamedTuple):
@@ -406,6 +406,8 @@ class Translation(NamedTuple):
     """The answer itself, where the record has it."""
     network: bool = False
     """The event makes or uses a socket: in which network namespace its process was, is wanted."""
+    unknown: Reason | None = None
+    """Somebody acted, but no record tells who: why not."""
 
 
 # --- facts: one change of the world each ----------------------------------------------------------------------------

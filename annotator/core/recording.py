@@ -121,6 +121,8 @@ class Recorder:
 
     def _stated(self, statement: Stated, life: ProcessLifetime | None, node: bytes, stamp: Stamp) -> None:
         """Stated contids are containers. A single chain is that life's container from now on."""
+        if statement.chains is None:
+            return
         if life is not None and len(statement.chains) == 1 and statement.chains[0]:
             stated.record_chain(self.membership, life, statement.chains[0], stamp)
             return

@@ -344,11 +344,19 @@ class EventAssembler:
             self._force(next(iter(self.open.values())))
 
     def _is_whole(self, event: Event) -> bool:
-        """Whether the last record is of a type after which an event is probably whole."""
+        """Whether the last record is of a type after which an event is probably whole.
+
+        Kernels with contid patches (V5 to V9) write a CONTAINER_ID behind it: that event is as whole as others, which
+        must not be decided before it.
+        """
         text = event.pieces[-1]
         last = text.rfind(b"\n") + 1
         if text.startswith(b"type=PROCTITLE ", last):
             return True
+        if last and text.startswith(b"): contid=", text.find(b"): ", last)):
+            before = text.rfind(b"\n", 0, last - 1) + 1
+            if text.startswith(b"type=PROCTITLE ", before + len(event.node) + 6 if event.node else before):
+                return True
         start = last + 5 if text.startswith(b"type=", last) else text.find(b"type=", last) + 5
         return self.completes.get(text[start : text.find(b" ", start)], False)
 

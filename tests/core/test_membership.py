@@ -514,7 +514,7 @@ def test_a_boot_ends_all_lives_and_containers_of_its_node() -> None:
 
 def test_the_kernels_own_record_of_a_boot_is_believed() -> None:
     """It names no process: `KERNEL … state=initialized`. The same pid and parent is not inside any more."""
-    kernel = PatchedKernel(Version.V11)
+    kernel = PatchedKernel(Version.V9)
     child = kernel.fork(kernel.tasks[1], 50)
     inside = kernel.fork(child, 51)
     kernel.register(child, inside, ContId(7))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.core.model import CONTID_UNSET, NO_PID, ContId
-from annotator.linux.contid.link import AMBIGUOUS, Links, link
+from annotator.linux.contid.link import AMBIGUOUS, LOST, Links, link
 from annotator.linux.contid.records import (
     MAX_IDS,
     MAX_LIST,
@@ -407,7 +407,9 @@ def numbered(record: tuple[bytes, bytes], number: int) -> tuple[bytes, bytes]:
         ([CALL, aux(7, 1), numbered(TARGET, 1), TITLE], None, {2: 7}, None),
         ([CALL, aux(7, 1), TITLE], None, {}, None),
         ([CALL1, TITLE, aux(5, 1)], 5, {}, None),
-        ([CALL1, TITLE, aux(5, 2)], None, {}, None),
+        ([CALL1, TITLE, aux(5, 2)], LOST, {}, None),
+        ([CALL1, TITLE], LOST, {}, None),
+        ([CALL, numbered(TARGET, 1), TITLE], None, {1: LOST}, None),
         ([aux(5, 1), TITLE], AMBIGUOUS, {}, None),
         ([aux(5, 1), aux(7, 2), numbered(TARGET, 2), TITLE], AMBIGUOUS, {2: 7}, None),
         ([SENDER, aux(5, 1)], 5, {}, None),

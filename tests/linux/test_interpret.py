@@ -106,7 +106,7 @@ def test_an_exec_is_told_in_full() -> None:
     }  # fmt: skip
     assert parts["process"] == {
         "pid": 11, "parent": {"pid": 10}, "executable": "/bin/dash", "name": "sh", "args": ["ls", "-l é", "/tmp"],
-        "command_line": "ls -l é /tmp",
+        "args_count": 3, "command_line": "ls -l é /tmp",
     }  # fmt: skip
     assert parts["user"] == {"id": "0", "effective": {"id": "33"}, "audit": {"id": "1000"}}
     assert parts["auditd"]["session"] == "7"
@@ -383,6 +383,8 @@ def test_fields_mean_what_the_library_says() -> None:
         ours = reader.interpret(each)["auditd"]["records"]
         if len(meanings) != 1:  # the library gives the parts of an event that it splits in another order
             continue
+        if any(line.count(b" msg=audit(") > 1 for line in each.lines):  # the library takes two records for one
+            continue
         assert len(theirs) == len(ours)
         for one, mine in zip(theirs, ours, strict=True):
             for name, values in one.items():
@@ -449,3 +451,35 @@ def test_the_object_of_a_call_is_told_by_what_is_kept() -> None:
     names = {name for calls in SYSCALLS.values() for name in calls.values()}
     places = {meaning("", name, outcome).place for name in names for outcome in ("success", "failure", None)}
     assert {place for place in places if place[:1] != "@"} == {"", "saddr", "key", "exe", "comm"}
+
+
+def test_arguments_that_are_not_all_there_are_marked() -> None:
+    """A missing argument keeps its place, a missing piece is shown; the number of arguments is the kernel's."""
+    parts = interpret(event(EXECVE, 'EXECVE argc=3 a0="/bin/ls" a2="/etc"'))["process"]
+    assert (parts["args"], parts["args_count"], parts["args_cut"]) == (["/bin/ls", "…", "/etc"], 3, True)
+    parts = interpret(event(EXECVE, 'EXECVE argc=2 a0="x" a1_len=6 a1[0]="ab"', 'EXECVE a1[2]="ef"'))["process"]
+    assert (parts["args"], parts["args_cut"]) == (["x", "ab…ef"], True)
+    many = " ".join(f'a{at}="x"' for at in range(5000))
+    parts = interpret(event(EXECVE, f"EXECVE argc=5000 {many}"))["process"]
+    assert (len(parts["args"]), parts["args_count"], parts["args_cut"]) == (4096, 5000, True)
+    assert "args_cut" not in interpret(event(EXECVE, 'EXECVE argc=1 a0="x"'))["process"]
+
+
+def test_words_of_a_message_are_text() -> None:
+    """What a user program says in words is no part of the kernel's values before it."""
+    parts = interpret(event("USER pid=3607 uid=0 auid=1000 ses=7 msg='only words'"))
+    assert parts["auditd"]["session"] == "7"
+    assert parts["user"]["audit"] == {"id": "1000"}
+    assert fields(parts)["text"] == "only words"
+    parts = interpret(event("USER user pid=3606 uid=0 auid=1000 msg='good morning: exe=\"/x\" (res=success)'"))
+    assert parts["user"]["audit"] == {"id": "1000"}
+    assert (parts["process"]["executable"], parts["event"]["outcome"]) == ("/x", "success")
+
+
+@pytest.mark.parametrize("separator", ["\x1d", "#035", " "])
+def test_a_relays_separator_separates(separator: str) -> None:
+    """0x1D, its octal number, or a blank: the copies behind it are no part of the last value."""
+    kernel = "USER_LOGIN pid=2000 uid=0 auid=1000 ses=5 subj=x msg='op=login id=1000 res=failed'"
+    parts = interpret(event(kernel + separator + 'UID="root" AUID="alice"'))
+    assert fields(parts)["res"] == "failed"
+    assert (parts["event"]["outcome"], parts["user"]["name"]) == ("failure", "root")

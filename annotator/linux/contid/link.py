@@ -9,26 +9,41 @@ Source: patches V5 to v11, and logs of a patched kernel in both forms.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from annotator.linux.contid.records import Chains, ContainerId, ContainerOp, is_lost, read
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["AMBIGUOUS", "Chains", "ContainerId", "ContainerOp", "LinkedChains", "Links", "is_lost", "link", "read"]
+__all__ = [
+    "AMBIGUOUS",
+    "LOST",
+    "Chains",
+    "ContainerId",
+    "ContainerOp",
+    "LinkedChains",
+    "Links",
+    "is_lost",
+    "link",
+    "read",
+]
 
 
 class Unsure(Enum):
-    """The type of `AMBIGUOUS`."""
+    """The types of `AMBIGUOUS` and `LOST`."""
 
     AMBIGUOUS = "ambiguous"
+    LOST = "lost"
 
 
 AMBIGUOUS: Final = Unsure.AMBIGUOUS
 """A CONTAINER_ID is there, but the log does not tell whether it speaks for this one."""
 
-LinkedChains = Chains | Literal[Unsure.AMBIGUOUS] | None
+LOST: Final = Unsure.LOST
+"""The record ends in ` record=N`, so that the kernel wrote a CONTAINER_ID for it, which is not in the log."""
+
+LinkedChains = Chains | Unsure | None
 """The chains that an event gives one process or packet. None: nothing is written; (): it is in no container."""
 
 TypeAndBody = tuple[bytes, bytes]
@@ -71,10 +86,19 @@ def link(records: Sequence[TypeAndBody], *, reversed_order: bool = False) -> Lin
             container_ids[index] = record
     targets = [index for index, (type_name, _) in enumerate(records) if type_name in _OBJ_PID]
     if not container_ids:
-        return Links(None, dict.fromkeys(targets), None)
+        return _lost(records, targets)
     if any(record.record is not None for record in container_ids.values()):
         return _by_number(records, container_ids, targets)
     return _by_place(records, container_ids, targets)
+
+
+def _lost(records: Sequence[TypeAndBody], targets: Sequence[int]) -> Links:
+    """An event without CONTAINER_ID: a number at the end of a record says that one is lost."""
+    calls = [body for type_name, body in records if type_name in _SYSCALL]
+    actor = LOST if any(_number_at_end(body) is not None for body in calls) else None
+    return Links(
+        actor, {index: LOST if _number_at_end(records[index][1]) is not None else None for index in targets}, None
+    )
 
 
 def _by_number(
@@ -88,16 +112,20 @@ def _by_number(
     packets = [index for index, (type_name, _) in enumerate(records) if type_name in _PACKET]
     calls = [index for index, (type_name, _) in enumerate(records) if type_name in _SYSCALL]
     number = {index: _number_at_end(records[index][1]) for index in (*targets, *packets, *calls)}
-    linked = {index: _in_front(numbered.get(at, {}), index) for index, at in number.items() if at is not None}
+    linked = {
+        index: _in_front(numbered[at], index) if at in numbered else LOST
+        for index, at in number.items()
+        if at is not None
+    }
     taken = {number[index] for index in (*targets, *packets)}
     actor: LinkedChains = None
     if any(number[index] is not None for index in calls):
-        actor = _one({linked[index] for index in calls if number[index] is not None} - {None})
+        actor = _one({linked[index] for index in calls if number[index] is not None})
     elif any(_is_user(*record) for record in records):
         actor = None if 1 in taken else _one(set(numbered.get(1, {}).values()))
     elif not calls and not taken.issuperset(numbered):
         actor = AMBIGUOUS  # its SYSCALL, or the OBJ_PID it speaks for, is not in the log
-    packet = _one({linked[index] for index in packets if index in linked} - {None})
+    packet = _one({linked[index] for index in packets if index in linked} - {LOST})
     return Links(actor, {index: linked.get(index) for index in targets}, packet)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from annotator.linux.records.decode import shown
-from annotator.linux.records.fields import Fields, argument_bytes, text_of, yes
+from annotator.linux.records.fields import Arguments, Fields, arguments_of, text_of, yes
 
 if TYPE_CHECKING:
     from annotator.core.model import Event
@@ -15,17 +14,21 @@ class DecodedRecord:
     """A record with its fields decoded. Events share these objects: never change one.
 
     `leads`: it says what its event is, even beside a SYSCALL record. `args` are those of an EXECVE record, `title` is
-    that of a PROCTITLE record. `path` is the nametype of a PATH record; all three are None for others. `written` and
+    that of a PROCTITLE record. `own` are the fields that only the kernel writes (`kernel_fields`), of a record that can
+    stand without a SYSCALL. `path` is the nametype of a PATH record; all three are None for others. `written` and
     `command` (how many items it adds to `process`, and these) are what one form makes of it.
     """
 
-    __slots__ = ("args", "command", "fields", "leads", "path", "title", "type", "written")
+    __slots__ = ("args", "command", "fields", "leads", "own", "path", "title", "type", "written")
 
-    def __init__(self, kind: str, fields: Fields, *, leads: bool = False) -> None:
+    def __init__(
+        self, kind: str, fields: Fields, *, leads: bool = False, own: Fields | None = None, body: str = ""
+    ) -> None:
         self.type = kind
         self.fields = fields
         self.leads = leads
-        self.args: list[Any] | None = None
+        self.own = own or {}
+        self.args: Arguments | None = None
         self.path: str | None = None
         self.title: str | None = None
         self.written = b""
@@ -36,7 +39,7 @@ class DecodedRecord:
             title = fields.get("proctitle")
             self.title = title if isinstance(title, str) else "(null)"
         elif kind == "EXECVE":
-            self.args = [value for name, value in fields.items() if name != "argc"]
+            self.args = arguments_of([body])
 
 
 class CallHead(NamedTuple):
@@ -85,15 +88,19 @@ def numbers(pid: Any, ppid: Any) -> dict[str, Any]:
 
 
 def arguments(process: dict[str, Any], records: list[DecodedRecord], event: Event) -> None:
-    """Arguments and command_line, out of the EXECVE records; the title of the process is the second best."""
+    """Arguments, their true number and command_line, out of the EXECVE records; the title is the second best."""
     executed = [record.args for record in records if record.args is not None]
     if executed:
         args = executed[0]
         if len(executed) > 1:
             lines = [line.partition(b"): ")[2] for line in event.in_order() if b"type=EXECVE " in line[:300]]
-            args = [shown(value) for _, value in sorted(argument_bytes([text_of(line) for line in lines]).items())]
-        if args:
-            process["args"], process["command_line"] = args, " ".join(args)
+            args = arguments_of([text_of(line) for line in lines])
+        if args.total is not None:
+            process["args_count"] = args.total
+        if args.cut:
+            process["args_cut"] = True
+        if args.values:
+            process["args"], process["command_line"] = args.values, " ".join(args.values)
             return
     title = records[-1].title
     if title is None:
@@ -106,6 +113,16 @@ def first(value: Any) -> str:
     """A field's value, of several the first: the record's own, not what a user wrote behind it."""
     value = value[0] if isinstance(value, list) else value
     return value if isinstance(value, str) else ""
+
+
+_IDS = ("uid", "euid", "auid", "ses")
+
+
+def kernels(record: DecodedRecord) -> Fields:
+    """The fields of a record with the user and session that the kernel wrote, whatever a user's text says of them."""
+    return {name: value for name, value in record.fields.items() if name not in _IDS} | {
+        name: record.own[name] for name in _IDS if name in record.own
+    }
 
 
 def head_of(fields: Fields) -> CallHead:

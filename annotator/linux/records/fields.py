@@ -6,16 +6,18 @@ kernel, as a rule) are cut in one go; anything else is read word by word.
 
 Fields of user records (`msg='…'`) stand beside the record's own; a name that comes twice holds a list. A word without
 `=` belongs to the value before it (`subj=docker-default (enforce)`); words before the first field are `text`.
-Names in capitals are auditd's enriched copies (after 0x1D): UID, GID, … are names of accounts on the machine that
-recorded; ARCH and SYSCALL replace the numbers, which are not the same on every machine; SADDR says nothing new.
+Names in capitals are auditd's enriched copies (after 0x1D, or what a relay makes of it): UID, GID, … are names of
+accounts on the machine that recorded; ARCH and SYSCALL replace the numbers, which are not the same on every machine;
+SADDR says nothing new.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from annotator.linux.records.decode import DECODERS, call, shown, unhex, untrusted, verdict
+from annotator.linux.records.syntax import separator, whole_body
 
 Fields = dict[str, Any]
 """Field name to a value, or to a list of values. Shared between events: never change one."""
@@ -23,6 +25,7 @@ Fields = dict[str, Any]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
 _ACCESS = re.compile(r"avc: +(granted|denied) +\{([^}]*)\} +for +")
 _ARGUMENT = re.compile(r"a([0-9]{1,5})(?:\[([0-9]{1,5})\])?")
+_COUNT = re.compile(r"argc=([0-9]{1,9})(?: |$)")
 _ENRICHED_ADDRESS = re.compile(r" ?SADDR=\{[^}]*\}")
 
 MAX_SHAPES = 1024
@@ -43,13 +46,13 @@ def text_of(body: bytes) -> str:
 
 def fields_of(kind: str, body: bytes) -> Fields:
     """The decoded fields of a record of type `kind`. Any bytes have an answer."""
-    text = text_of(body).rstrip("\r\n ")
     if kind == "EXECVE":
-        return arguments(text)
-    text, separator, enriched = text.partition("\x1d")
+        return arguments(text_of(body).rstrip("\r\n "))
+    end, begin = separator(body)
+    text = text_of(whole_body(body[:end])).rstrip("\r\n ")
     fields = _quick(text) or _words(text)
-    if separator:
-        _enrich(fields, enriched)
+    if begin > end:
+        _enrich(fields, text_of(body[begin:]).rstrip("\r\n "))
     if "syscall" in fields and "arch" in fields and isinstance(fields["arch"], str):
         fields["syscall"] = _named_call(fields)
     return fields
@@ -109,6 +112,12 @@ def _learn(text: str, pairs: list[tuple[str, str]]) -> None:
 
 def _pairs(text: str) -> list[tuple[str, str]]:
     """Names and values as written, in order."""
+    own, quote, message = text.partition("msg='")
+    return _listed(own) + (_listed(message) if quote else [])
+
+
+def _listed(text: str) -> list[tuple[str, str]]:
+    """The same of the record's own part, or of its message: words of this are no part of a value of that."""
     pairs: list[tuple[str, str]] = []
     for word in text.replace("msg='", " ").split(" "):
         name, equals, value = word.partition("=")
@@ -160,14 +169,52 @@ def arguments(text: str) -> Fields:
     fields: Fields = {}
     if text[:5] == "argc=":
         fields["argc"] = text[5:].partition(" ")[0]
-    for at, value in sorted(argument_bytes([text]).items()):
-        fields[f"a{at}"] = shown(value)
+    for at, pieces in sorted(_pieces([text]).items()):
+        fields[f"a{at}"] = shown(b"".join(value for _, value in sorted(pieces.items())))
     return fields
 
 
-def argument_bytes(texts: list[str]) -> dict[int, bytes]:
-    """The arguments out of all EXECVE records of one event, in their order: a long argument goes over several."""
-    values: dict[int, bytes] = {}
+class Arguments(NamedTuple):
+    """The arguments of one execve, in their places: a missing one, or piece of one, is `MISSING`.
+
+    `total` is how many there were, by the kernel (None: its first record is lost); `cut`: these are not all of them.
+    """
+
+    values: list[str]
+    total: int | None
+    cut: bool
+
+
+MISSING = "\u2026"
+"""Stands for what the log does not have."""
+
+
+def arguments_of(texts: list[str]) -> Arguments:
+    """The arguments out of all EXECVE records of one event: a long list, or a long argument, goes over several."""
+    counted = next((match for text in texts if (match := _COUNT.match(text))), None)
+    total = int(counted[1]) if counted else None
+    pieces = _pieces(texts)
+    cut = total is None or total > len(pieces)
+    values: list[str] = []
+    for at, parts in sorted(pieces.items()):
+        if at >= MAX_ARGUMENTS:
+            cut = True
+            break
+        if at > len(values):
+            values += [MISSING] * (at - len(values))
+            cut = True
+        value, following = b"", 0
+        for part, data in sorted(parts.items()):
+            if part != following:
+                value, cut = value + MISSING.encode(), True
+            value, following = value + data, part + 1
+        values.append(shown(value))
+    return Arguments(values, total, cut)
+
+
+def _pieces(texts: list[str]) -> dict[int, dict[int, bytes]]:
+    """The pieces of each argument by their numbers; what is there twice counts once."""
+    values: dict[int, dict[int, bytes]] = {}
     for text in texts:
         for word in text.split(" "):
             name, equals, value = word.partition("=")
@@ -177,7 +224,8 @@ def argument_bytes(texts: list[str]) -> dict[int, bytes]:
             at = int(named[1])
             if at in values or len(values) < MAX_ARGUMENTS:
                 data = value[1:].partition('"')[0] if value[:1] == '"' else unhex(value) or value
-                values[at] = values.get(at, b"") + (data if isinstance(data, bytes) else data.encode())
+                piece = data if isinstance(data, bytes) else data.encode()
+                values.setdefault(at, {}).setdefault(int(named[2] or 0), piece)
     return values
 
 

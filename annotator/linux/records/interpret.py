@@ -12,10 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.linux.contid import records
 from annotator.linux.records import syntax
-from annotator.linux.records.actor import Call, CallHead, CallTail, DecodedRecord, arguments, head_of, numbers, tail_of
+from annotator.linux.records.actor import (
+    Call,
+    CallHead,
+    CallTail,
+    DecodedRecord,
+    arguments,
+    head_of,
+    kernels,
+    numbers,
+    tail_of,
+)
 from annotator.linux.records.decode import shown
 from annotator.linux.records.ecs import Meaning, leads, meaning
-from annotator.linux.records.fields import fields_of, yes
+from annotator.linux.records.fields import Fields, fields_of, text_of, yes
+from annotator.linux.records.kernel_fields import NOT_SUBJECTS, own_part
 from annotator.linux.records.objects import summary
 
 if TYPE_CHECKING:
@@ -116,7 +127,12 @@ class Interpreter:
             contid_record = records.read(type_name, body.partition(b"\x1d")[0].rstrip())
             kind = name if contid_record is None else _CONTID_TYPES.get(type(contid_record).__name__, name)
             fields = fields_of(kind, body)
-            record = DecodedRecord(kind, fields, leads=kind == name and leads(name))
+            number = syntax.type_number(type_name)
+            own: Fields = {}
+            if number not in NOT_SUBJECTS:
+                own = fields_of(kind, own_part(number, syntax.whole_body(body[: syntax.body_end(body, 0)])))
+            executed = text_of(body) if kind == "EXECVE" else ""
+            record = DecodedRecord(kind, fields, leads=kind == name and leads(name), own=own, body=executed)
         if len(line) <= MAX_BODY:
             if len(self.known) >= MAX_KNOWN:
                 self.known.clear()
@@ -184,12 +200,12 @@ class Interpreter:
 
     def _simple(self, lead: DecodedRecord | None, decoded: list[DecodedRecord], event: Event) -> dict[str, Any]:
         """An event without a SYSCALL record: the first record that says what it is, else the first with a pid."""
-        main = lead or next((each for each in decoded if "pid" in each.fields), decoded[0] if decoded else None)
+        main = lead or next((each for each in decoded if "pid" in each.own), decoded[0] if decoded else None)
         if main is None:
             return {"event": {"module": "auditd", "kind": "event"}, "auditd": {"records": []}}
-        fields = main.fields
-        process = numbers(fields.get("pid"), fields.get("ppid"))
-        return self._parts(self.meaning(main.type, "", yes(fields)), tail_of(fields), process, main, decoded, event)
+        process = numbers(main.own.get("pid"), main.own.get("ppid"))
+        tail = tail_of(kernels(main))
+        return self._parts(self.meaning(main.type, "", yes(main.fields)), tail, process, main, decoded, event)
 
     def _parts(
         self,

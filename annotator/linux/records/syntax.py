@@ -1,7 +1,8 @@
 """The grammar of one line: type, body, fields, and the place where text may be added. Nothing is decoded here.
 
 Line grammar (auditd's formatter): `[node=N ]type=T msg=audit(S.m:N): BODY[0x1D ENRICHED]`. What a user wrote stands in
-`msg='…'` and is never searched for the record's own fields.
+`msg='…'` and is never searched for the record's own fields; it may hold 0x1D too. Relays write another separator:
+syslog daemons `#035` (its octal number), others a blank.
 """
 
 from __future__ import annotations
@@ -51,65 +52,62 @@ def head(line: bytes) -> tuple[bytes, int]:
     return line[start:stop], body + 1 if line[body : body + 1] == b" " else body
 
 
-def body_end(line: bytes, body: int) -> int:
-    """The offset at which the body ends: that of 0x1D, or the end of the line (before the CR of a CRLF)."""
-    stop = line.find(SEPARATOR, body)
-    if stop < 0 and ESCAPED in line:
-        stop = _escaped_separator(line, body)
-    if stop < 0:
-        stop = len(line)
-        if line[-1:] == b"\r":
-            stop -= 1
-    return stop
-
+_ENRICHED = re.compile(rb"(?:[A-Z][A-Z0-9_-]*=(?:\"[^\"]*\"|\{[^}]*\}|[^ \"{]*)(?: |\r?\Z))*\r?\Z")
+"""auditd's copies: names in capitals alone, as no kernel record has them, up to the end of the line."""
 
 ESCAPED = b"#035"
 """How syslog daemons write 0x1D (rsyslog: parser.escapeControlCharactersOnReceive)."""
 
-_ENRICHED_NAME = re.compile(rb"#035[A-Z_]+=")
+_GLUED = re.compile(rb"(?:node=\S+ )?type=[A-Z][A-Z0-9_]*(?:\[\d+\])? msg=audit\(\d")
 
 
-def _escaped_separator(line: bytes, body: int) -> int:
-    """Where a relay has escaped 0x1D; -1 for none. What stands in quotes is somebody's text, and no separator."""
-    own = line.find(b"msg='", body)
-    for found in _ENRICHED_NAME.finditer(line, line.rfind(b"'") if own >= 0 else body):
-        at = found.start()
-        if own >= 0 and line[at - 1 : at] != b"'":
-            continue
-        if own >= 0 or line.count(b'"', body, at) % 2 == 0:
-            return at
-    return -1
+def separator(line: bytes, body: int = 0) -> tuple[int, int]:
+    """Where the body ends and where auditd's enriched copies begin; both are the end of the line where it has none.
+
+    The last 0x1D is auditd's if nothing but copies follows it: what users write may hold one, and the kernel always
+    writes behind their text. A line's CR belongs to neither.
+    """
+    size = len(line)
+    end = size - 1 if line[-1:] == b"\r" else size
+    at = line.rfind(SEPARATOR, body)
+    if at >= 0 and _ENRICHED.match(line, at + 1):
+        return at, at + 1
+    if at < 0 and (at := line.rfind(ESCAPED, body)) >= 0 and _ENRICHED.match(line, at + 4):
+        return at, at + 4
+    return end, size
+
+
+def body_end(line: bytes, body: int) -> int:
+    """The offset at which the body ends: that of the separator, or the end of the line (before the CR of a CRLF)."""
+    return separator(line, body)[0]
+
+
+def whole_body(body: bytes) -> bytes:
+    """A body without the record that a torn line has gone on with (a full disk, a relay), nor the field it was torn in."""
+    if b" msg=audit(" not in body or b" msg='" in body:
+        return body
+    glued = _GLUED.search(body)
+    return body if glued is None else body[: body.rfind(b" ", 0, glued.start()) + 1].rstrip(b" ")
 
 
 def separated(line: bytes) -> bytes:
     """The line with 0x1D where a relay has escaped it."""
     if ESCAPED not in line or SEPARATOR in line:
         return line
-    at = _escaped_separator(line, head(line)[1])
-    return line if at < 0 else line[:at] + SEPARATOR + line[at + len(ESCAPED) :]
-
-
-def own_end(line: bytes, body: int) -> int:
-    """Where the record that begins the line ends; another may begin in it, when a disk was full: `pptype=SYSCALL msg=`.
-
-    The kernel writes no ` msg=audit(` of its own behind a head; in `msg='…'` it is somebody's text.
-    """
-    other = line.find(b" msg=audit(", body)
-    if other < 0 or line.find(b"msg='", body, other) >= 0:
-        return len(line)
-    start = line.rfind(b"type=", body, other)
-    return start if start >= 0 and b" " not in line[start:other] else len(line)
+    at, rest = separator(line, head(line)[1])
+    return line if at == rest or rest > len(line) - 1 else line[:at] + SEPARATOR + line[rest:]
 
 
 def alone(line: bytes) -> bytes:
     """The line without another record that begins in it."""
-    return line[: own_end(line, head(line)[1])]
+    body = head(line)[1]
+    return line[:body] + whole_body(line[body:])
 
 
 def split(line: bytes) -> tuple[bytes, bytes]:
     """Type and body (without the enriched part, and without another record that begins in the line)."""
     name, body = head(line)
-    return name, line[body : min(body_end(line, body), own_end(line, body))] if name else b""
+    return name, whole_body(line[body : body_end(line, body)]) if name else b""
 
 
 _FIELD = {
@@ -122,9 +120,8 @@ _FIELD = {
 
 
 def field(body: bytes, name: bytes) -> bytes:
-    """The first value of a field, as written; b"" when absent. Only of the record's own part, before `msg='`."""
-    own = body.find(b"msg='")
-    match = _FIELD[name].search(body, 0, own if own >= 0 else len(body))
+    """The first value of a field, as written; b"" when absent. Where users' text can come first: `kernel_fields`."""
+    match = _FIELD[name].search(body)
     return match[1] if match else b""
 
 
@@ -151,12 +148,16 @@ _HEX = re.compile(rb"[0-9A-F]+")
 _ARGUMENT = re.compile(rb" a(\d{1,5})(?:\[(\d{1,5})\])?=(\"[^\"]*\"|[0-9A-F]+)")
 
 
+_COUNT = re.compile(rb"argc=(\d{1,9})(?: |$)")
 _NAMES = tuple(b"a%d=" % at for at in range(512))
 _VALUE = re.compile(rb"\"[^\"]*\"|[0-9A-F]+")
 
 
 def arguments(bodies: list[bytes], *, limit: int = 512) -> tuple[bytes, ...]:
-    """The argument list out of an event's EXECVE bodies; pieces `aN[m]` are joined, at most `limit` arguments."""
+    """The argument list out of an event's EXECVE bodies; pieces `aN[m]` are joined, at most `limit` arguments.
+
+    () where arguments or pieces are missing: without them the others may mean something else.
+    """
     if len(bodies) == 1:
         words = bodies[0].split(b" ")
         if words[0] == b"argc=%d" % (len(words) - 1) and len(words) <= limit:  # the usual case: all of them, whole
@@ -169,4 +170,9 @@ def arguments(bodies: list[bytes], *, limit: int = 512) -> tuple[bytes, ...]:
             index = int(at)
             if index < limit:
                 pieces.setdefault(index, {}).setdefault(int(piece or 0), text(value))  # a record that is there twice
-    return tuple(b"".join(pieces.get(index, {}).values()) for index in range(max(pieces) + 1)) if pieces else ()
+    counted = _COUNT.match(bodies[0]) if bodies else None
+    expected = min(int(counted[1]), limit) if counted else len(pieces)
+    is_whole = all(sorted(parts) == list(range(len(parts))) for parts in pieces.values())
+    if not is_whole or not set(pieces).issuperset(range(expected)):
+        return ()
+    return tuple(b"".join(value for _, value in sorted(pieces[index].items())) for index in range(expected))

@@ -10,7 +10,6 @@ import re
 
 from annotator.core.model import (
     NO_PID,
-    UNSET_ID,
     Actor,
     ContId,
     Dropped,
@@ -21,6 +20,7 @@ from annotator.core.model import (
     Forked,
     Moved,
     Ns,
+    Reason,
     Registered,
     RootChanged,
     Stated,
@@ -29,10 +29,11 @@ from annotator.core.model import (
 from annotator.linux.contid import link
 from annotator.linux.engines import commands
 from annotator.linux.engines.programs import DEFAULT, Engines, is_sealed_copy
+from annotator.linux.records.kernel_fields import subject
 from annotator.linux.records.labels import device, marks
 from annotator.linux.records.syntax import alone, arguments, body_end, field, head, number, split, text
 from annotator.linux.records.tables import ARCHES, SYSCALLS
-from annotator.linux.records.translate_user import carries, of_nobody, user_reading, vouched
+from annotator.linux.records.translate_user import carries, is_of_somebody, of_nobody, user_reading, vouched
 
 CLONE_THREAD = 0x10000
 CLONE_PARENT = 0x8000
@@ -173,7 +174,8 @@ def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
     names = [name for name, _ in records]
     event.at = carries(records)
     if event.at < 0:
-        return Translation(None, of_nobody(records))
+        operations = _operations(records, None, b"") or of_nobody(records)
+        return Translation(None, operations, unknown=Reason.GAP if is_of_somebody(records) else None)
     name, body = records[event.at]
     actor: Actor | None
     facts: tuple[Fact, ...]
@@ -182,15 +184,7 @@ def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
         start = line.find(b" ppid=")
         stop = line.find(b" key=", start)
         part = line[start : stop if stop > 0 else body_end(line, 0)]
-        actor = actor_of(part) or Actor(
-            number(field(body, b"pid"), NO_PID),
-            number(field(body, b"ppid"), NO_PID),
-            number(field(body, b"auid"), UNSET_ID),
-            number(field(body, b"uid"), UNSET_ID),
-            number(field(body, b"ses"), UNSET_ID),
-            text(field(body, b"comm")),
-            text(field(body, b"exe")),
-        )
+        actor = actor_of(part) or subject(name, body)
         start = head(line)[1]
         kind, succeeded = call_of(line[start : line.find(b" a0=", start)])
         ordered = records[::-1] if event.reversed else records
@@ -207,7 +201,10 @@ def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
         facts += _operations(records, actor, body if name == b"SYSCALL" else b"")
     links = link.link(records, reversed_order=event.reversed)
     network = b"SOCKADDR" in names or kind == "socket"
-    return _reading(actor, facts, records, names, links, network=network)
+    reading = _reading(actor, facts, records, names, links, network=network)
+    if actor is None and reading.packet is None:  # torn, or a text stands where the pid should
+        return reading._replace(unknown=Reason.GAP if name == b"SYSCALL" else Reason.AMBIGUOUS)
+    return reading
 
 
 def _facts(
@@ -236,13 +233,13 @@ def _reading(
 ) -> Translation:
     targets: list[int] = []
     stated: list[Stated] = []
-    if isinstance(links.actor, tuple) and actor is not None:
+    if actor is not None and (isinstance(links.actor, tuple) or links.actor is link.LOST):
         stated.append(Stated(NO_PID, _ids(links.actor)))
     for index, said in links.targets.items():
         pid = number(field(records[index][1], b"opid"), NO_PID)
         if pid > 0 and len(targets) < 64:
             targets.append(pid)
-            if isinstance(said, tuple):
+            if isinstance(said, tuple) or said is link.LOST:
                 stated.append(Stated(pid, _ids(said)))
     packet = None
     for index, name in enumerate(names):
@@ -258,8 +255,8 @@ def _reading(
     return Translation(actor, facts, tuple(targets), tuple(stated), packet, network=network)
 
 
-def _ids(chains: link.Chains) -> tuple[tuple[ContId, ...], ...]:
-    return chains
+def _ids(chains: link.LinkedChains) -> tuple[tuple[ContId, ...], ...] | None:
+    return chains if isinstance(chains, tuple) else None
 
 
 def _operations(records: list[tuple[bytes, bytes]], actor: Actor | None, syscall: bytes) -> tuple[Fact, ...]:

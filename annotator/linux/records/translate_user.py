@@ -10,7 +10,6 @@ import re
 from annotator.core.model import (
     CONTID_UNSET,
     NO_PID,
-    UNSET_ID,
     Actor,
     Booted,
     CapabilityProven,
@@ -20,35 +19,8 @@ from annotator.core.model import (
     Registered,
 )
 from annotator.linux.contid import link
-from annotator.linux.records.syntax import field, number, text, type_number
-
-_NEVER = frozenset(
-    (
-        1302,
-        1303,
-        1304,
-        1306,
-        1307,
-        1309,
-        1310,
-        1311,
-        1312,
-        1313,
-        1314,
-        1315,
-        1317,
-        1318,
-        1320,
-        1321,
-        1322,
-        1323,
-        1327,
-        1331,
-    )
-)
-"""Records that describe a part of an event (PATH, CWD, EXECVE, OBJ_PID, PROCTITLE, EOE …): no reader looks there."""
-
-_PID = re.compile(rb"(?:^| )(?:pid|opid)=\d")
+from annotator.linux.records.kernel_fields import EOE, NETFILTER_PKT, NOT_SUBJECTS, names_process, subject
+from annotator.linux.records.syntax import number, text, type_number
 
 
 def carries(records: list[tuple[bytes, bytes]]) -> int:
@@ -60,12 +32,20 @@ def carries(records: list[tuple[bytes, bytes]]) -> int:
         if second >= 0 or not name:
             continue
         kind = type_number(name)
-        if kind in _NEVER or link.read(name, body) is not None:
-            continue
-        own = body.find(b"msg='")
-        if kind == 1324 or _PID.search(body, 0, own if own >= 0 else len(body)):
+        if link.read(name, body) is None and (kind == NETFILTER_PKT or names_process(kind, body)):
             second = index
     return second
+
+
+def is_of_somebody(records: list[tuple[bytes, bytes]]) -> bool:
+    """Whether somebody acted in an event without a record that says who: its SYSCALL record is lost.
+
+    Paths, arguments and the end of an event come with a system call; contid records with what they speak for.
+    """
+    kinds = {type_number(name) for name, _ in records if name}
+    if kinds == {EOE}:
+        return True
+    return not NOT_SUBJECTS.isdisjoint(kinds - {EOE}) or any(link.read(*record) is not None for record in records)
 
 
 def of_nobody(records: list[tuple[bytes, bytes]]) -> tuple[Fact, ...]:
@@ -90,24 +70,15 @@ def vouched(records: list[tuple[bytes, bytes]], actor: Actor) -> tuple[Fact, ...
     """
     for name, body in records:
         if name == b"CONFIG_CHANGE" and _TTY_SET.search(body):
-            return (CapabilityProven(actor.pid),) if number(field(body, b"pid"), NO_PID) == actor.pid else ()
+            return (CapabilityProven(actor.pid),) if subject(name, body).pid == actor.pid else ()
     return ()
 
 
 def user_reading(name: bytes, body: bytes) -> tuple[Actor | None, tuple[Fact, ...]]:
     """The sender of a record that is no system call, and the facts in it."""
-    if type_number(name) == 1324:
+    if type_number(name) == NETFILTER_PKT:
         return None, ()
-    actor = Actor(
-        number(field(body, b"pid"), NO_PID),
-        number(field(body, b"ppid"), NO_PID),
-        number(field(body, b"auid"), UNSET_ID),
-        number(field(body, b"uid"), UNSET_ID),
-        number(field(body, b"ses"), UNSET_ID),
-        text(field(body, b"comm")),
-        text(field(body, b"exe")),
-        field(body, b"tty"),
-    )
+    actor = subject(name, body)
     if name == b"VIRT_CONTROL":
         return actor, virt_control(actor, body)
     if name == b"SYSTEM_BOOT" or (name == b"KERNEL" and b"state=initialized" in body):

@@ -96,8 +96,8 @@ class Translator:
         key = text.find(b" key=", shared, end)
         part = text[shared : key if key >= 0 else body_end(text[:end], 0)] if shared >= 0 else b""
         caller = self._callers.get(part) or self._caller(part)
-        if caller is None:
-            return None
+        if caller is None or text.find(b" record=", key if key >= 0 else shared, end) >= 0:
+            return None  # torn; or a patched kernel's, whose CONTAINER_ID is lost
         reading = caller.readings.get(kind) or _reading_of(kind, event, text, start, end, caller, self.engines)
         if reading is not None:
             event.at = 0
