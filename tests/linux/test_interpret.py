@@ -368,8 +368,13 @@ def meaning_of_parser(parser: Any) -> dict[str, Any]:
 
 
 def recorded() -> list[Event]:
-    """Up to 250 events of each log: the library takes its time."""
-    return [each for path in LOGS for each in events_of(path)[:250] if all(line.isascii() for line in each.lines)]
+    """Up to 250 events of each log: the library takes its time. Two records in one line it takes for one."""
+    return [
+        each
+        for path in LOGS
+        for each in events_of(path)[:250]
+        if all(line.isascii() and line.count(b" msg=audit(") == 1 for line in each.lines)
+    ]
 
 
 def test_fields_mean_what_the_library_says() -> None:
@@ -382,8 +387,6 @@ def test_fields_mean_what_the_library_says() -> None:
         theirs = [one for one in theirs if one.get("type") != ["EOE"]]
         ours = reader.interpret(each)["auditd"]["records"]
         if len(meanings) != 1:  # the library gives the parts of an event that it splits in another order
-            continue
-        if any(line.count(b" msg=audit(") > 1 for line in each.lines):  # the library takes two records for one
             continue
         assert len(theirs) == len(ours)
         for one, mine in zip(theirs, ours, strict=True):

@@ -83,7 +83,7 @@ def body_end(line: bytes, body: int) -> int:
 
 
 def whole_body(body: bytes) -> bytes:
-    """A body without the record that a torn line has gone on with (a full disk, a relay), nor the field it was torn in."""
+    """A body without the field in which a line was torn, and the record that follows (a full disk, a relay)."""
     if b" msg=audit(" not in body or b" msg='" in body:
         return body
     glued = _GLUED.search(body)
