@@ -64,6 +64,21 @@ def context_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--journal", "journals", type=FILE, multiple=True, help="What was seen live, from `annotator plugin`."
         ),
+        click.option("--strict-evidence", is_flag=True, help="Believe engines' command lines of the host alone."),
+        click.option(
+            "--engine-program",
+            "engine_programs",
+            multiple=True,
+            metavar="NAME|PATH",
+            help="A program that has runc's command line.",
+        ),
+        click.option(
+            "--engine-directory",
+            "engine_directories",
+            multiple=True,
+            metavar="DIR",
+            help="A directory where only root puts engines' programs.",
+        ),
         click.option("--one-machine", is_flag=True, help="All records without node= are of one machine."),
     )
     for option in reversed(options):

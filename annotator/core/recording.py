@@ -19,13 +19,13 @@ from annotator.core.attribution import (
 )
 from annotator.core.contracts import NO_ENGINE
 from annotator.core.membership import doubt, stated
-from annotator.core.model import NO_PID, EngineCommand, Executed, Role
+from annotator.core.model import NO_PID, EngineCommand, Evidence, Executed, Flag, Role
+from annotator.core.residence import Residence
 
 if TYPE_CHECKING:
     from annotator.core.attribution import Attributor, History, Observation
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.model import Attribution, Mark, RecordedPlace, Stamp, Stated, Translation
-    from annotator.core.residence import Residence
 
 
 class Recorder:
@@ -66,6 +66,8 @@ class Recorder:
             observation = self._look(observations, life, residence, stamp, begins=begins)
             if observation.residence is not None and is_deeper(observation.residence, residence):
                 residence = self.membership.accept(life, deepened(observation.residence, residence))
+            elif residence is not None and Flag.ASSUMED in residence.flags and observation.residence is not None:
+                residence = self._check(life, residence, observation.residence, stamp, begins=begins)
             elif residence is None:
                 answer = self.attributor.answer(life, None, observation.reason)
                 life.cache.put_at(stamp, answer)
@@ -77,6 +79,21 @@ class Recorder:
             life.cache.put(answer, residence.since, self.membership)
         life.cache.put_at(stamp, answer)
         return answer
+
+    def _check(
+        self, life: ProcessLifetime, claimed: Residence, seen: Residence, stamp: Stamp, *, begins: bool
+    ) -> Residence | None:
+        """A claim that is only assumed, beside what was seen of its process: that confirms it, or ends it.
+
+        While an engine still sets a container up, its processes may be seen elsewhere: only where a program begins.
+        """
+        if seen.container is not None and claimed.container in seen.container.chain():
+            flags = tuple(flag for flag in claimed.flags if flag is not Flag.ASSUMED)
+            return self.membership.accept(life, claimed._replace(flags=flags))
+        if not begins:
+            return claimed
+        self.membership.accept(life, Residence(stamp, None, Evidence.CONFLICT, lost=True))
+        return None
 
     def _look(
         self, observations: History, life: ProcessLifetime, residence: Residence | None, stamp: Stamp, *, begins: bool

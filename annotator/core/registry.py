@@ -224,6 +224,28 @@ class Registry:
                     container.late_name = container.late_name or attribute == "name"
         self.version += 1
 
+    def rename(self, container: Container, name: str) -> None:
+        """The container is called so from now on; "": what it is called is no longer known."""
+        container.name, container.late_name = name, False
+        container.version += 1
+        self.version += 1
+
+    def called(self, node: bytes, word: str, owner: int, inside: Container | None) -> Container | None:
+        """The one live container of `owner` that a client means by a word: its name, its id, or the id's beginning."""
+        near = [
+            one
+            for of_id in self._peek(node).by_id.values()
+            for one in of_id
+            if one.owner == owner and (one.parent is None if inside is None else inside in one.chain()[1:])
+        ]
+        for meant in (
+            [one for one in near if word in (one.name, one.id)],
+            [one for one in near if len(word) >= 4 and one.id.startswith(word)],
+        ):
+            if meant:
+                return meant[0] if len(meant) == 1 else None
+        return None
+
     def load(self, version: int, nodes: dict[bytes, Containers]) -> None:
         """Become what a checkpoint has saved."""
         self.version, self.nodes = version, nodes

@@ -17,6 +17,7 @@ from annotator.formats.documents import Documents, Nothing
 from annotator.formats.raw import Raw, tail_start
 from annotator.formats.record import Record
 from annotator.linux.backend import Linux
+from annotator.linux.engines.programs import engines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,6 +38,8 @@ class Options:
     """What `annotator replay` was asked for. Times are stamp milliseconds; None and empty say nothing.
 
     `node` names the machine of records without `node=`; `one_machine` says that all are of one, without a name.
+    `strict_evidence`: no answer rests on a claim whose claimant is not proven to be on the host. `engine_programs` and
+    `engine_directories` are the site's engines, as the plugin's settings `engines.*` name them.
     The last five are for AIX: `wpars` are captured listings, each with the time it was taken, or None.
     """
 
@@ -57,6 +60,9 @@ class Options:
     resolve_users: bool = False
     host: str = "none"
     journals: tuple[Path, ...] = ()
+    strict_evidence: bool = False
+    engine_programs: tuple[str, ...] = ()
+    engine_directories: tuple[str, ...] = ()
     tz: str = "UTC"
     origin: str = ""
     wpars: tuple[tuple[str, int | None], ...] = ()
@@ -111,6 +117,11 @@ def aix_of(options: Options, listings: Iterable[Listing] = (), node: str = "") -
         columns=options.columns,
         listings=listings,
     )
+
+
+def linux_of(options: Options) -> Linux:
+    """The backend for Linux logs, with the engines that the caller named."""
+    return Linux(engines_of(options.engine_programs, options.engine_directories))
 
 
 _linux = Linux()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from annotator.core.errors import FormatError, FormError, StoreError, UsageError
 from annotator.core.stats import Stats
-from annotator.engine.factory import Options, aix_of, expression_of, filter_of, form_of
+from annotator.engine.factory import Options, aix_of, expression_of, filter_of, form_of, linux_of
 from annotator.engine.machines import Machines, mixed_nodes
 from annotator.engine.pipeline import Pipeline, Tables
 from annotator.events import EventAssembler
@@ -73,7 +73,8 @@ class Replay:
         self._open_line = False
         self._newline = b""
         self._binary = False
-        self._start(self._aix() if options.system == "aix" else Linux())
+        self._tables.membership.strict = options.strict_evidence
+        self._start(self._aix() if options.system == "aix" else linux_of(options))
 
     def _load_context(self) -> HostContext | None:
         """Read what the caller gave beside the log; None for nothing, as by default, and then nothing is imported."""

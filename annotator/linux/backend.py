@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.core.contracts import Place
 from annotator.linux.contid import link
+from annotator.linux.engines.programs import DEFAULT, Engines
 from annotator.linux.records.syntax import Completes, body_end, head, type_number
 from annotator.linux.records.translator import Translator
 
@@ -24,9 +25,10 @@ class Linux:
 
     name = "linux"
 
-    def __init__(self) -> None:
+    def __init__(self, engines: Engines = DEFAULT) -> None:
+        """`engines` are the site's own, beside all that are known."""
         self.completes: Mapping[bytes, bool] = Completes()
-        self.read = Translator().read
+        self.read = Translator(engines).read
 
     def is_lost(self, line: bytes) -> bool:
         """Whether a line says that auditd could not write a record: it has no stamp, and the record is gone."""

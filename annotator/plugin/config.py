@@ -73,6 +73,18 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What this site's container engines are called, and where they lie, beside all that is known."""
+
+    programs: tuple[str, ...] = _key(
+        (), "Programs with runc's command line that the plugin does not know: base names, or paths (those are root's)."
+    )
+    directories: tuple[str, ...] = _key(
+        (), "Directories where only root puts engines' programs, beside those of distributions."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """The control socket (mode 0600, of root) for registrations and questions.
 
@@ -207,6 +219,9 @@ class Config:
     state: State = field(default=State(), metadata={"doc": "What survives a restart."})
     process: Process = field(default=Process(), metadata={"doc": "How the process behaves."})
     host: Host = field(default=Host(), metadata={"doc": "What this machine is asked."})
+    engines: EngineSettings = field(
+        default=EngineSettings(), metadata={"doc": "Container engines beside those that are known."}
+    )
     control: Control = field(default=Control(), metadata={"doc": "Where registrations and questions come in."})
     log: LogSettings = field(default=LogSettings(), metadata={"doc": "What the plugin says of itself."})
     metrics: Metrics = field(default=Metrics(), metadata={"doc": "Counters for monitoring."})

@@ -25,7 +25,7 @@ class ProcessLifetime:
     """One process from birth to exit.
 
     Identity: `node`, `pid`, `key_boot` (the node's boot), `born` (the stamp of its fork record, else of the first
-    record that shows it), `seen` (the last), `end` (None: it lives). Unset numbers are NO_PID or UNSET_ID.
+    record that shows it), `seen` (the last one with a parent), `end` (None: it lives). Unset: NO_PID or UNSET_ID.
     Records: `ppid`, `ses`, `auid`, `uid`, `exe` as its last record shows them, `epoch` the gaps of its node by then.
     Binding: `bound` says that `parent` is proven, by a fork record whose stamp is `hinted`; `sibling`: that record
     had CLONE_PARENT; `ns` are the namespaces it was born into (None: the record hides them); `birth_epoch` is the
@@ -158,7 +158,8 @@ class Node:
 def update(node: Node, life: ProcessLifetime, actor: Actor, stamp: Stamp) -> None:
     """Take what a record of this life shows; a stamp before its birth moves the birth of one that is not bound."""
     if stamp > life.seen:
-        life.seen = stamp
+        if actor.ppid != NO_PID or life.ppid == NO_PID:  # a record without a parent ties itself to no life
+            life.seen = stamp
     elif stamp < life.born and not life.bound:
         life.born = stamp
     if actor.ppid not in (NO_PID, life.ppid):

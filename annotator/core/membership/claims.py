@@ -7,6 +7,7 @@
 - A program that lies where anybody may put one needs a claimant that is proven host. A sealed copy is the engine's only
   if the same process ran the engine's file just before, with the same words.
 - The pending operation ends where another program than an engine's runs: a hook or a helper is not the container.
+- A rename counts when its command has ended well. Where ends are not recorded, the name is not known any more.
 - Who called the client (`runc exec` below `docker exec`) is who entered.
 """
 
@@ -65,6 +66,8 @@ def commanded(
     if named.role is not Role.RENAME and named.id:
         _enter_name(state, named, life, actor, claimant)
     announce(life, PendingOperation(stamp, named, who, how, claimant.inside, life.node, claimant.host, claimant.hidden))
+    if not state.processes.peek(life.node).exits:
+        renamed(state, life, succeeded=None)
 
 
 def _resolved(
@@ -72,6 +75,7 @@ def _resolved(
 ) -> EngineCommand | None:
     """The command as far as its claimant may give it, with its id; None where it is worth nothing."""
     own, registry = life.membership, state.registry
+    command = command._replace(uid=actor.uid)
     if command.sealed and command.line != own.engine_line:
         return None
     if not command.rooted and not (claimant.host and actor.uid == 0):
@@ -123,6 +127,17 @@ def _disbelieve(
     announce(life, PendingOperation(stamp, opaque, actor, "", claimant.inside, life.node))
     life.reconsider()
     state.version += 1
+
+
+def renamed(state: State, life: ProcessLifetime, *, succeeded: bool | None) -> None:
+    """A command that was to rename a container has ended."""
+    operation = life.membership.pending
+    if operation is None or operation.command.role is not Role.RENAME or operation.command.pid != life.pid:
+        return
+    command = operation.command
+    container = state.registry.called(operation.node, command.id, command.uid, operation.inside)
+    if container is not None and succeeded is not False:
+        state.registry.rename(container, command.name if succeeded else "")
 
 
 def announce(life: ProcessLifetime, operation: PendingOperation | None, *, spent: bool = False) -> None:

@@ -16,7 +16,7 @@ from annotator.core.model import OWN_SESSION
 if TYPE_CHECKING:
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.membership.state import State
-    from annotator.core.model import Executed, Stamp
+    from annotator.core.model import Executed, Exited, Stamp
 
 
 def executed(state: State, fact: Executed, life: ProcessLifetime, stamp: Stamp) -> None:
@@ -32,8 +32,9 @@ def executed(state: State, fact: Executed, life: ProcessLifetime, stamp: Stamp) 
     life.runs = fact.exe or life.runs
 
 
-def exited(state: State, life: ProcessLifetime, stamp: Stamp) -> None:
+def exited(state: State, fact: Exited, life: ProcessLifetime, stamp: Stamp) -> None:
     """The process is gone."""
+    claims.renamed(state, life, succeeded=fact.succeeded)
     life.membership.vouched = None
     state.processes.exited(life.node, life, stamp)
     residence = where(state, life, stamp, record=True)

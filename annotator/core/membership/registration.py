@@ -2,8 +2,9 @@
 
 - The kernel's record (contid patches) is believed; refused, it says nothing; without its result nothing yet (counted
   as tentative), a later statement confirms it. What the target had before is stated by the kernel in any case.
-- A user-space record is believed only of root that is proven host, or that the kernel vouched for just before; and
-  only deeper: never against another id that the target has.
+- A user-space record is believed only of root that is proven host, by records of that very moment (it shows no parent
+  itself, so the pid may be another's), or that the kernel vouched for just before; and only deeper: never against
+  another id that the target has.
 - Names from user-space records need the same sender.
 """
 
@@ -28,6 +29,9 @@ VOUCHED_MS = 1000
 """How long after it was vouched for a process may register, which follows at once. A pid may be another's soon: where
 there are 32,768 of them, in the seconds that a container needs to fork so often. A kernel that is so busy that it holds
 the sender for longer leaves the registration unproven."""
+
+CERTAIN_MS = 300
+"""How long a pid cannot have been given again: 32,768 forks take seconds."""
 
 MAX_UNSURE = 4096
 """Targets of registrations without result that are remembered."""
@@ -117,11 +121,13 @@ def _target(state: State, fact: Registered, node: bytes, stamp: Stamp) -> Proces
 
 
 def is_trusted(state: State, life: ProcessLifetime, actor: Actor | None, stamp: Stamp) -> bool:
-    """Uid 0 and proven host; or of unknown place, but the kernel has just vouched for it: for one record."""
+    """Uid 0 and proven host at that stamp; or not inside, and the kernel has just vouched for it: for one record."""
     residence = where(state, life, stamp, record=True)
     if actor is None or actor.uid != 0:
         return False
-    if residence is not None:
-        return residence.container is None
+    if residence is not None and residence.container is not None:
+        return False
+    if residence is not None and (residence.evidence is Evidence.HOST_VIEW or stamp.ms - life.seen.ms <= CERTAIN_MS):
+        return True
     vouched, life.membership.vouched = life.membership.vouched, None
     return vouched is not None and -SLACK_MS <= stamp.ms - vouched.ms <= VOUCHED_MS

@@ -81,7 +81,7 @@ class Membership(State):
                 programs.executed(self, fact, life, stamp)
                 doubt.changed(self, life, stamp)
             case Exited():
-                programs.exited(self, life, stamp)
+                programs.exited(self, fact, life, stamp)
             case Moved():
                 self.processes.node(node).moves = True
                 if not fact.engine:

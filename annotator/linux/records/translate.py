@@ -188,8 +188,7 @@ def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
         start = head(line)[1]
         kind, succeeded = call_of(line[start : line.find(b" a0=", start)])
         ordered = records[::-1] if event.reversed else records
-        changes = kind and kind != "target" and succeeded
-        facts = _facts(kind, line, part, ordered, actor, engines) if changes else _NOTHING
+        facts = _facts(kind if succeeded else "", line, part, ordered, actor, engines)
     else:
         kind = ""
         actor, facts = user_reading(name, body)
@@ -210,7 +209,9 @@ def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
 def _facts(
     kind: str, line: bytes, part: bytes, records: list[tuple[bytes, bytes]], actor: Actor, engines: Engines
 ) -> tuple[Fact, ...]:
-    """What a successful system call changed, by all records of its event."""
+    """What a successful system call changed, by all records of its event. `kind` is "" for one that did nothing."""
+    if kind in ("", "target"):
+        return _NOTHING
     engine = engines.carries(actor.exe, actor.uid)
     if kind != "exec":
         return changed(kind, line, actor, engine=engine)

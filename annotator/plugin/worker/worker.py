@@ -23,6 +23,7 @@ from annotator.engine.pipeline import Tables
 from annotator.io.log import Log
 from annotator.io.sources import Cutter
 from annotator.linux.backend import Linux
+from annotator.linux.engines.programs import engines_of
 from annotator.plugin import capabilities, config_load, ipc
 from annotator.plugin.control_server import listen
 from annotator.plugin.outputs.outputs import Outputs
@@ -98,7 +99,7 @@ class Worker:
         self.code: int | None = None
         self.input_counts: dict[str, float] = {}
         self.cut_lines = 0
-        backend = Linux()
+        backend = Linux(engines_of(config.engines.programs, config.engines.directories))
         self._send(ipc.SETTLED, json.dumps(self._reader_settings()).encode())
         self.state = WorkerState(config, self.node, log, link)  # before the outputs: it waits for the worker before
         self._outputs = Outputs(config, self.node, backend, self.stats, log)
