@@ -15,6 +15,7 @@ from annotator.core.errors import AnnotatorError, FormatError, SourceError
 from annotator.core.model import Container, Evidence, Ns, Reason
 from annotator.core.registry import derive_contid
 from annotator.linux.engines import Engines
+from annotator.linux.host.containers import HostContainers
 from annotator.linux.host.membership import HostOptions
 from annotator.linux.host.parse import parse_stat, parse_status
 from annotator.linux.host.procfs import Proc
@@ -648,3 +649,33 @@ def test_errors_are_ours(tmp_path: Path) -> None:
     """A tree without a header says what it should hold."""
     with pytest.raises(AnnotatorError, match="host-header"):
         recorded(tmp_path, derive_contid)
+
+
+def test_the_same_sandbox_in_two_boots_is_two(machine: Machine) -> None:
+    """Numbers of namespaces begin anew with each boot: the boot is part of a sandbox's id, and so of its contid."""
+    ids = set()
+    for boot in ("aaaaaaaa-0000-4000-8000-000000000000", "bbbbbbbb-0000-4000-8000-000000000000"):
+        containers = HostContainers(derive_contid, lambda: 0, boot=boot)
+        made = containers.sandbox("mnt:182", "bwrap", 1000, None)
+        ids.add((made.id, made.contid))
+        assert made.id.startswith("mnt:182/")
+    assert len({one for one, _ in ids}) == len({contid for _, contid in ids}) == 2
+
+
+def test_a_cgroup_below_a_containers_own_proves_nothing(machine: Machine) -> None:
+    """Root inside may name one after another container: who has the mounts of the outer one is in that."""
+    machine.add(200, cgroup=IN_A, ns=INSIDE_A)
+    machine.add(210, cgroup=IN_B, ns=INSIDE_B)
+    machine.add(201, cgroup=IN_A.strip() + f"/docker/{B}\n", ns=INSIDE_A)
+    host = view(machine)
+    assert where(host, 200) == (A, Evidence.CGROUP)
+    assert where(host, 201) == (A, Evidence.CGROUP)
+    assert {one.pid: one.container and one.container.id for one in host.processes()}[201] == A
+    assert where(host, 210) == (B, Evidence.CGROUP)
+
+
+@pytest.mark.parametrize("name", [f"docker-{A}.scope", f"libpod-{A}.scope", f"user.slice/libpod-{A}.scope/container"])
+def test_a_user_names_the_cgroups_of_his_slice_as_he_likes(machine: Machine, name: str) -> None:
+    """There his engine has to confirm an id: without, nobody is in that container."""
+    machine.add(200, cgroup=f"0::/user.slice/user-1000.slice/user@1000.service/{name}\n")
+    assert where(view(machine), 200) == (None, Evidence.HOST_VIEW)

@@ -58,13 +58,16 @@ class HostContainers:
     # --- by cgroup ----------------------------------------------------------------------------------------------
 
     def of_cgroup(self, identity: CgroupIdentity, text: bytes, own: Ns | None) -> Container | None:
-        """The innermost container that is certain, or that an engine confirms, inside those around it."""
+        """The innermost container that is certain, or that an engine confirms, inside those around it.
+
+        A user may name the cgroups of a slice that was delegated to him as he likes: there his engine has to confirm.
+        """
         if identity.container is None:
             return None
         owner = owner_of(text)
         parent: Container | None = None
         for named in (*identity.outer[::-1], identity.container):
-            if not named.confirm or self._confirmed(named, owner, text, own):
+            if not (named.confirm or owner) or self._confirmed(named, owner, text, own):
                 parent = self._engine(named, owner, own, parent)
         return parent
 
@@ -150,7 +153,11 @@ class HostContainers:
         return parent
 
     def sandbox(self, id_: str, name: str, owner: int, parent: Container | None) -> Container:
-        """A container without an engine, known by its namespaces. `name` is the program that made it ("": unknown)."""
+        """A container without an engine, known by its namespaces. `name` is the program that made it ("": unknown).
+
+        `id_` is one of this boot; with the boot's it is nobody else's, on no machine.
+        """
+        id_ = f"{id_}/{self._boot.replace('-', '')[:16]}" if self._boot else id_
         key = (id_, NO_ENGINE, 0, 0)
         container = self._known.get(key)
         if container is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from annotator.core.model import CONTID_UNSET, Container, Evidence, Ns, Reason
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from annotator.linux.cgroup.identify import CgroupContainer
     from annotator.linux.host.containers import HostContainers
     from annotator.linux.host.procfs import Proc
+from annotator.linux.host.containers import owner_of
 from annotator.linux.host.snapshot import ProcSnapshot, take_mount_snapshot
 
 HELPERS: Final = RUNTIMES | MANAGERS | MONITORS
@@ -110,7 +111,10 @@ class MembershipReader:
         if unnamed is None:
             if len(self._bare) >= MAX_TEXTS:
                 self._bare.clear()
-            unnamed = self._bare[key] = identity.confirmed(_nobody)
+            unnamed = identity.confirmed(_nobody)
+            if owner_of(snapshot.cgroup):  # there even what is certain elsewhere had to be confirmed
+                unnamed = replace(unnamed, container=None, outer=())
+            self._bare[key] = unnamed
         return unnamed
 
     def _helping(self, snapshot: ProcSnapshot, own: Ns | None) -> bool:

@@ -84,6 +84,15 @@ class NamespaceOwners:
             first = [container for container in first if container.engine != NO_ENGINE]
         return first[0] if len(first) == 1 else Reason.AMBIGUOUS
 
+    def nested(self, container: Container, mnt: Namespace | None) -> Container:
+        """The container that a cgroup names, for a process with these mounts; or the one around it that owns them.
+
+        Anybody inside a container may name cgroups below its own: who is in one nested there has mounts of its own.
+        """
+        owner = self.find(mnt) if mnt is not None and container.parent is not None else None
+        around = owner in container.chain()[1:]
+        return owner if around and owner is not None and not isinstance(owner, Reason) else container
+
     def _founded(self, container: Container, witnesses: list[Witness]) -> bool:
         """Whether the eldest known process of the container was seen in this namespace."""
         eldest = self._eldest.get(id(container))

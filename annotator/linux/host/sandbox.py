@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from annotator.core.model import Container, Ns, Reason
 from annotator.linux.cgroup.identify import identify
 from annotator.linux.engines.programs import SANDBOXERS
+from annotator.linux.host.containers import owner_of
 from annotator.linux.host.namespaces import KINDS, Namespace, root_mount, sandbox_id, unit_of
 from annotator.linux.host.parse import Stat, parse_stat
 from annotator.linux.host.procfs import MAX_MOUNTS
@@ -114,7 +115,7 @@ class Sandboxes:
         if unit:
             return unit.decode("utf-8", "backslashreplace")
         supposed = identify(snapshot.cgroup).container
-        if supposed is not None and supposed.id.count("/") == 0 and supposed.engine:
+        if supposed is not None and "/" not in supposed.id and supposed.engine and not owner_of(snapshot.cgroup):
             return supposed.id
         parent = parse_stat(self._proc.text(founder.ppid, "stat"))
         known = parent is not None and parent.pid > 1 and parent.comm.decode("utf-8", "replace") in SANDBOXERS

@@ -160,6 +160,8 @@ class LinuxHost:
     def _membership(self, snapshot: ProcSnapshot, own: Ns | None) -> MembershipReading:
         """The membership by the process's own files; if that is certain, its container claims its namespaces."""
         membership = self._membership_reader.of(snapshot, own)
+        if membership.evidence is Evidence.CGROUP and membership.container is not None:
+            membership = membership._replace(container=self.owners.nested(membership.container, snapshot.mnt))
         certain = membership.container is not None and not membership.identity.ambiguous and not is_maker(snapshot)
         if membership.container is not None and certain and own is not None:
             self._claim(snapshot.mnt if own & Ns.MNT else None, membership.container, snapshot)
