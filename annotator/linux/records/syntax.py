@@ -80,9 +80,13 @@ def body_end(line: bytes, body: int) -> int:
     return separator(line, body)[0]
 
 
-def whole_body(body: bytes) -> bytes:
+_ENDS_IN_PID = frozenset((b"LOGIN", b"NETFILTER_CFG", b"SECCOMP", b"ANOM_ABEND"))
+"""The kernel's numbers stand behind a text that a user may choose, which must not end them."""
+
+
+def whole_body(name: bytes, body: bytes) -> bytes:
     """A body without the record that a torn line has gone on with (a full disk, a relay)."""
-    if b" msg=audit(" not in body or b" msg='" in body:
+    if b" msg=audit(" not in body or b" msg='" in body or name in _ENDS_IN_PID:
         return body
     glued = _GLUED.search(body)
     return body[: glued.start()].rstrip(b" ") if glued else body
@@ -91,7 +95,7 @@ def whole_body(body: bytes) -> bytes:
 def split(line: bytes) -> tuple[bytes, bytes]:
     """Type and body (without the enriched part)."""
     name, body = head(line)
-    return name, whole_body(line[body : body_end(line, body)]) if name else b""
+    return name, whole_body(name, line[body : body_end(line, body)]) if name else b""
 
 
 _FIELD = {
