@@ -79,7 +79,7 @@ def annotate(data: bytes, *, everywhere: bool, sizes: Iterable[int] = (READ,)) -
     """The raw form of a log, with no host to ask; `everywhere` gives all events the made-up answer."""
     stats = Stats()
     backend = Linux()
-    raw = Raw(backend.place, stats)
+    raw = Raw(backend, stats)
     reverse = recognise(data) is Form.AUSEARCH
     pipeline = Pipeline(backend, Everywhere(raw) if everywhere else raw, stats, reversed_records=reverse)
     out: list[bytes] = []

@@ -102,7 +102,7 @@ class Answers:
         self.given: dict[tuple[int, int], Attribution] = {}
         self.stats = Stats()
         backend = Linux()
-        self.pipeline = Pipeline(backend, Raw(backend.place, self.stats), self.stats, watch=self._watch)
+        self.pipeline = Pipeline(backend, Raw(backend, self.stats), self.stats, watch=self._watch)
 
     def _watch(self, event: Event, reading: Translation, life: ProcessLifetime | None, answer: Attribution) -> None:
         key = (event.stamp.ms, event.stamp.serial)

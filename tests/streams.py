@@ -436,7 +436,7 @@ def annotate(blocks: Iterable[list[bytes]], **options: bool) -> Ran:
     def watch(event: Event, reading: Translation, life: ProcessLifetime | None, answer: Attribution) -> None:
         answers.append((event, life, answer))
 
-    pipeline = Pipeline(backend, Raw(backend.place, stats, **options), stats, watch=watch)
+    pipeline = Pipeline(backend, Raw(backend, stats, **options), stats, watch=watch)
     run(pipeline, ((block, True) for block in blocks), out.append)
     return Ran(b"".join(out), stats, answers, pipeline)
 

@@ -153,6 +153,10 @@ class Aix:
         end = head_end(event)
         return None if end is None else Place(0, end)
 
+    def own_fields(self, event: Event, place: Place) -> int:
+        """As `own_tail` finds them at the end of the record's first line."""
+        return self.own_tail(event.line(place.record)[: place.offset])
+
     def targets(self, event: Event) -> list[Place]:  # noqa: ARG002  (the contract's signature)
         """No record is about another process than its own."""
         return []

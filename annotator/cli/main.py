@@ -18,6 +18,7 @@ from annotator.cli.options import FILE, HELP, TIME, aix_options, context_options
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
 from annotator.core.stats import Stats
 from annotator.engine.factory import FORMATS, Options
+from annotator.engine.input_check import check_files
 from annotator.engine.replay import Replay, blocks_of
 from annotator.formats.raw import NAMES
 from annotator.io.sinks import FdSink, SinkClosed
@@ -105,7 +106,7 @@ def replay(inputs: tuple[str, ...], fields: str, **given: Any) -> None:
         if following or state:
             _run_growing(run, Path(inputs[0]), state, sink, following=following)
         else:
-            for block in _blocks(inputs, quiet=quiet):
+            for block in _blocks(inputs, quiet=quiet, system=given["system"]):
                 sink.write(run.feed(block))
         if state is None:
             sink.write(run.finish())
@@ -124,9 +125,9 @@ def replay(inputs: tuple[str, ...], fields: str, **given: Any) -> None:
         raise SystemExit(ExitCode.LOSS)
 
 
-def _blocks(inputs: tuple[str, ...], *, quiet: bool) -> Iterable[Block]:
+def _blocks(inputs: tuple[str, ...], *, quiet: bool, system: str) -> Iterable[Block]:
     """The inputs' blocks, with a progress bar when a person watches and the output goes elsewhere."""
-    blocks = blocks_of(inputs)
+    blocks = blocks_of(inputs, system=system)
     if quiet or not sys.stderr.isatty() or sys.stdout.isatty() or inputs == ("-",):
         return blocks
     from rich.console import Console
@@ -141,6 +142,8 @@ def _run_growing(run: Replay, path: Path, state: Path | None, sink: FdSink, *, f
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda which, _: signals.append(which))
+    if path.exists():
+        check_files([path], system=run.options.system, packed=False)
     start = run.resume(state, lambda text: click.echo(f"annotator: {text}", err=True)) if state is not None else None
     sleep = time.sleep if following else lambda _: None
     growing = follow(path, sleep=sleep, stop=lambda: bool(signals), start=start or 0)
@@ -153,6 +156,7 @@ def _run_growing(run: Replay, path: Path, state: Path | None, sink: FdSink, *, f
             break
         sink.flush()
     if state is not None:
+        sink.write(run.end_of_input())
         run.save(state, growing.position)
 
 
@@ -236,7 +240,7 @@ def _open(inputs: tuple[str, ...], *, quiet: bool, **given: Any) -> Log:
     """The logs as one, read with a progress bar."""
     from annotator.api import Log
 
-    log = Log(_blocks(inputs, quiet=quiet), Options(format="none", **given))
+    log = Log(_blocks(inputs, quiet=quiet, system=given["system"]), Options(format="none", **given))
     for warning in log.warnings:
         click.echo(f"annotator: {warning}", err=True)
     return log

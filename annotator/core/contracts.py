@@ -66,6 +66,14 @@ class Backend(Protocol):
         """Where the one annotated record of this event takes its fields; None when no record may grow."""
         ...
 
+    def own_fields(self, event: Event, place: Place) -> int:
+        """Where in that line fields begin that this program appended before, if it did; -1 where none can be.
+
+        They end at `place`, or begin there where they stand in the middle of a record. Text of users that looks like
+        fields never stands there.
+        """
+        ...
+
     def targets(self, event: Event) -> list[Place]:
         """Where the records about targets take fields, in the order of `Attribution.targets`."""
         ...

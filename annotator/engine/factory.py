@@ -82,7 +82,7 @@ def form_of(options: Options, backend: Backend, stats: Stats) -> Form:
     """The output form that was asked for."""
     if options.format == "raw":
         return Raw(
-            backend.place,
+            backend,
             stats,
             mark_unknown=options.mark_unknown,
             reannotate=options.reannotate,

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 from annotator.core.errors import FormatError, FormError, StoreError, UsageError
 from annotator.core.stats import Stats
 from annotator.engine.factory import Options, aix_of, expression_of, filter_of, form_of, linux_of
+from annotator.engine.input_check import Waiting, check_files
 from annotator.engine.machines import Machines, mixed_nodes
 from annotator.engine.pipeline import Pipeline, Tables
 from annotator.events import EventAssembler
-from annotator.io.sources import Block, looks_binary, order, read_file, read_stream, recognise, refuse
+from annotator.io.sources import Block, is_settled, looks_binary, order, read_file, read_stream, recognise, refuse
 from annotator.io.sources import Form as InputForm
+from annotator.io.sources.detection import HEAD
 from annotator.linux.backend import Linux
 
 if TYPE_CHECKING:
@@ -34,13 +36,18 @@ if TYPE_CHECKING:
     FormMaker = Callable[[Options, Linux | Aix, Stats], Form]
 
 
-def blocks_of(paths: Iterable[str]) -> Iterator[Block]:
-    """All blocks of all files: rotated sets oldest first, `-` is the standard input."""
+def blocks_of(paths: Iterable[str], *, system: str = "auto") -> Iterator[Block]:
+    """All blocks of all files: rotated sets oldest first, `-` is the standard input.
+
+    All files are looked at before the first is read: see `input_check.check_files`.
+    """
     given = list(paths)
     if given == ["-"]:
         yield from read_stream(0)
         return
-    for path in order(Path(one) for one in given):
+    files = order(Path(one) for one in given)
+    check_files(files, system=system)
+    for path in files:
         yield from read_file(path)
 
 
@@ -48,7 +55,8 @@ class Replay:
     """One run over some inputs. `feed` gives bytes as they may leave; `finish` the rest.
 
     The first log shows whether the logs are of Linux or of AIX, unless `options` say it; both in one run are refused.
-    `form` makes the output form; `observer` is shown every decided event.
+    `form` makes the output form; `observer` is shown every decided event. `lenient`: an input may have no record, as
+    a part of a stream.
     """
 
     def __init__(
@@ -59,6 +67,7 @@ class Replay:
         tables: Tables | None = None,
         form: FormMaker = form_of,
         observer: Observer | None = None,
+        lenient: bool = False,
     ) -> None:
         self.options = options
         self.stats = stats or Stats()
@@ -68,7 +77,10 @@ class Replay:
         self._form_of = form
         self._observer = observer
         self._machines = Machines(one=options.one_machine or bool(options.node))
+        self._lenient = lenient
         self._resumed = False
+        self._waiting: Waiting | None = None
+        self._before: tuple[str, int] | None = None
         self._origin: tuple[str, int] | None = None
         self._open_line = False
         self._newline = b""
@@ -126,14 +138,44 @@ class Replay:
             raise UsageError(f"{origin}: a journal of an AIX machine says nothing of Linux logs", "Leave it out.")
 
     def feed(self, block: Block) -> bytes:
-        """Take one block. The first of each file is looked at: a form that has lost what is needed is refused."""
+        """Take one block. The first of each file are looked at, and wait until they show what it is.
+
+        Raises FormError for an input that has lost what is needed, or in which nothing is a record.
+        """
         origin = (block.origin, block.inode)
-        out = self._newline
-        self._newline = b""
         if self._resumed:  # in the middle of a file, whose form was seen at its beginning
             self._origin, self._resumed = origin, False
-        elif origin != self._origin:
-            out += self._begin(block, origin)
+        out = b""
+        if origin != self._origin:
+            out = self.end_of_input()
+            before, self._origin = self._origin, origin
+            if self.trail is None and self.options.system != "aix" and not self._lenient:
+                self._waiting, self._before = Waiting(), before
+            else:
+                out += self._begin(block.text, recognise(block.text), block.origin, before)
+        if self._waiting is None:
+            return out + self._take(block)
+        return out + (self.end_of_input() if self._waiting.take(block) else b"")
+
+    def end_of_input(self) -> bytes:
+        """The blocks that waited go on: it is known what they are, or all of them have come (before `save`).
+
+        Raises FormError where nothing in them is a record.
+        """
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            return b""
+        blocks = waiting.end()
+        if not blocks:
+            return b""
+        head = b"\n".join(block.text for block in blocks)[:HEAD]
+        out = self._begin(head, waiting.form, blocks[0].origin, self._before)
+        return out + b"".join([self._take(block) for block in blocks])
+
+    def _take(self, block: Block) -> bytes:
+        """A block of an input that is known."""
+        out = self._newline
+        self._newline = b""
         self._open_line = not block.newline
         with self._naming(block.origin):
             out += self._feed(block)
@@ -141,34 +183,32 @@ class Replay:
             out, self._newline = out[:-1], b"\n"  # this may be the line that has none
         return out
 
-    def _begin(self, block: Block, origin: tuple[str, int]) -> bytes:
-        """Another file: look what it is."""
-        first, before = self._origin is None, self._origin[0] if self._origin else ""
-        self._origin = origin
-        form = recognise(block.text)
+    def _begin(self, head: bytes, form: InputForm, name: str, before: tuple[str, int] | None) -> bytes:
+        """Another input of a known form, with its name and its first bytes; `before` is the one before it."""
         if self.options.system == "auto":
-            refuse(form, block.origin)
-            if first and form is InputForm.AIX:
+            refuse(form, name)
+            if before is None and form is InputForm.AIX:
                 self._start(self._aix())
-            elif (form is InputForm.AIX) is (self.trail is None) and form not in (InputForm.EMPTY, InputForm.UNKNOWN):
-                raise UsageError(f"{block.origin}: logs of Linux and of AIX in one run", "Replay them one by one.")
+            elif (form is InputForm.AIX) is (self.trail is None) and is_settled(form):
+                raise UsageError(f"{name}: logs of Linux and of AIX in one run", "Replay them one by one.")
         elif self.trail is None:
-            refuse(form, block.origin)
+            refuse(form, name)
         if self.trail is None:
-            self._refuse_aix(block.origin)
-        out = self.pipeline.idle()
+            self._refuse_aix(name)
+        out = self._newline + self.pipeline.idle()
+        self._newline = b""
         self.pipeline.grouper.reversed_records = form is InputForm.AUSEARCH
         if isinstance(self.pipeline.grouper, EventAssembler):
-            self._machines.begin(block.origin, block.text, self.pipeline.grouper)
+            self._machines.begin(name, head, self.pipeline.grouper)
         if self.trail is not None and not isinstance(self.backend, Linux):
-            self._binary = looks_binary(block.text)
-            with self._naming(before):
+            self._binary = looks_binary(head)
+            with self._naming(before[0] if before else ""):
                 self.trail.close()
                 self.trail.refuse_unrecognised()
                 out += self.pipeline.feed([])
-            with self._naming(block.origin):
+            with self._naming(name):
                 self.trail.begin(binary=self._binary)
-            self.backend.of_file(str(Path(block.origin).absolute()))
+            self.backend.of_file(str(Path(name).absolute()))
         return out
 
     def _feed(self, block: Block) -> bytes:
@@ -255,9 +295,13 @@ class Replay:
         return self._machines.warnings + (mixed_nodes(grouper) if isinstance(grouper, EventAssembler) else [])
 
     def finish(self) -> bytes:
-        """The end of all input. A last line that came without its newline leaves without one."""
+        """The end of all input. A last line that came without its newline leaves without one.
+
+        Raises FormError where nothing in the last input is a record.
+        """
+        begun = self.end_of_input()
         with self._naming(self._origin[0] if self._origin else ""):
-            out = self._newline + self.pipeline.finish()
+            out = begun + self._newline + self.pipeline.finish()
             if self.trail is not None:
                 self.trail.refuse_unrecognised()
         if self._open_line and self.form.ordered and out.endswith(b"\n"):

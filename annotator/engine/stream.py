@@ -53,7 +53,7 @@ class Stream:
         if form not in get_args(StreamForm):
             raise UsageError(f"form {form!r} does not exist", f"Give one of {', '.join(get_args(StreamForm))}.")
         self._form = form
-        self._run = Replay(Options(format=form, system="linux", node=node))
+        self._run = Replay(Options(format=form, system="linux", node=node), lenient=True)
         self._cutter = Cutter(f"stream {node}".rstrip())
         self._head: list[bytes] = []
         self._head_size = 0

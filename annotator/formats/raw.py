@@ -18,8 +18,7 @@ from annotator.core.model import Attribution, Event, Status
 from annotator.formats.values import list_text, quoted, targets_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from annotator.core.contracts import Backend
     from annotator.core.stats import Stats
 
 MAX_LINE = 8960
@@ -33,11 +32,11 @@ NAMES = (
 _LISTS = ("contid", "cont_target", "cont_src", "cont_dst")
 _LIST = rb"[0-9?^,-]+"
 _STRING = rb'(?:"[\x21\x23-\x7e]*"|(?:[0-9A-F]{2})+)'
-_TAIL = re.compile(
-    rb"(?= cont)"
-    + b"".join(b"(?: %s=%s)?" % (name.encode(), _LIST if name in _LISTS else _STRING) for name in NAMES)
-    + rb"\r?\Z"
+_FIELDS = rb"(?= cont)" + b"".join(
+    b"(?: (%s)=(%s))?" % (name.encode(), _LIST if name in _LISTS else _STRING) for name in NAMES
 )
+_TAIL = re.compile(_FIELDS + rb"\r?\Z")
+_HERE = re.compile(_FIELDS + rb"(?=[ \x1d\r#]|\Z)")
 
 
 def tail_start(part: bytes) -> int:
@@ -51,6 +50,18 @@ def tail_start(part: bytes) -> int:
             return at
         at = part.find(b" cont", at + 1)
     return -1
+
+
+def own_fields(line: bytes, begin: int, place: int) -> tuple[int, dict[str, bytes]]:
+    """Our fields that begin at that byte of a line: where they end (-1: there are none), and their values as written.
+
+    `begin` and `place` are the backend's: ours end at the place for new ones, or begin there.
+    """
+    match = _HERE.match(line, begin) if begin >= 0 else None
+    if match is None or place not in (begin, match.end()):
+        return -1, {}
+    groups = iter(match.groups())
+    return match.end(), {name.decode(): value for name, value in zip(groups, groups, strict=True) if name}
 
 
 def fields_of(answer: Attribution, *, mark_unknown: bool = False) -> list[bytes]:
@@ -104,20 +115,20 @@ def _elsewhere(answer: Attribution) -> bool:
 
 
 class Raw:
-    """Appends to one line of the event in place. `place` is the backend's: which record takes the fields, and where."""
+    """Appends to one line of the event in place: to the record that the backend names, where it says."""
 
     ordered = True
 
     def __init__(
         self,
-        place: Callable[[Event], Place | None],
+        backend: Backend,
         stats: Stats,
         *,
         mark_unknown: bool = False,
         reannotate: bool = False,
         fields: frozenset[str] | None = None,
     ) -> None:
-        self.place = place
+        self.backend = backend
         self.stats = stats
         self.mark_unknown = mark_unknown
         self.reannotate = reannotate
@@ -135,18 +146,19 @@ class Raw:
 
     def _annotate(self, event: Event, answer: Attribution) -> bool:
         """Returns whether one line has been counted as annotated or already."""
-        place = self.place(event)
+        place = self.backend.place(event)
         if place is None:
             return False
         fields, size = self._fields(answer)
         line = event.line(place.record)
-        if line.find(b" cont", max(0, place.offset - MAX_LINE), place.offset) >= 0:
-            start = tail_start(line[: place.offset])
-            if start >= 0:
+        if b" cont" in line:
+            start = self.backend.own_fields(event, place)
+            end, _ = own_fields(line, start, place.offset)
+            if end >= 0:
                 if not self.reannotate:
                     self.stats.already += 1
                     return True
-                line = line[:start] + line[place.offset :]
+                line = line[:start] + line[end:]
                 place = Place(place.record, start)
                 event.put(place.record, line)
         if not fields:

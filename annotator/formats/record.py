@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from annotator.core.model import Attribution, Chain, Event, Status
-from annotator.formats.raw import MAX_LINE, ends_of, tail_start
+from annotator.formats.raw import MAX_LINE, ends_of, own_fields
 from annotator.formats.values import kernel_list
 
 if TYPE_CHECKING:
@@ -49,7 +49,11 @@ class Record:
             if place is not None:
                 edits.add(place, answer.chains, linked=self.backend.is_linked(event))
         elif answer.src or answer.dst:
-            edits.end(self.backend.place(event), b"".join(ends_of(answer)))
+            place = self.backend.place(event)
+            if place is not None:
+                begin = self.backend.own_fields(event, place)
+                end, _ = own_fields(event.line(place.record), begin, place.offset)
+                edits.end(place, b"".join(ends_of(answer)), is_there=end >= 0)
         if answer.targets:
             places = self.backend.targets(event)
             if len(places) == len(answer.targets):  # else it cannot be told whose is whose
@@ -72,12 +76,10 @@ class _Edits:
         self.head = line[: max(line.find(b"type=", 0, 1024), 0)]  # `node=`, and what a relay wrote before
         self.head += b"type=CONTAINER_ID msg=audit(" + event.key.rpartition(b" ")[2] + b"): record="
 
-    def end(self, place: Place | None, fields: bytes) -> None:
+    def end(self, place: Place, fields: bytes, *, is_there: bool) -> None:
         """Say in the raw form's words whose a packet's addresses are: the patches have no record for that."""
-        if place is None:
-            return
         line = self.event.lines[place.record]
-        if tail_start(line[: place.offset]) >= 0:
+        if is_there:
             self.already = 1
         elif len(line) + len(fields) >= MAX_LINE:
             self.left_out += 1

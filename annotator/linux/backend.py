@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from annotator.core.contracts import Place
 from annotator.linux.contid import link
 from annotator.linux.engines.programs import DEFAULT, Engines
+from annotator.linux.records.kernel_fields import appended_at, fields_at
 from annotator.linux.records.syntax import Completes, body_end, head, type_number
 from annotator.linux.records.translator import Translator
 
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from annotator.core.model import Event
-
-_BEFORE = {b"TTY": b" data=", b"USER_TTY": b" data=", b"USER_AVC": b" msg='", b"USER_SELINUX_ERR": b" msg='"}
-"""Where fields must not stand at the end: `aureport --tty` takes all after `data=`, and its other reports take what
-follows the `terminal=` that ends these user-space records."""
 
 
 class Linux:
@@ -35,7 +32,7 @@ class Linux:
         return link.is_lost(line)
 
     def place(self, event: Event) -> Place | None:
-        """At the end of the body of the record that `read` chose, before 0x1D."""
+        """At the end of the body of the record that `read` chose, before 0x1D (but see `fields_at`)."""
         return self._end(event, event.at) if event.at >= 0 else None
 
     def targets(self, event: Event) -> list[Place]:
@@ -59,13 +56,17 @@ class Linux:
 
         return (interpreter_with_passwd() if resolve_users else Interpreter()).interpret
 
+    def own_fields(self, event: Event, place: Place) -> int:
+        """Behind the kernel's last field of that record; -1 where nothing can be ours."""
+        line = event.line(place.record)
+        name, body = head(line)
+        at = appended_at(name, line[body : body_end(line, body)]) if name else -1
+        return body + at if at >= 0 else -1
+
     @staticmethod
     def _end(event: Event, at: int) -> Place:
         line = event.line(at)
-        end = body_end(line, 0)
-        if line[:10] != b"type=SYSCA":
-            before = _BEFORE.get(head(line)[0])
-            if before is not None:
-                found = line.find(before, 0, end)
-                end = found if found > 0 else end
-        return Place(at, end)
+        if line[:10] == b"type=SYSCA":
+            return Place(at, body_end(line, 0))
+        name, body = head(line)
+        return Place(at, body + fields_at(name, line[body : body_end(line, body)]))

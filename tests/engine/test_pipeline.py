@@ -23,7 +23,7 @@ def new(*, keep: Callable[[Event, Attribution], bool] | None = None) -> tuple[Pi
     """A raw pipeline."""
     stats = Stats()
     backend = Linux()
-    return Pipeline(backend, Raw(backend.place, stats), stats, keep=keep), stats
+    return Pipeline(backend, Raw(backend, stats), stats, keep=keep), stats
 
 
 def story() -> World:

@@ -62,7 +62,7 @@ def write(answer: Attribution, *lines: bytes, reannotate: bool = False) -> tuple
     event = Event(KEY, b"", Stamp(1_700_000_000_123, 42), lines[0])
     event.lines += lines[1:]
     backend.read(event)
-    Raw(backend.place, stats, reannotate=reannotate).write(event, answer)
+    Raw(backend, stats, reannotate=reannotate).write(event, answer)
     assert stats.annotated + stats.already + stats.passed == len(lines)
     return event.lines, stats
 
@@ -358,7 +358,7 @@ def test_the_names_of_a_container_may_come_late() -> None:
     answer = Attribution(Status.CONTAINER, (chain,))
     stats = Stats()
     backend = Linux()
-    raw = Raw(backend.place, stats)
+    raw = Raw(backend, stats)
     out = []
     for name in ("", "web"):
         if name:

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.core.model import NO_PID, Actor, Event, Stamp
+from annotator.formats.raw import own_fields
+from annotator.linux.backend import Linux
 from annotator.linux.records.kernel_fields import subject
 from annotator.linux.records.syntax import separator, split
 from annotator.linux.records.translate import full_reading
@@ -15,7 +17,7 @@ PARTS = [
     b" pid=2003", b" uid=0", b" auid=0", b" ses=9", b"pid=2003 ", b" subj=x", b" msg='", b"'", b"\x1d", b'UID="root"',
     b" op=x pid=2003 subj=y", b' comm="x"', b" family=2 entries=1", b" contid=5", b" res=1", b" key=(null)",
     b" type=SYSCALL msg=audit(1.000:1):", b" old-auid=1 auid=0 tty=x old-ses=1 ses=2 res=1", b'\x1dUID="x"',
-    b'#035UID="x"',
+    b'#035UID="x"', b' pid=9 comm="a"', b"type=A msg=audit(0", b" sig=11", b' contid=5 container_id="evil"',
 ]  # fmt: skip
 """What the kernel or auditd could have written."""
 
@@ -112,3 +114,24 @@ def test_a_torn_line_ends_where_another_record_begins() -> None:
     assert reading.unknown == "gap"
     quoted = b"pid=1 uid=0 auid=0 ses=1 msg='cmd=type=SYSCALL msg=audit(1.000:2): x'"
     assert split(line(b"USER", quoted))[1] == quoted
+
+
+@pytest.mark.parametrize(("kind", "body"), BODIES, ids=[kind.decode() for kind, _ in BODIES])
+@given(label=HOSTILE, text=HOSTILE)
+def test_a_users_text_is_never_taken_for_our_fields(kind: bytes, body: bytes, label: bytes, text: bytes) -> None:
+    """Ours stand behind the kernel's last field; what is appended there is found again, and nothing else is."""
+    backend = Linux()
+    for tail in (b"", b'\x1dUID="alice"'):
+        event = event_of(line(kind, body % (label.strip(), text)) + tail)
+        event.at = 0
+        place = backend.place(event)
+        assert place is not None
+        assert own_fields(event.line(0), backend.own_fields(event, place), place.offset) == (-1, {})
+        before = event.line(0)
+        event.put(0, before[: place.offset] + b' contid=7 cont_how="command"' + before[place.offset :])
+        place = backend.place(event)
+        assert place is not None
+        begin = backend.own_fields(event, place)
+        end, values = own_fields(event.line(0), begin, place.offset)
+        assert values == {"contid": b"7", "cont_how": b'"command"'}
+        assert event.line(0)[:begin] + event.line(0)[end:] == before

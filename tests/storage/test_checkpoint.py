@@ -66,7 +66,7 @@ class Json:
 
 
 FORMS: dict[str, Callable[[Linux, Stats], Any]] = {
-    "raw": lambda backend, stats: Raw(backend.place, stats, mark_unknown=True),
+    "raw": lambda backend, stats: Raw(backend, stats, mark_unknown=True),
     "record": Record,
     "json": lambda backend, _: Json(backend),
     "quick raw": lambda backend, stats: form_of(Options(), backend, stats),

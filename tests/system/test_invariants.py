@@ -175,7 +175,7 @@ from annotator.engine.pipeline import Pipeline, run
 from annotator.core.stats import Stats
 stats, backend = Stats(), Linux()
 lines = sys.stdin.buffer.read().split(b"\\n")[:-1]
-run(Pipeline(backend, Raw(backend.place, stats), stats), [(lines, True)], sys.stdout.buffer.write)
+run(Pipeline(backend, Raw(backend, stats), stats), [(lines, True)], sys.stdout.buffer.write)
 """
 
 
@@ -299,7 +299,7 @@ def test_the_counts_add_up_at_every_moment(lines: list[bytes], cuts: list[int]) 
     """Lines in are lines out and lines held, whatever is fed and whenever one looks; all events have an answer."""
     stats = Stats()
     backend = Linux()
-    pipeline = Pipeline(backend, Raw(backend.place, stats), stats)
+    pipeline = Pipeline(backend, Raw(backend, stats), stats)
     fed = left = 0
     for block in cut(lines, cuts):
         left += pipeline.feed(block).count(b"\n")
@@ -316,9 +316,7 @@ def test_the_counts_add_up_with_a_filter(lines: list[bytes], kept: set[int]) -> 
     """What a filter leaves out is counted, stragglers included, and nothing else is gone."""
     stats = Stats()
     backend = Linux()
-    pipeline = Pipeline(
-        backend, Raw(backend.place, stats), stats, keep=lambda event, answer: event.stamp.serial % 10 in kept
-    )
+    pipeline = Pipeline(backend, Raw(backend, stats), stats, keep=lambda event, answer: event.stamp.serial % 10 in kept)
     out = pipeline.feed(lines) + pipeline.finish()
     assert stats.check() == []
     assert out.count(b"\n") == len(lines) - stats.filtered
@@ -351,7 +349,7 @@ def test_memory_does_not_grow_with_the_length_of_the_input() -> None:
     """200,000 processes that live for a moment, 200 containers: no more is held in the end than midway."""
     backend = Linux()
     stats = Stats()
-    pipeline = Pipeline(backend, Raw(backend.place, stats), stats)
+    pipeline = Pipeline(backend, Raw(backend, stats), stats)
     world = World(Dialect(proctitle=False), low=1000, high=32_768)
     shell = world.alive[1]
     form = "arch=c000003e syscall=%d success=yes exit=%d a0=11 a1=0 a2=0 a3=0 items=0 ppid=%d pid=%d auid=1000 uid=0 "

@@ -23,7 +23,7 @@ def test_whole_events_age_the_others() -> None:
 def test_a_last_line_that_left_in_feed_has_no_newline_either() -> None:
     """What leaves before the end of input has no newline either that the input had not."""
     stats, backend, out = Stats(), Linux(), []
-    run(Pipeline(backend, Raw(backend.place, stats), stats), [([b"noise"], False)], out.append)
+    run(Pipeline(backend, Raw(backend, stats), stats), [([b"noise"], False)], out.append)
     assert b"".join(out) == b"noise"
 
 
@@ -65,7 +65,7 @@ def test_a_straggler_in_the_block_of_its_event_is_filtered_too() -> None:
     from tests.streams import World, lines_of
 
     stats, backend = Stats(), Linux()
-    pipeline = Pipeline(backend, Raw(backend.place, stats), stats, keep=lambda event, answer: False)
+    pipeline = Pipeline(backend, Raw(backend, stats), stats, keep=lambda event, answer: False)
     lines = lines_of(World().told)
     assert pipeline.feed([*lines, lines[0]]) + pipeline.finish() == b""
 
@@ -91,5 +91,5 @@ def test_a_last_line_without_its_newline_leaves_without_it(world: World, newline
     stats = Stats()
     backend = Linux()
     out: list[bytes] = []
-    run(Pipeline(backend, Raw(backend.place, stats), stats), [(lines_of(world.told), newline)], out.append)
+    run(Pipeline(backend, Raw(backend, stats), stats), [(lines_of(world.told), newline)], out.append)
     assert b"".join(out).endswith(b"\n") is newline

@@ -96,7 +96,7 @@ def test_both_roads_lead_to_the_same(case: Path) -> None:
     """Usual events are read out of their text unless somebody watches: the output and the counts are the same."""
     data = read(case / "input.log")
     stats, backend = Stats(), Linux()
-    pipeline = Pipeline(backend, Raw(backend.place, stats), stats)
+    pipeline = Pipeline(backend, Raw(backend, stats), stats)
     out: list[bytes] = []
     lines = data.split(b"\n")[:-1]
     run_pipeline(pipeline, ((lines[at : at + 500], True) for at in range(0, len(lines), 500)), out.append)

@@ -6,7 +6,16 @@ known here, but for `recognise`, which tells an audit log from the forms that ha
 
 from __future__ import annotations
 
-from annotator.io.sources.detection import Form, looks_aix, looks_binary, recognise, refuse
+from annotator.io.sources.detection import (
+    Form,
+    has_record,
+    is_settled,
+    looks_aix,
+    looks_binary,
+    recognise,
+    refuse,
+    refuse_unknown,
+)
 from annotator.io.sources.files import order, read_file, rotation_set
 from annotator.io.sources.follow import Follower, follow
 from annotator.io.sources.lines import LONGEST, READ, Block, Cutter, Position
@@ -22,6 +31,8 @@ __all__ = [
     "Position",
     "connect",
     "follow",
+    "has_record",
+    "is_settled",
     "looks_aix",
     "looks_binary",
     "order",
@@ -29,5 +40,6 @@ __all__ = [
     "read_stream",
     "recognise",
     "refuse",
+    "refuse_unknown",
     "rotation_set",
 ]

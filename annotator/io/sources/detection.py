@@ -1,7 +1,8 @@
 """Telling an audit log by its first bytes from the forms that have lost what is needed.
 
-Only the shapes of lines are looked at. The decision is generous: a single audit record makes it a log, and what is not
-known passes. Shapes of `ausearch` output: ausearch(8), `--format`, audit 3.0.9.
+Only the shapes of lines are looked at. The decision is generous: a single audit record makes it a log. What is not
+known may begin so; an input in which nothing is a record is none. Shapes of `ausearch` output: ausearch(8),
+`--format`, audit 3.0.9.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from annotator.core.errors import FormError
+from annotator.io.sources.decompression import packing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 HEAD = 64 * 1024
 """Bytes of the beginning that are looked at."""
+
+PATIENCE = 4 * 1024 * 1024
+"""Bytes without a record after which an input is taken for no audit log. A full disk or a crash leaves less."""
 
 
 class Form(StrEnum):
@@ -108,6 +113,36 @@ def recognise(head: bytes, aix: Callable[[bytes], bool] = looks_aix) -> Form:
     if "records" in seen:
         return Form.AUSEARCH if marks else Form.RECORDS
     return Form(max(seen, key=lambda shape: seen[shape])) if seen else Form.UNKNOWN
+
+
+def is_settled(form: Form) -> bool:
+    """Whether the bytes that were looked at told what the input is."""
+    return form not in (Form.EMPTY, Form.UNKNOWN)
+
+
+def has_record(text: bytes) -> bool:
+    """Whether some line of a text is an audit record, however far it reaches."""
+    return b" msg=audit(" in text and any(_shape(line) == "records" for line in text.split(b"\n"))
+
+
+def refuse_unknown(head: bytes, origin: str) -> None:
+    """Raise FormError for an input that begins with these bytes and in which nothing is an audit record."""
+    start = head[:HEAD].lstrip()
+    what, advice = "no audit record is in it", "Give audit.log as auditd writes it, or the output of `ausearch --raw`."
+    if packing(head):
+        what, advice = "it is compressed", "Give it without --follow, or decompress it first."
+    elif b"\0" in head[:HEAD]:
+        what = "no audit record is in it; it is binary"
+    elif (
+        start.startswith((b"__CURSOR=", b"__REALTIME_TIMESTAMP=", b"_BOOT_ID=")) or b"\n_TRANSPORT=audit" in head[:HEAD]
+    ):
+        what = "no audit record is in it: it is the journal's export, which has lost parts of the records"
+    elif start.startswith((b"{", b"[")):
+        what = "no audit record is in it: it is JSON, perhaps another tool's output"
+    elif b"{" in start[:512]:
+        what = "no audit record is in it: where records are inside JSON, quotes are escaped and text follows them"
+        advice = "Take the records out of it (`jq -r .MESSAGE`), or give audit.log as auditd writes it."
+    raise FormError(f"{origin}: {what}", advice)
 
 
 def _shape(line: bytes) -> str:

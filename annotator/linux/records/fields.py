@@ -49,7 +49,7 @@ def fields_of(kind: str, body: bytes) -> Fields:
     if kind == "EXECVE":
         return arguments(text_of(body).rstrip("\r\n "))
     end, begin = separator(body)
-    text = text_of(whole_body(body[:end])).rstrip("\r\n ")
+    text = text_of(whole_body(kind.encode(), body[:end])).rstrip("\r\n ")
     fields = _quick(text) or _words(text)
     if begin > end:
         _enrich(fields, text_of(body[begin:]).rstrip("\r\n "))

@@ -130,7 +130,7 @@ class Interpreter:
             number = syntax.type_number(type_name)
             own: Fields = {}
             if number not in NOT_SUBJECTS:
-                own = fields_of(kind, own_part(number, syntax.whole_body(body[: syntax.body_end(body, 0)])))
+                own = fields_of(kind, own_part(number, syntax.whole_body(type_name, body[: syntax.body_end(body, 0)])))
             executed = text_of(body) if kind == "EXECVE" else ""
             record = DecodedRecord(kind, fields, leads=kind == name and leads(name), own=own, body=executed)
         if len(line) <= MAX_BODY:

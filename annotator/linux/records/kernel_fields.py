@@ -33,6 +33,8 @@ _PIDS = re.compile(rb"(?:^| )pid=(\d{1,10})(?= |$)")
 
 LOGIN, EOE, NETFILTER_PKT, NETFILTER_CFG, SECCOMP, ANOM_ABEND = 1006, 1320, 1324, 1325, 1326, 1701
 
+_FROM_THE_END = frozenset((LOGIN, NETFILTER_CFG, SECCOMP, ANOM_ABEND))
+
 NOT_SUBJECTS = frozenset((
     1302, 1303, 1304, 1306, 1307, 1309, 1310, 1311, 1312, 1313, 1314, 1315, 1317, 1318, 1320, 1321, 1322, 1323, 1327,
     1331, 1337,
@@ -45,6 +47,8 @@ NAMES_OTHERS = frozenset((1423, 1424, 1425, 1426))
 
 def own_part(kind: int, body: bytes) -> bytes:
     """The part of a body (without `msg='…'`) in which only the kernel writes; `kind` is the number of its type."""
+    if kind in _FROM_THE_END and b" msg=audit(" in body:
+        return b""  # torn, or a user's text: what follows may be another record's
     if kind == NETFILTER_CFG:
         return _of_table(body)
     match = _LABEL.search(body)
@@ -68,11 +72,62 @@ def _of_table(body: bytes) -> bytes:
     return b"pid=" + pids.pop() if len(pids) == 1 else b""
 
 
+_ENCODED = rb"=(?:\"[^\"]*\"|[0-9A-F]+|\(null\)|\?)(?: record=\d{1,9})?"
+_CLOSING = {
+    b"SYSCALL": rb" key" + _ENCODED,
+    b"URINGOP": rb" key" + _ENCODED,
+    b"OBJ_PID": rb" ocomm" + _ENCODED,
+    b"NETFILTER_CFG": rb" comm" + _ENCODED,
+    b"ANOM_ABEND": rb" sig=\d+(?: res=[01])?",
+    b"SECCOMP": rb" code=0x[0-9a-f]+",
+    b"": rb" (?:res=[a-z0-9]+(?: errno=-?\d+)?|comm" + _ENCODED + rb")",
+}
+"""With what the kernel (or auditd) ends records that have a label, or other free text, further in front."""
+
+_ENDS = {name: re.compile(pattern + rb"(?= cont|\r?\Z)") for name, pattern in _CLOSING.items()}
+_FREE = re.compile(rb"(?:^| )(?:subj|obj|table)(?:_[a-z]+)?=")
+_SENDER = re.compile(rb"(?:user |tty )?pid=\d+ uid=\d+ auid=\d+(?: ses=\d+)?(?= )")
+
+BEHIND_SENDER = frozenset((b"USER_AVC", b"USER_SELINUX_ERR", b"USER_TTY"))
+"""Stock reports take all that follows the `terminal=` or `data=` at the end of these: fields stand behind the sender's
+numbers, before its label."""
+
+
+def fields_at(name: bytes, body: bytes) -> int:
+    """Where in a body our fields go: at its end, or where a report takes all that follows its last field."""
+    if name in BEHIND_SENDER:
+        sender = _SENDER.match(body)
+        return sender.end() if sender else len(body)
+    data = body.find(b" data=") if name == b"TTY" else -1
+    return data if data >= 0 else len(body)
+
+
+def appended_at(name: bytes, body: bytes) -> int:
+    """Where in a body fields begin that this program appended, if it did: behind the kernel's last field; -1: nowhere.
+
+    That is behind the closing quote of a user-space message, whatever is in it; where a label or another free text
+    stands in a record, behind the field with which the kernel ends it.
+    """
+    if name in BEHIND_SENDER:
+        sender = _SENDER.match(body)
+        return sender.end() if sender else -1
+    kind = type_number(name)
+    is_message = kind in (-1, 1005) or 1100 <= kind < 1200 or kind >= 2100
+    quote = body.find(b" msg='") if is_message else -1
+    if quote >= 0:
+        closed = body.rfind(b"'")
+        return closed + 1 if closed > quote + 5 else -1
+    if name in _ENDS or _FREE.search(body):
+        ends = [match.end() for match in _ENDS.get(name, _ENDS[b""]).finditer(body)]
+        return ends[-1] if ends else -1
+    return body.find(b" cont")
+
+
 def names_process(kind: int, body: bytes) -> bool:
     """Whether a record is about a process of its own, so that it may take the fields of an event without SYSCALL."""
     if kind in NOT_SUBJECTS or kind in NAMES_OTHERS:
         return False
-    return _PID.search(body if kind == NETFILTER_CFG else own_part(kind, body)) is not None
+    return _PID.search(body if kind in _FROM_THE_END else own_part(kind, body)) is not None
 
 
 _PID = re.compile(rb"(?:^| )(?:pid|opid)=\d")

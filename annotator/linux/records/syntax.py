@@ -82,9 +82,13 @@ def body_end(line: bytes, body: int) -> int:
     return separator(line, body)[0]
 
 
-def whole_body(body: bytes) -> bytes:
+_ENDS_IN_PID = frozenset((b"LOGIN", b"NETFILTER_CFG", b"SECCOMP", b"ANOM_ABEND"))
+"""The kernel's numbers stand behind a text that a user may choose, which must not end them."""
+
+
+def whole_body(name: bytes, body: bytes) -> bytes:
     """A body without the field in which a line was torn, and the record that follows (a full disk, a relay)."""
-    if b" msg=audit(" not in body or b" msg='" in body:
+    if b" msg=audit(" not in body or b" msg='" in body or name in _ENDS_IN_PID:
         return body
     glued = _GLUED.search(body)
     return body if glued is None else body[: body.rfind(b" ", 0, glued.start()) + 1].rstrip(b" ")
@@ -100,14 +104,14 @@ def separated(line: bytes) -> bytes:
 
 def alone(line: bytes) -> bytes:
     """The line without another record that begins in it."""
-    body = head(line)[1]
-    return line[:body] + whole_body(line[body:])
+    name, body = head(line)
+    return line[:body] + whole_body(name, line[body:])
 
 
 def split(line: bytes) -> tuple[bytes, bytes]:
     """Type and body (without the enriched part, and without another record that begins in the line)."""
     name, body = head(line)
-    return name, whole_body(line[body : body_end(line, body)]) if name else b""
+    return name, whole_body(name, line[body : body_end(line, body)]) if name else b""
 
 
 _FIELD = {

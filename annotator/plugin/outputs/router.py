@@ -86,7 +86,7 @@ def channel(output: config.Output, node: str, backend: Linux | Aix, stats: Stats
         resolve_users=output.resolve_users,
     )
     form = form_of(options, backend, stats)
-    overload_form = Raw(backend.place, stats, mark_unknown=True) if output.format == "raw" else form
+    overload_form = Raw(backend, stats, mark_unknown=True) if output.format == "raw" else form
     return Channel(options, filter_of(options, expression_of(options)), form, overload_form, stats, queue, [])
 
 
