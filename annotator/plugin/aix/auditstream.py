@@ -157,6 +157,8 @@ class AuditStream:
             return False
         if not self._reading:
             return self._again(now_s)
+        if self.service.paused():
+            return True
         try:
             chunk = self._chunks.get(timeout=0.1)
         except queue.Empty:
