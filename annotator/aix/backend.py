@@ -148,6 +148,10 @@ class Aix:
             actor = None  # no column for it, or a number that other files of the run may give to another process
         return told.reading._replace(actor=actor, facts=facts, placed=placed)
 
+    def words(self, event: Event) -> bytes:  # noqa: ARG002  (the contract's signature)
+        """No engine's daemon enters a WPAR for a client."""
+        return b""
+
     def place(self, event: Event) -> Place | None:
         """At the end of the record's head line."""
         end = head_end(event)

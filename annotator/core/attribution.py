@@ -28,6 +28,7 @@ from annotator.core.model import (
 )
 
 if TYPE_CHECKING:
+    from annotator.core.contracts import Origin
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.membership import Membership
     from annotator.core.model import ContId, Netns
@@ -62,6 +63,10 @@ class History(Protocol):
 
     def recall(self, life: ProcessLifetime, stamp: Stamp, /) -> Observation:
         """The same from what was seen already; nothing is read, entered or noted."""
+        ...
+
+    def origin(self, life: ProcessLifetime, stamp: Stamp, /) -> Origin | None:
+        """How it came to be in the container in which it was seen by then; None where it was not seen in one."""
         ...
 
     def netns(self, life: ProcessLifetime, stamp: Stamp, exe: bytes, /) -> Netns | None:

@@ -62,6 +62,10 @@ class Backend(Protocol):
         """Translate: who acted, on whom, what the trail states, what changed. Never raises for bad bytes."""
         ...
 
+    def words(self, event: Event) -> bytes:
+        """A digest of the words with which a program was begun, as `EngineCommand.runs` has those asked for."""
+        ...
+
     def place(self, event: Event) -> Place | None:
         """Where the one annotated record of this event takes its fields; None when no record may grow."""
         ...
@@ -147,6 +151,34 @@ class HostNetwork:
     pid: int = 0
     name: str = ""
     host: bool = False
+
+
+class Ancestor(NamedTuple):
+    """A process of the node, and a time (Unix ms) at which it lived."""
+
+    pid: int
+    ms: int
+
+
+class Origin(NamedTuple):
+    """How a process came to be in the container in which it was seen.
+
+    `pid`, `ticks` and `start_ms` are the process that came in: it was born outside, or is the container's init (`init`;
+    None: its pid namespace does not tell). `adopted`: the births between it and the process were not seen, so that the
+    process may only have been adopted by it. `above` are that process and those that bore it, nearest first. The rest
+    is what was seen of it inside.
+    """
+
+    pid: int
+    ticks: int
+    start_ms: int
+    init: bool | None
+    adopted: bool
+    above: tuple[Ancestor, ...]
+    auid: int
+    ses: int
+    uid: int
+    exe: bytes
 
 
 class NetworkView(Protocol):

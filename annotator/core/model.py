@@ -301,6 +301,8 @@ class Session:
     """Who entered a container from outside, as `auid` and `ses` are for a login.
 
     `id` is "0" for what the container's own init started, else the stamp of the entering event, or `pid@ticks` live.
+    `inferred`: by which likeness the client was found ("command line"); "" where the kernel's records prove who it was.
+    `unattended`: an engine of a cluster entered for nobody's login and without a terminal, as for a probe.
     """
 
     id: str
@@ -311,6 +313,8 @@ class Session:
     tty: str = ""
     exe: str = ""
     pid: int = NO_PID
+    inferred: str = ""
+    unattended: bool = False
 
 
 OWN_SESSION = Session("0")
@@ -508,6 +512,7 @@ class EngineCommand(NamedTuple):
     sealed: bool = False
     line: bytes = b""
     needs: Ns = Ns.MNT
+    runs: bytes = b""  # a client's exec: the digest of the command that it asks for
 
 
 class Registered(NamedTuple):

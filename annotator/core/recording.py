@@ -18,14 +18,14 @@ from annotator.core.attribution import (
     stated_of_actor,
 )
 from annotator.core.contracts import NO_ENGINE
-from annotator.core.membership import doubt, stated
-from annotator.core.model import NO_PID, EngineCommand, Evidence, Executed, Flag, Role
+from annotator.core.membership import doubt, sessions, stated
+from annotator.core.model import NO_PID, OWN_SESSION, EngineCommand, Evidence, Executed, Flag, Role
 from annotator.core.residence import Residence
 
 if TYPE_CHECKING:
     from annotator.core.attribution import Attributor, History, Observation
     from annotator.core.lifetimes import ProcessLifetime
-    from annotator.core.model import Attribution, Mark, RecordedPlace, Stamp, Stated, Translation
+    from annotator.core.model import Actor, Attribution, Mark, RecordedPlace, Session, Stamp, Stated, Translation
 
 
 class Recorder:
@@ -34,9 +34,13 @@ class Recorder:
     def __init__(self, attributor: Attributor) -> None:
         self.attributor = attributor
         self.membership = attributor.membership
+        self.entrant: ProcessLifetime | None = None
+        """The actor of the event that was recorded last, where its program may tell for which client it entered."""
+        self._actor: Actor | None = None
 
     def record(self, reading: Translation, life: ProcessLifetime | None, node: bytes, stamp: Stamp) -> None:
         """Note what one event teaches; `life` is its actor's."""
+        self._actor, self.entrant = reading.actor, None
         if not is_about_actor(reading) and not (life is not None and is_aimed_at_itself(reading, life)):
             self._special(reading, life, node, stamp)
             return
@@ -53,7 +57,18 @@ class Recorder:
         """The event is the beginning of a program, which shows these marks."""
         answer = self.settle(life, stamp, begins=self.attributor.observations is not None)
         if (marks or life.membership.support) and doubt.weigh_marks(self.membership, life, marks, answer, stamp):
-            self.settle(life, stamp)
+            answer = self.settle(life, stamp)
+        if life.ran is None and answer.session is not None and answer.session is not OWN_SESSION:
+            answer = self._entered(life, stamp, answer)
+        if sessions.awaits_client(self.membership, life, answer.session):
+            self.entrant = life
+
+    def identify(self, words: bytes, stamp: Stamp) -> None:
+        """Tell the words with which the entrant's program was begun, as a digest."""
+        life = self.entrant
+        session = sessions.inferred(self.membership, life, words, stamp) if life is not None else None
+        if life is not None and session is not None:
+            self._renamed(life, stamp, self.settle(life, stamp), session)
 
     def settle(self, life: ProcessLifetime, stamp: Stamp, *, begins: bool = False) -> Attribution:
         """Note where a process is at a stamp, and give the answer. `begins`: the event begins a program."""
@@ -66,6 +81,7 @@ class Recorder:
             observation = self._look(observations, life, residence, stamp, begins=begins)
             if observation.residence is not None and is_deeper(observation.residence, residence):
                 residence = self.membership.accept(life, deepened(observation.residence, residence))
+                residence = self._in_session(observations, life, residence, stamp)
             elif residence is not None and Flag.ASSUMED in residence.flags and observation.residence is not None:
                 residence = self._check(life, residence, observation.residence, stamp, begins=begins)
             elif residence is None:
@@ -94,6 +110,34 @@ class Recorder:
             return claimed
         self.membership.accept(life, Residence(stamp, None, Evidence.CONFLICT, lost=True))
         return None
+
+    def _in_session(
+        self, observations: History, life: ProcessLifetime, residence: Residence, stamp: Stamp
+    ) -> Residence:
+        """The residence that was kept last, with the session that the process's origin tells."""
+        if residence.container is None or residence.session is not None:
+            return residence
+        origin = observations.origin(life, stamp)
+        if origin is None:
+            return residence
+        session = sessions.of_origin(self.membership, life, residence, origin, self._actor, stamp)
+        return self.membership.put_in_session(life, residence, session) if session is not None else residence
+
+    def _entered(self, life: ProcessLifetime, stamp: Stamp, answer: Attribution) -> Attribution:
+        """A process that entered begins its first program: the births that were seen may tell for which client."""
+        observations, residences = self.attributor.observations, life.membership.residences
+        origin = observations.origin(life, stamp) if observations is not None and residences else None
+        if origin is None or origin.pid != life.pid:
+            return answer
+        session = sessions.with_client(self.membership, life, residences[-1], origin, self._actor)
+        return self._renamed(life, stamp, answer, session) if session is not None else answer
+
+    def _renamed(self, life: ProcessLifetime, stamp: Stamp, answer: Attribution, session: Session) -> Attribution:
+        """More is known of the session of a process than when it began."""
+        self.membership.put_in_session(life, life.membership.residences[-1], session)
+        answer = answer._replace(session=session)
+        life.cache.put_at(stamp, answer)
+        return answer
 
     def _look(
         self, observations: History, life: ProcessLifetime, residence: Residence | None, stamp: Stamp, *, begins: bool

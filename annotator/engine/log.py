@@ -182,6 +182,7 @@ class Log:
             entered = self._sessions.get((id(nearest), session.id))
             if entered is None:
                 entered = self._sessions[id(nearest), session.id] = _SessionNotes(session, nearest, ms, ms)
+            entered.session = session  # who it was for may be known only when its program begins
             entered.event(event, translation)
 
 

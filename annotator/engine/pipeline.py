@@ -177,6 +177,8 @@ class Pipeline:
         stamp = event.stamp
         life = tables.processes.see(node, actor, stamp) if actor is not None else None
         tables.recorder.record(reading, life, node, stamp)
+        if tables.recorder.entrant is not None:
+            tables.recorder.identify(self.backend.words(event), stamp)
         answer = tables.attributor.attribute(reading, life, node, stamp)
         event.closed = True
         if self.keep is not None and not self.keep(event, answer):

@@ -145,6 +145,8 @@ def session_of(session: model.Session) -> Session:
         tty=session.tty,
         exe=session.exe,
         pid=None if session.pid == NO_PID else session.pid,
+        inferred=session.inferred,
+        unattended=session.unattended,
     )
 
 

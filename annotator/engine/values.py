@@ -69,6 +69,8 @@ class Session:
 
     `id` is the stamp of the entering event, or `pid@ticks` where a live run saw it. `how` are the words of the entry,
     `runc exec`. `auid`, `ses`, `uid`, `tty`, `exe` and `pid` are of the process that entered.
+    `inferred` says by which likeness that was found ("command line": of a client whose daemon entered for it), "" where
+    records prove it. `unattended`: for nobody's login and without a terminal, by a cluster's engine, as probes do.
     """
 
     id: str
@@ -79,6 +81,8 @@ class Session:
     tty: str = ""
     exe: str = ""
     pid: int | None = None
+    inferred: str = ""
+    unattended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def _session(session: Session) -> dict[str, Any]:
     """Who entered, and how; what is unset is absent."""
     ids = {"auid": session.auid, "ses": session.ses, "uid": session.uid}
     by = {name: str(number) for name, number in ids.items() if number != UNSET_ID}
-    by |= _known(tty=session.tty, exe=session.exe)
+    by |= _known(tty=session.tty, exe=session.exe, inferred=session.inferred, unattended=session.unattended)
     return {"id": session.id, **_known(how=session.how, by=by)}
 
 

@@ -6,32 +6,32 @@ seen; `location` has the rules by which it answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.core.attribution import Observation
 from annotator.core.contracts import NO_PROGRAMS, SLACK_MS, HostProcess
-from annotator.core.model import Chain, Container, Evidence, Flag, Netns, Ns, Reason, Session, Stamp
-from annotator.core.residence import Residence
+from annotator.core.model import Chain, Container, Evidence, Netns, Ns, Reason, Stamp
 from annotator.history.addresses import Addresses
 from annotator.history.identities import Identities
 from annotator.history.location import NOTHING, Answer, answer, begun, evidence_of
 from annotator.history.netns import seen_in
+from annotator.history.origins import origin
 from annotator.history.process_history import IN_VAIN, Known
+from annotator.history.residences import Identify, refusal, residence_of
 
 if TYPE_CHECKING:
-    from annotator.core.contracts import HostView, ProgramKinds
+    from collections.abc import Callable
+
+    from annotator.core.contracts import HostView, Origin, ProgramKinds
     from annotator.core.lifetimes import ProcessLifetime, ProcessTable
     from annotator.core.registry import Registry
+    from annotator.core.residence import Residence
 
 __all__ = ["IN_VAIN", "Observation", "Observations"]
 
 PER_PID = 64
 """Lives kept of one pid."""
-
-Identify = Callable[[bytes, Container], Container]
-"""The registry's entry for a container that was seen on a node."""
 
 
 class Seen(NamedTuple):
@@ -194,7 +194,7 @@ class Observations:
             return self._observation(life.node, before, stamp, self.identities.of)
         self.asked += 1
         seen = self.host.process(life.pid)
-        refused = seen if isinstance(seen, Reason) else _refusal(seen, life, stamp)
+        refused = seen if isinstance(seen, Reason) else refusal(seen, life, stamp)
         if refused is not None or isinstance(seen, Reason):
             why = refused if refused is not None and before.answer is NOTHING else before.answer.reason
             return Observation(None, why, programs=before.programs)
@@ -208,6 +208,17 @@ class Observations:
         if self.names is not None and life.node not in self.names:
             return Observation(None, Reason.NOT_SEEN)
         return self._observation(life.node, self._of(life, stamp, begins=False), stamp, self.identities.known)
+
+    def origin(self, life: ProcessLifetime, stamp: Stamp) -> Origin | None:
+        """How it came to be in the container in which it was seen by then; None where it was not seen in one."""
+        if self.names is not None and life.node not in self.names:
+            return None
+        known = self._one(life, stamp)
+        if not isinstance(known, Known):
+            return None
+        shown = self._of(life, stamp, begins=True).answer.seen or self._of(life, stamp, begins=False).answer.seen
+        inside = (shown.container or shown.place) if shown is not None else None
+        return origin(known, inside, self.programs) if inside is not None else None
 
     def unite(self, life: ProcessLifetime | None, held: Residence | None, seen: Container) -> Container:
         """The registry's entry for a container that was seen (see `Identities.unite`)."""
@@ -263,38 +274,8 @@ class Observations:
         shown = seen.answer
         if shown.seen is None:
             return Observation(None, shown.reason, programs=seen.programs)
-        residence = _residence(node, shown.seen, min(Stamp(int(shown.since), 0), stamp), identify)
+        residence = residence_of(node, shown.seen, min(Stamp(int(shown.since), 0), stamp), identify)
         evidence = evidence_of(shown)
         if evidence is not None:
             residence = residence._replace(evidence=evidence)
         return Observation(residence, shown.reason, shown.seen.pid, seen.programs)
-
-
-def _refusal(seen: HostProcess, life: ProcessLifetime, stamp: Stamp) -> Reason | None:
-    """Why what the host shows now says nothing of this life; None when it does."""
-    refused = seen.refusal(stamp.ms)
-    if refused is None and life.ppid > 0 and seen.ppid not in (life.ppid, 1):
-        return Reason.REUSED  # within the clock's slack: another one's child
-    return refused
-
-
-def _residence(node: bytes, seen: HostProcess, since: Stamp, identify: Identify) -> Residence:
-    """A look as a residence: membership names, place only where membership is the host's."""
-    inside = seen.container or seen.place
-    if inside is None:
-        return Residence(since, None, seen.evidence or Evidence.HOST_VIEW)
-    flags: list[Flag] = []
-    session = None
-    evidence = seen.evidence or Evidence.CGROUP
-    if seen.container is None:
-        flags.append(Flag.ENTERED)
-        evidence = Evidence.MNTNS
-        exe = seen.exe.decode("utf-8", "backslashreplace")
-        who = f"{seen.pid}@{seen.ticks}"
-        session = Session(who, auid=seen.auid, ses=seen.ses, uid=seen.uid, exe=exe, pid=seen.pid)
-    elif seen.place is not None and seen.place.id != seen.container.id:
-        if not any(outer.id == seen.container.id for outer in seen.place.chain()):
-            flags.append(Flag.ESCAPED)
-    elif seen.place is None and seen.own is not None and not seen.own & Ns.MNT:
-        flags.append(Flag.CGROUP_ONLY)
-    return Residence(since, identify(node, inside), evidence, session, tuple(flags))

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.core.contracts import Place
 from annotator.linux.contid import link
+from annotator.linux.engines.commands import line_of
 from annotator.linux.engines.programs import DEFAULT, Engines
 from annotator.linux.records.kernel_fields import appended_at, fields_at
-from annotator.linux.records.syntax import Completes, body_end, head, type_number
+from annotator.linux.records.syntax import Completes, arguments, body_end, head, split, type_number
 from annotator.linux.records.translator import Translator
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ class Linux:
     def is_lost(self, line: bytes) -> bool:
         """Whether a line says that auditd could not write a record: it has no stamp, and the record is gone."""
         return link.is_lost(line)
+
+    def words(self, event: Event) -> bytes:
+        """A digest of the words of an execve."""
+        records = [split(line) for line in event.in_order()]
+        return line_of(arguments([body for name, body in records if name == b"EXECVE"]))
 
     def place(self, event: Event) -> Place | None:
         """At the end of the body of the record that `read` chose, before 0x1D (but see `fields_at`)."""

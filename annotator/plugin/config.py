@@ -164,7 +164,9 @@ class Output:
     # the queue of the output
     queue_mib: int = _key(64, "How much may wait for this output.", limits=(1, 65536))
     when_full: Literal["drop", "wait"] = _key(
-        "drop", "drop: the other outputs go on; wait: everything waits until this one has taken its part."
+        "drop",
+        "drop: the other outputs go on; wait: everything waits until this one has taken its part, also when its disk "
+        "is full or its file cannot be opened. What it has not taken at a stop waits for the next run.",
     )
     # file, socket
     path: str = _key("", "File or socket.")

@@ -1,8 +1,8 @@
 """The messages between reader and worker, over their socketpair: kind (1 byte), length (u32), payload.
 
 Reader to worker: lines to annotate, lines to pass, counts, reload, end. Worker to reader: settings, ready (both JSON;
-ready also after a reload that failed), and the counts of chunks done. Each side accepts the other's lengths only up to
-`LARGEST`.
+ready also after a reload that failed), the counts of chunks done, and that only the state is still to be saved. Each
+side accepts the other's lengths only up to `LARGEST`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ SETTLED = b"S"
 READY = b"R"
 DONE = b"D"
 """Of the chunks since this worker started: how many were read, and how many have left completely for the outputs."""
+SAVING = b"K"
+"""All has left that can; what follows is the saving of the state, which the reader waits for longer than for lines."""
 
 RELOAD_CODE = 75
 """The exit code of a worker that ended to be started with a new configuration."""

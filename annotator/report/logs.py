@@ -63,7 +63,8 @@ def _session(one: SessionSummary) -> dict[str, Any]:
 
 def _by(session: Session) -> dict[str, Any]:
     """Who entered: the process as it was then."""
-    by: dict[str, Any] = {"exe": session.exe, "tty": session.tty, "pid": session.pid}
+    by: dict[str, Any] = {"exe": session.exe, "tty": session.tty, "pid": session.pid, "inferred": session.inferred}
+    by["unattended"] = session.unattended or None
     for name, number in (("auid", session.auid), ("ses", session.ses), ("uid", session.uid)):
         by[name] = None if number is None else str(number)
     return {name: value for name, value in by.items() if value not in ("", None)}

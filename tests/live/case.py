@@ -33,7 +33,7 @@ class Case:
         self.word = f"{os.getpid():x}{int(time.time()) & 0xFFFF:x}"
         self.undo: list[Callable[[], object]] = []
         self._notes = (folder / "notes.jsonl").open("a")
-        self._roots = 0
+        self._roots = self._entries = 0
 
     def name(self, short: str) -> str:
         """An id as docker and podman make them: 64 hex digits."""
@@ -47,6 +47,15 @@ class Case:
     def container(self, name: str, *, cgroup: str = "", ids: tuple[str, ...] = (), outer: str = "") -> None:
         """A container: `cgroup` is a component of its cgroup's path, `ids` what it may be called."""
         self.note(ev="container", name=name, cgroup=cgroup, ids=[name, *ids], outer=outer)
+
+    def entering(self, name: str, count: int = 5) -> list[str]:
+        """A marked payload of somebody who enters a container: also its entry is marked."""
+        return [*work(name, count), self.entry()]
+
+    def entry(self) -> str:
+        """The mark of another entry."""
+        self._entries += 1
+        return f"entry={self._entries}-{self.word}"
 
     def run(self, *command: str | Path, check: bool = True, timeout: float = 60, **more: Any) -> str:
         """A program; its output."""

@@ -26,7 +26,7 @@ def runc(case: Case) -> None:
     name = case.name("rlong")
     case.runc(name)
     for _ in range(5):
-        case.run("runc", "exec", name, *work(name, 5))
+        case.run("runc", "exec", name, *case.entering(name, 5))
 
 
 def crun(case: Case) -> None:
@@ -43,7 +43,7 @@ def crun(case: Case) -> None:
     case.undo.append(lambda: case.run(*inside, "crun", "delete", "-f", name, check=False))
     case.run(*inside, "sh", "-c", f"exec crun run -d -b {bundle} {name} >/dev/null 2>&1 </dev/null")
     for _ in range(4):
-        case.run(*inside, "crun", "exec", name, *work(name, 5))
+        case.run(*inside, "crun", "exec", name, *case.entering(name, 5))
 
 
 def podman_command(case: Case) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ def podman(case: Case) -> None:
     made(long, args=["/bin/sh", "-c", "sleep 600 & wait", f"mark={long}"], detach=True)
     made(f"p-join-{word}", "--network", f"container:{long}", args=work(f"p-join-{word}"))
     for _ in range(3):
-        case.run(*command, "exec", long, *work(long, 5))
+        case.run(*command, "exec", long, *case.entering(long, 5))
 
 
 def docker(case: Case) -> None:
@@ -130,7 +130,7 @@ def docker(case: Case) -> None:
     case.undo.append(lambda: case.run(*command, "rm", "-f", long, check=False))
     made(long, "-d", args=["/bin/sh", "-c", "sleep 600 & wait", f"mark={long}"])
     for _ in range(4):
-        case.run(*command, "exec", long, *work(long, 5))
+        case.run(*command, "exec", long, *case.entering(long, 5))
 
 
 def lxc(case: Case) -> None:
@@ -151,7 +151,7 @@ def lxc(case: Case) -> None:
         case.run("lxc-wait", "-P", folder.parent, "-n", name, "-s", "RUNNING", "-t", "10")
         time.sleep(0.3)
         for _ in range(4):
-            case.run("lxc-attach", "-P", folder.parent, "-n", name, "--", *work(name, 5))
+            case.run("lxc-attach", "-P", folder.parent, "-n", name, "--", *case.entering(name, 5))
 
 
 def nspawn(case: Case) -> None:
@@ -208,7 +208,7 @@ def pod(case: Case) -> None:
         at = ("--pod", f"pod-{word}", "--cidfile", str(file), "--name", name)
         case.run(*command, "run", "-d", *at, "--rootfs", root, *args, **more)
         for _ in range(3):
-            case.run(*command, "exec", name, *work(name, 5), **more)
+            case.run(*command, "exec", name, *case.entering(name, 5), **more)
     pid = case.run(*command, "inspect", "-f", "{{.State.Pid}}", infra, **more).strip()
     case.note(ev="init", name=f"infra-{word}", pid=int(pid))
 
@@ -255,7 +255,7 @@ def rootless(case: Case) -> None:
     asleep = ["/bin/sh", "-c", "sleep 600 & wait", f"mark={name}"]
     case.run(*command, "run", "-d", "--network", "none", "--name", name, "--rootfs", root, *asleep, env=env)
     for _ in range(3):
-        case.run(*command, "exec", name, *work(name, 5), env=env)
+        case.run(*command, "exec", name, *case.entering(name, 5), env=env)
 
 
 def end_pause(run: Path) -> None:
@@ -306,4 +306,4 @@ def containerd(case: Case) -> None:
     case.undo.append(lambda: (case.run(*command, "task", "kill", "-s", "KILL", name, check=False), time.sleep(0.5)))
     case.run(*command, "run", "-d", "--rootfs", root, name, "/bin/sh", "-c", "sleep 600 & wait", f"mark={name}")
     for turn in range(4):
-        case.run(*command, "task", "exec", "--exec-id", f"x{turn}", name, *work(name, 5))
+        case.run(*command, "task", "exec", "--exec-id", f"x{turn}", name, *case.entering(name, 5))

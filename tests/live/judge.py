@@ -38,6 +38,7 @@ ENGINES = (
     "memfd:",
 )
 MARK = re.compile(rb' mark=([0-9a-z.-]+)|"mark=([0-9a-z.-]+)"')
+ENTRY = re.compile(rb' entry=([0-9a-z.-]+)|"entry=([0-9a-z.-]+)"')
 STAMP = re.compile(rb"msg=audit\((\d+)\.(\d\d\d):(\d+)\)")
 
 
@@ -72,6 +73,13 @@ class ProcessLifetime:
     marks: list[tuple[float, str]] = field(default_factory=list)
     kin: set[str] = field(default_factory=set)
     over: bool = False
+    entry: str = ""
+
+    def entered(self, depth: int = 0) -> str:
+        """The entry from outside that it, or the one it descends from, was started by; "" for none."""
+        if self.entry or self.parent is None or depth > 40:
+            return self.entry
+        return self.parent.entered(depth + 1)
 
     def mark(self, ms: float, depth: int = 0) -> str | None:
         """The mark it runs under at a time."""
@@ -94,6 +102,7 @@ class Record:
     comm: str = ""
     exe: str = ""
     mark: str = ""
+    entry: str = ""
     targets: list[int] = field(default_factory=list)
     life: ProcessLifetime | None = None
 
@@ -173,6 +182,7 @@ class Truth:
             args = one.get("args") or [""]
             if kind != "fork" and args[0].startswith("/bin/"):
                 for arg in args:
+                    life.entry = arg[6:] if arg.startswith("entry=") else life.entry
                     if arg.startswith("mark=") and arg[5:] in self.containers:
                         self.marked(life, ms, arg[5:], one["mnt"])
 
@@ -266,6 +276,8 @@ def read_log(path: Path) -> Iterator[Record]:
             elif line.startswith(b"type=EXECVE") and b' a0="/bin/' in line:
                 mark = MARK.search(line)
                 record.mark = (mark[1] or mark[2]).decode() if mark else ""
+                entry = ENTRY.search(line)
+                record.entry = (entry[1] or entry[2]).decode() if entry else ""
             elif line.startswith(b"type=OBJ_PID"):
                 opid = re.search(rb" opid=(\d+)", line)
                 record.targets += [int(opid[1])] if opid else []
@@ -287,6 +299,8 @@ class Answer(NamedTuple):
     ids: tuple[str, ...]
     reason: str = ""
     targets: tuple[tuple[int, tuple[str, ...], str], ...] = ()
+    session: str = ""
+    how: str = ""
 
 
 def ours(path: Path) -> dict[tuple[int, int], Answer]:
@@ -311,7 +325,9 @@ def ours(path: Path) -> dict[tuple[int, int], Answer]:
                 for each in said.get("targets", ())
             )
             reason = said.get("reason", "") if said["status"] == "unknown" else ""
-            found[ms, one["event"]["sequence"]] = Answer(ids, reason, targets)
+            session = said.get("session", {})
+            known = session.get("id", ""), session.get("how", "")
+            found[ms, one["event"]["sequence"]] = Answer(ids, reason, targets, *known)
     return found
 
 
@@ -330,6 +346,41 @@ def laurel(path: Path) -> dict[tuple[int, int], Answer]:
     return found
 
 
+@dataclass
+class Sessions:
+    """The sessions of one scenario's events, by entry; `wrong` names events, at most five."""
+
+    entries: dict[str, Counter[str]] = field(default_factory=dict)
+    hows: dict[str, set[str]] = field(default_factory=dict)
+    own: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    def take(self, entry: str, answer: Answer, event: str) -> None:
+        """One event in a container, by a process that entered (`entry`) or by the container's own."""
+        if entry:
+            self.entries.setdefault(entry, Counter())[answer.session] += 1
+            self.hows.setdefault(entry, set()).add(answer.how)
+        else:
+            self.own["own" if answer.session == "0" else "none" if not answer.session else "another's"] += 1
+        if (entry == "") != (answer.session == "0") and len(self.wrong) < 5:
+            self.wrong.append(f"{event} entry={entry!r} session={answer.session!r} {answer.how!r}")
+
+    @property
+    def found(self) -> int:
+        """How many entries have a session of their own."""
+        users = Counter(session for count in self.entries.values() for session in count)
+        return sum(
+            len(count) == 1 and not {"", "0"} & count.keys() and all(users[session] == 1 for session in count)
+            for count in self.entries.values()
+        )
+
+    def line(self) -> str:
+        """For people."""
+        hows = sorted({how for each in self.hows.values() for how in each})
+        own = ", ".join(f"{name} {count}" for name, count in sorted(self.own.items()))
+        return f"entries {self.found} of {len(self.entries)} ({', '.join(hows)}); events of others: {own}"
+
+
 class Judge:
     """Verdicts over one laboratory."""
 
@@ -344,6 +395,8 @@ class Judge:
                     known = any(name == record.mark for _, name in record.life.marks)
                     if not known:
                         self.truth.marked(record.life, record.ms, record.mark, None)
+                if record.life is not None and record.entry and record.ok:
+                    record.life.entry = record.entry
                 if record.life is not None and record.syscall == "exit_group":
                     record.life.over = True
         self.sandboxes: dict[str, str] = {}
@@ -380,6 +433,24 @@ class Judge:
                     event = f"{record.ms}:{record.serial} {record.syscall} {record.pid} {record.comm}"
                     kept.append(f"{event} truth={names} said={answer}")
             self._targets(record, answer, count, who)
+        return found
+
+    def sessions(self, given: dict[tuple[int, int], Answer]) -> dict[str, Sessions]:
+        """By scenario: the entries, and what their events, and those of the containers' own programs, have as session.
+
+        An entry is found where all its events that are named have one session, which nobody else has.
+        """
+        found = {str(run["name"]): Sessions() for run in self.runs}
+        for record in self.records:
+            scenario, answer = self.scenario_of(record), given.get((record.ms, record.serial))
+            if scenario is None or record.life is None or answer is None or not answer.ids:
+                continue
+            if record.life.mark(record.ms) is None and not record.mark:
+                continue  # an engine is at work
+            entry = record.life.entered() or record.entry
+            found[scenario].take(
+                entry, answer, f"{record.ms}:{record.serial} {record.syscall} {record.pid} {record.comm}"
+            )
         return found
 
     def verdict(self, names: set[str], setup: bool, answer: Answer | None, *, laurel: bool) -> str:

@@ -33,7 +33,7 @@ def entered(case: Case) -> None:
     pid = case.runc(name)
     for flags in (("-a",), ("-m",), ("-m", "-p"), ("-m", "-u", "-i", "-n", "-p")):
         for _ in range(3):
-            case.run("nsenter", "-t", str(pid), *flags, *work(name, 3))
+            case.run("nsenter", "-t", str(pid), *flags, *case.entering(name, 3))
     mover = f"mv-{case.word}"
     case.container(mover, cgroup=name, ids=(name,))
     tasks = next(Path("/sys/fs/cgroup").glob(f"pids/**/{name}"), None) or next(Path("/sys/fs/cgroup").rglob(name))
@@ -48,7 +48,9 @@ def storm(case: Case) -> None:
     for turn in range(4):
         name = case.name(f"s{turn}")
         case.runc(name)
-        children.append(subprocess.Popen(["runc", "exec", name, *storming(name, 500)], stdin=subprocess.DEVNULL))
+        children.append(
+            subprocess.Popen(["runc", "exec", name, *storming(name, 500), case.entry()], stdin=subprocess.DEVNULL)
+        )
     children.append(subprocess.Popen(["sh", "-c", "i=0; while [ $i -lt 1000 ]; do /bin/true; i=$((i+1)); done"]))
     for child in children:
         child.wait(120)
@@ -127,7 +129,7 @@ def nested(case: Case) -> None:
         subprocess.run(["unshare", "-m", "sh", "-c", begin], stdout=out, stderr=out, check=True)
     case.undo.append(lambda: case.run("runc", "delete", "-f", outer, check=False))
     time.sleep(1)
-    case.run("runc", "exec", outer, *work(outer, 5))
+    case.run("runc", "exec", outer, *case.entering(outer, 5))
     time.sleep(1)
 
 
@@ -137,14 +139,24 @@ def across(case: Case) -> None:
     case.runc(first, without=("pid",))
     case.runc(second)
     for _ in range(10):
-        asleep = ["/bin/sh", "-c", "sleep 600; :", f"mark={second}"]
+        asleep = ["/bin/sh", "-c", "sleep 600; :", f"mark={second}", case.entry()]
         child = subprocess.Popen(["runc", "exec", second, *asleep], stdin=subprocess.DEVNULL)
         time.sleep(0.1)
         inner = child_named(child.pid, "sh")
         if inner:
             case.note(ev="target", pid=inner, name=second)
             reuse.trace(inner)
-            case.run("runc", "exec", first, "/bin/sh", "-c", f"kill -9 {inner}; :", f"mark={first}", check=False)
+            case.run(
+                "runc",
+                "exec",
+                first,
+                "/bin/sh",
+                "-c",
+                f"kill -9 {inner}; :",
+                f"mark={first}",
+                case.entry(),
+                check=False,
+            )
         child.kill()
         child.wait()
 
@@ -191,8 +203,8 @@ def before(case: Case) -> None:
         case.undo.append(lambda it=name: case.run("runc", "delete", "-f", it, check=False))
     time.sleep(2)
     for name, pid in pids.items():
-        case.run("runc", "exec", name, *work(name, 5))
-        case.run("nsenter", "-t", str(pid), "-m", "-p", *work(name, 2))
+        case.run("runc", "exec", name, *case.entering(name, 5))
+        case.run("nsenter", "-t", str(pid), "-m", "-p", *case.entering(name, 2))
 
 
 def roots(case: Case) -> None:
@@ -214,7 +226,7 @@ def roots(case: Case) -> None:
     pid = case.runc(name, root=merged)
     for at in (f"/proc/{pid}/root", str(merged)):
         for _ in range(3):
-            case.run("runc", "exec", name, *work(name, 2))
+            case.run("runc", "exec", name, *case.entering(name, 2))
             case.run("chroot", at, "/bin/sh", "-c", LOOP.format(count=2), "onhost=1")
 
 

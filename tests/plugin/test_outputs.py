@@ -226,6 +226,63 @@ def test_an_output_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
         assert one.stop_3() == 0
 
 
+@pytest.mark.live
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+@pytest.mark.parametrize("relief", ["room", "restart"])
+def test_wait_on_a_full_disk_waits(tmp_path: Path, relief: str) -> None:
+    """when_full = "wait": nothing is dropped while there is no room, and all is written when there is again."""
+    with small_disk(tmp_path / "disk") as disk:
+        (disk / "ballast").write_bytes(b"x" * 800_000)
+        config = configure(tmp_path, more="[process]\ndrain_s = 0.5", after=WAITING.format(path=disk / "small.log"))
+        data = records(1, 1000)
+        with plugin(config) as one:
+            one.send(data)
+            assert "no room on the disk" in one.wait_for("output-failed")
+            if relief == "room":
+                (disk / "ballast").unlink()
+                until("it is written", 20, lambda: content(disk / "small.log") == data)
+            assert one.stop_3() == 0
+        if relief == "restart":
+            assert content(disk / "small.log") != data
+            (disk / "ballast").unlink()
+            with plugin(config) as one:
+                until("it is written", 20, lambda: content(disk / "small.log") == data)
+                assert one.stop_3() == 0
+        assert content(disk / "small.log") == data
+    assert content(tmp_path / "out.log") == data
+
+
+WAITING = '[[output]]\ntype = "file"\nname = "kept"\npath = "{path}"\nwhen_full = "wait"\nqueue_mib = 1\n'
+
+
+@pytest.mark.parametrize("obstacle", ["no directory", "symbolic link", "hard link"])
+def test_wait_keeps_what_cannot_be_written_for_the_next_run(tmp_path: Path, obstacle: str) -> None:
+    """More than all queues hold, and an output that cannot be opened: the next run has every line, once."""
+    path = tmp_path / "late" / "x.log"
+    if obstacle != "no directory":
+        path.parent.mkdir()
+        (tmp_path / "other").write_bytes(b"")
+        (path.symlink_to if obstacle == "symbolic link" else path.hardlink_to)(tmp_path / "other")
+    config = configure(tmp_path, more="[process]\ndrain_s = 0.5", after=WAITING.format(path=path))
+    data = records(1, 6000)
+    with plugin(config) as one:
+        feeder = threading.Thread(target=one.stream.sendall, args=(data,))
+        feeder.start()
+        feeder.join()
+        assert "output=kept" in one.wait_for("output-failed")
+        time.sleep(1)
+        assert one.stop_3() == 0
+    assert (tmp_path / "other").exists() == (obstacle != "no directory")
+    assert content(tmp_path / "other") == b""
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    with plugin(config) as one:
+        until("it is written", 20, lambda: content(path).count(b"\n") >= data.count(b"\n"))
+        assert one.stop_3() == 0
+    assert content(path) == data
+    assert content(tmp_path / "out.log") == data
+
+
 def test_syslog_messages_are_rfc_5424(tmp_path: Path) -> None:
     """One message a line, over a unix socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:

@@ -262,7 +262,8 @@ SAVED: dict[type, set[str]] = {
     ProcessTable: {"nodes", "max_lives", "keep_all", *TableState._fields},
     Registry: {"nodes", "max_containers", "version"},
     Membership: {"processes", "registry", "inside", "unsure", "support", *MembershipCounts._fields}
-    | {"strict"},  # a setting of the run
+    | {"strict"}  # a setting of the run
+    | {"clients"},  # follows from the lives' commands
     Corroboration: {"known"},
     EventAssembler: {"clock", "open", "runs", "recent", "serials", "_current", "_checked_ms", "_second", "_ms", "_next"}
     | {"_held"}  # follows from others

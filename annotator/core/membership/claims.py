@@ -66,6 +66,7 @@ def commanded(
     if named.role is not Role.RENAME and named.id:
         _enter_name(state, named, life, actor, claimant)
     announce(life, PendingOperation(stamp, named, who, how, claimant.inside, life.node, claimant.host, claimant.hidden))
+    state.add_client(life)
     if not state.processes.peek(life.node).exits:
         renamed(state, life, succeeded=None)
 

@@ -39,8 +39,18 @@ def entered(state: State, operation: PendingOperation, life: ProcessLifetime, st
     else:
         container = _container_of_id(state, operation)
         flags = flags_of(state, operation, life, stamp)
-    session = session_of(operation, stamp, life.pid)
+    session = _session(state, operation, life, stamp)
     move_in(state, life, Residence(stamp, container, Evidence.COMMAND, session, flags))
+
+
+def _session(state: State, operation: PendingOperation, life: ProcessLifetime, stamp: Stamp) -> Session:
+    """The session that begins; a command that has begun one begins no other, whichever of its processes moves."""
+    commander = state.processes.at(life.node, operation.command.pid, operation.since)
+    if commander is None:
+        return session_of(operation, stamp, life.pid)
+    if commander.membership.opened is None:
+        commander.membership.opened = session_of(operation, stamp, life.pid)
+    return commander.membership.opened
 
 
 def session_of(operation: PendingOperation, stamp: Stamp, pid: int) -> Session:

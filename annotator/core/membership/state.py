@@ -41,12 +41,17 @@ class MembershipCounts(NamedTuple):
     tentative: int
 
 
+MAX_CLIENTS = 64
+"""Clients that are remembered: a session is put down to one within seconds."""
+
+
 class State:
     """What is known of who is where. Each lifetime has its own part of it (`residence.MembershipState`).
 
     `version` grows whenever an answer given before might differ now. `inside` are the occupants of the containers,
     those touched last at the end. `unsure` are the targets of registrations whose result is not in the log, with the
     contid asked for. `refused` and `tentative` count registrations that were not believed, and those without result.
+    `clients` are the processes that asked an engine's daemon to enter a container, the newest last.
     `strict`: only claims of those who are proven to be on the host count, and nothing is assumed.
     """
 
@@ -60,6 +65,7 @@ class State:
         self.refused = 0
         self.tentative = 0
         self.strict = False
+        self.clients: dict[ProcessLifetime, None] = {}
 
     def counts(self) -> MembershipCounts:
         """For a checkpoint."""
@@ -75,6 +81,18 @@ class State:
         """Become what was saved. The processes and the registry load themselves."""
         self.version, self.refused, self.tentative = counts
         self.inside, self.unsure, self.support.known = inside, unsure, marks
+        self.clients.clear()
+        for node in self.processes.nodes.values():
+            for life in (*node.now.values(), *(one for past in node.past.values() for one in past)):
+                self.add_client(life)
+
+    def add_client(self, life: ProcessLifetime) -> None:
+        """Note a process whose command asks to enter a container; of any other nothing."""
+        if life.membership.pending is None or not life.membership.pending.command.runs:
+            return
+        if len(self.clients) >= MAX_CLIENTS:
+            del self.clients[next(iter(self.clients))]
+        self.clients[life] = None
 
 
 MAX_RESIDENCES = 64

@@ -24,7 +24,7 @@ from annotator.core.model import (
 
 if TYPE_CHECKING:
     from annotator.core.lifetimes import ProcessLifetime
-    from annotator.core.model import Actor, Container, Fact, Stamp
+    from annotator.core.model import Actor, Container, Fact, Session, Stamp
     from annotator.core.residence import Residence
 
 
@@ -47,6 +47,16 @@ class Membership(State):
         """What was seen of this life from outside the log, where the log itself proves nothing."""
         containers.move_in(self, life, residence._replace(epoch=self.processes.node(life.node).epoch))
         return residence
+
+    def put_in_session(self, life: ProcessLifetime, residence: Residence, session: Session) -> Residence:
+        """A residence of this life that has no session, with the one that was found."""
+        own = life.membership.residences
+        for at in range(len(own) - 1, -1, -1):
+            if own[at].since == residence.since and own[at].container is residence.container:
+                own[at] = own[at]._replace(session=session)
+                life.cache.withdraw()
+                return own[at]
+        return residence._replace(session=session)
 
     def gap(self, node: bytes) -> None:
         """Records of this node may be missing."""

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from annotator.io.sinks.listener import SocketSink
 from annotator.io.sinks.plain import FdSink, Sink, SinkClosed
-from annotator.io.sinks.rotated import FileSink
+from annotator.io.sinks.rotated import DiskFull, FileSink
 
-__all__ = ["FdSink", "FileSink", "Sink", "SinkClosed", "SocketSink"]
+__all__ = ["DiskFull", "FdSink", "FileSink", "Sink", "SinkClosed", "SocketSink"]

@@ -22,6 +22,14 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 _COPY = 1024 * 1024
 
 
+class DiskFull(SinkError):
+    """The disk has no room. `rest` are the units that were not written; all before them were."""
+
+    def __init__(self, what: str, rest: bytes) -> None:
+        super().__init__(what, "Make room: the output goes on by itself.")
+        self.rest = rest
+
+
 class FileSink:
     """Appends to `path`; beyond `max_bytes` (0: never) it becomes `path.1`, `path.1` becomes `path.2`, up to `keep`.
 
@@ -29,7 +37,8 @@ class FileSink:
     thread. `lines` False: a unit is one `write`, as for msgpack, not a line. `set_access` is given each new file (and
     each compressed one) as an open descriptor, to set its group or ACL; an OSError of it is an error of the file.
     When the disk is full, whole units are dropped and counted (`dropped_bytes`, `dropped_lines`), and what was written
-    of a unit is taken back, so that writing goes on at a boundary as soon as there is room. `rotations` and
+    of a unit is taken back, so that writing goes on at a boundary as soon as there is room. With `keep_all` they are
+    not dropped: DiskFull gives them back. `rotations` and
     `rotation_failures` count; after a failure the file grows by another `max_bytes` before the next try.
     """
 
@@ -44,8 +53,10 @@ class FileSink:
         max_age: float = 0,
         lines: bool = True,
         set_access: Callable[[int], None] | None = None,
+        keep_all: bool = False,
     ) -> None:
         self.path = path
+        self._keep_all = keep_all
         self.written = self.dropped_bytes = self.dropped_lines = self.rotations = self.rotation_failures = 0
         self._mode, self._max_bytes, self._keep = mode, max_bytes, keep
         self._compress, self._max_age, self._lines = compress, max_age, lines
@@ -61,7 +72,7 @@ class FileSink:
         self._open()
 
     def write(self, data: bytes) -> None:
-        """Append these units. Raises SinkError only for what is not a full disk."""
+        """Append these units. Raises SinkError for what is not a full disk, and DiskFull with `keep_all`."""
         if self._fd < 0:
             raise SinkError(f"{self.path}: it is closed")
         if self._max_bytes and self._size and self._size + len(data) > self._limit:
@@ -77,6 +88,8 @@ class FileSink:
         self._take_back(done - kept)
         kept = max(0, kept - (len(whole) - len(data)))
         self.written += kept
+        if self._keep_all:
+            raise DiskFull(f"{self.path}: no room on the disk after byte {self._size}", data[kept:])
         self.dropped_bytes += len(data) - kept
         self.dropped_lines += data.count(b"\n", kept) + (not data.endswith(b"\n")) if self._lines else 1
 
@@ -218,6 +231,8 @@ def _unsafe(status: os.stat_result) -> str:
     """Why this open file must not be written, '' when it may."""
     if not stat.S_ISREG(status.st_mode):
         return "it is not a regular file"
+    if status.st_nlink > 1:
+        return f"it has {status.st_nlink} names (hard links)"
     if status.st_uid not in (0, os.geteuid()):
         return f"it belongs to uid {status.st_uid}"
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

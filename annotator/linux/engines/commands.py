@@ -168,7 +168,10 @@ def _client(engine: str) -> Callable[[Sequence[bytes]], EngineCommand | None]:
         name = (parsed.words[0] if parsed.words else b"") if of_word else parsed.value(b"--name")
         if of_word and parsed.doubtful:
             name = b""
-        return _engine(Role.NAME, engine, b"", f"{engine} {words[0].decode()}", name=name)
+        command = _engine(Role.NAME, engine, b"", f"{engine} {words[0].decode()}", name=name)
+        if words[0] == b"exec" and name and len(parsed.words) > 1:
+            command = command._replace(runs=line_of(parsed.words[1:]))
+        return command
 
     return read_client
 

@@ -155,8 +155,8 @@ class AuditStream:
             self.pipe.stop()
         if self._until_s and now_s >= self._until_s:
             return False
-        if not self._reading:
-            return self._again(now_s)
+        if not self._reading or self.service.paused():
+            return self._reading or self._again(now_s)
         try:
             chunk = self._chunks.get(timeout=0.1)
         except queue.Empty:

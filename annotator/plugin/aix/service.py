@@ -37,6 +37,10 @@ KEPT_MS = 120_000
 """How long a process that has ended is remembered."""
 
 
+HELD_S = 0.05
+"""The pause before an output that keeps all, and is behind, is looked at again."""
+
+
 class AixPipeline(RoutedPipeline):
     """The pipeline over all outputs. Each record is an event, so that no line is late."""
 
@@ -96,6 +100,13 @@ class AixService:
         self._scheduler.tick(time.monotonic())
         if self.control is not None:
             self.control.serve()
+
+    def paused(self) -> bool:
+        """Pause shortly where an output that keeps all is behind, so that no more input may be taken; whether it is."""
+        if self._outputs.is_held:
+            time.sleep(HELD_S)
+            return True
+        return False
 
     def log_conflicts(self, conflicts: Sequence[Conflict]) -> None:
         """Log each contradiction between sources about this machine's WPARs once. `conflicts`: all, oldest first."""

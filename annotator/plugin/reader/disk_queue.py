@@ -2,7 +2,8 @@
 
 The head of the file names three places in it: `left`, before which all has left the outputs; `handed`, before which
 all is with the worker; and the end. After a worker that ended well the next plugin goes on at `handed`, else at
-`left`: then some lines may come twice, and none is missing. When all has left the file starts again from its
+`left`: then some lines are given twice, and none is missing
+(`outputs.repeats` finds those that are in a file already). When all has left the file starts again from its
 beginning, so that in quiet times the same few pages are used again and hardly ever written to the disk; in a stream
 without a pause the rest is moved to the front once in a while. Nothing is forced to the disk: a crash of the machine
 may lose it.

@@ -35,6 +35,10 @@ RELOAD_S = 10.0
 """While records wait a worker works at least so long before it is reloaded, however many signals come."""
 GATHERED = 32_768
 """So many bytes are handed on at once, without waiting for more."""
+PATIENCE_S = 5.0
+"""A worker that is told to end is killed so long after `process.drain_s`; a loaded machine gives it little time."""
+SAVE_S = 60.0
+"""A worker that has let everything out, and saves what it has learnt, is waited for so much longer."""
 INHERIT_S = 5.0
 """How long the files of a reader that is still ending are waited for."""
 
@@ -66,7 +70,7 @@ class Reader:
         self.supervisor = Supervisor(config, self.log)
         self._terminated = False
         self._stop_at = 0.0  # when draining must be over; 0 before a signal or the end of the input
-        self._end_sent = False
+        self._end_sent = self._saving = False
         self._ready_at = self._handed_at = 0.0
         self._reload_wanted = self._reload_sent = False  # asked for by a signal; sent, and not answered yet
         self._sent: deque[bytes] = deque()  # chunks that have not left the worker yet
@@ -94,7 +98,7 @@ class Reader:
         return self._finish()
 
     def _spawn(self, wake: int) -> None:
-        self.supervisor.spawn(close=(wake, *self.input.connected, *self.queue.descriptors))
+        self.supervisor.spawn(again=bool(self._sent), close=(wake, *self.input.connected, *self.queue.descriptors))
 
     def _poll(self, wake: int, now: float) -> None:
         poll = select.poll()
@@ -210,13 +214,15 @@ class Reader:
                 self._apply_settings(payload)
             elif kind == ipc.READY:
                 self._handle_ready(payload)
+            elif kind == ipc.SAVING:
+                self._saving = True
             elif kind == ipc.DONE and len(payload) == ipc.COUNTS.size:
                 for _ in range(self.supervisor.acknowledge(*ipc.COUNTS.unpack(payload))):
                     self._sent_size -= len(self._sent.popleft())
                     self.queue.leave()
         if self.supervisor.channel is None:
             self._messages.clear()
-            self._reload_sent = self._end_sent = False
+            self._reload_sent = self._end_sent = self._saving = False
             self.supervisor.handle_end(stopping=bool(self._stop_at), left=bool(self._sent or self.queue.waiting))
 
     def _apply_settings(self, payload: bytes) -> bool:
@@ -283,7 +289,7 @@ class Reader:
             self.supervisor.over = True
         elif self.supervisor.ready and not self._end_sent:
             self._end_worker()
-        elif now >= self._stop_at + self.settings.drain_s + 2.0:
+        elif now >= self._stop_at + self.settings.drain_s + (SAVE_S if self._saving else PATIENCE_S):
             self.supervisor.kill()
 
     def _finish(self) -> int:
@@ -294,7 +300,7 @@ class Reader:
         lost = self.queue.leave_to_next_run(unfinished)
         note = self.log.error if lost else self.log.warning if left else self.log.info
         note("stopped", code=self.supervisor.code, **self._counts(), left_bytes=left - lost, lost_bytes=lost)
-        return self.supervisor.code
+        return self.supervisor.code or int(lost > 0)
 
     # --- counts -------------------------------------------------------------------------------------------------
 

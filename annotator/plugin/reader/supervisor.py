@@ -67,15 +67,18 @@ class Supervisor:
         self._was_ready = False
         self._limited = False
 
-    def spawn(self, close: tuple[int, ...]) -> None:
-        """Fork a worker. It is a fork and not a new program: nothing of it is imported here yet, so it starts fresh."""
+    def spawn(self, close: tuple[int, ...], *, again: bool = False) -> None:
+        """Fork a worker. It is a fork and not a new program: nothing of it is imported here yet, so it starts fresh.
+
+        `again`: it will be given chunks that a worker before it had.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.setblocking(False)
         for one in (ours, theirs):
             one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         pid = os.fork()
         if pid == 0:
-            _child(self.config, self.log, ours, theirs, close)
+            _child(self.config, self.log, ours, theirs, close, again=again)
         theirs.close()
         self.channel, self._pid, self._buffer = ours, pid, ipc.MessageBuffer()
         self.ready = False
@@ -184,7 +187,9 @@ def set_oom_score(value: int) -> None:
         os.close(fd)
 
 
-def _child(config: str, log: Log, ours: socket.socket, theirs: socket.socket, close: tuple[int, ...]) -> None:
+def _child(
+    config: str, log: Log, ours: socket.socket, theirs: socket.socket, close: tuple[int, ...], *, again: bool
+) -> None:
     """Become the worker; never returns."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -201,7 +206,7 @@ def _child(config: str, log: Log, ours: socket.socket, theirs: socket.socket, cl
     try:
         from annotator.plugin.worker.worker import run
 
-        code = run(config, theirs)
+        code = run(config, theirs, again=again)
     except (ImportError, SyntaxError) as err:
         log.error("worker-not-loaded", what=repr(err)[:500])
     finally:

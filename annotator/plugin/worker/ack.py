@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,19 +14,21 @@ if TYPE_CHECKING:
     from annotator.plugin.outputs.output import Output
 
 WRITTEN_S = 1.0
-"""How long a chunk is kept because an output has not written it: an output that is slow or dead is not waited for."""
+"""How long a chunk is kept because an output that may drop has not written it: one that is slow or dead is not waited
+for."""
 
 
-class Chunk(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Chunk:
     """One chunk.
 
-    `events` were open after it, `marks` are the bytes that each output had been given by then, `until_s` is the time
-    (monotonic) up to which the outputs are waited for.
+    `events` were open after it. Once they are closed, `marks` are the bytes that each output had been given by then,
+    and `until_s` is the time (monotonic) up to which outputs that may drop are waited for.
     """
 
     events: list[Event]
-    marks: list[int]
-    until_s: float
+    marks: list[int] | None = None
+    until_s: float = 0.0
 
 
 class Acknowledgements:
@@ -37,13 +40,12 @@ class Acknowledgements:
         self._outputs = outputs
         self._chunks: deque[Chunk] = deque()
 
-    def add_chunk(self, now_s: float) -> None:
+    def add_chunk(self) -> None:
         """Another chunk was fed to the pipeline."""
         self.read += 1
         assembler = self._assembler
         current = [assembler.current] if assembler.current is not None else []
-        marks = [output.accepted for output in self._outputs]
-        self._chunks.append(Chunk([*assembler.open.values(), *current], marks, now_s + WRITTEN_S))
+        self._chunks.append(Chunk([*assembler.open.values(), *current]))
 
     def update(self, now_s: float) -> bool:
         """Count the chunks that have left meanwhile; whether there are any."""
@@ -54,13 +56,17 @@ class Acknowledgements:
         return self.left != before
 
     def finish(self) -> None:
-        """Everything was let out."""
-        self._chunks.clear()
-        self.left = self.read
+        """Everything was let out, and the outputs are closed: only an output that keeps all may lack something."""
+        self.update(float("inf"))
 
     def _has_left(self, chunk: Chunk, now_s: float) -> bool:
         """Whether all its events are closed (those of the chunks before it were, too), and it is written."""
-        if not all(event.closed for event in chunk.events):
-            return False
-        written = (output.done >= mark for output, mark in zip(self._outputs, chunk.marks, strict=True))
-        return now_s >= chunk.until_s or all(written)
+        if chunk.marks is None:
+            if not all(event.closed for event in chunk.events):
+                return False
+            chunk.marks = [output.accepted for output in self._outputs]
+            chunk.until_s = now_s + WRITTEN_S
+        return all(
+            output.done >= mark or (now_s >= chunk.until_s and not output.keeps_all)
+            for output, mark in zip(self._outputs, chunk.marks, strict=True)
+        )

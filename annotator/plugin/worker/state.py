@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 ENDED = b"ended\n"
 
-PATIENCE_S = 8.0
-"""How long a worker that is still ending is waited for, beside its `process.drain_s`: it writes the rest."""
+PATIENCE_S = 65.0
+"""How long a worker that is still ending is waited for, beside its `process.drain_s`: it writes the rest, then saves.
+
+Its reader waits as long for that, and the reader of this one queues what comes."""
 
 
 class ReaderGone(Exception):

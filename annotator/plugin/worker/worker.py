@@ -14,6 +14,7 @@ import select
 import socket
 import time
 import traceback
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,8 +57,11 @@ MAX_WAIT_S = 0.1
 """The longest wait for input: open events are looked at this often."""
 
 
-def run(path: str, link: socket.socket) -> int:
-    """Be the worker until the reader says that it is over; returns the exit code."""
+def run(path: str, link: socket.socket, *, again: bool = False) -> int:
+    """Be the worker until the reader says that it is over; returns the exit code.
+
+    `again`: the reader has chunks that a worker had before, which was killed.
+    """
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)  # as in cli: events hold no cycles
     try:
@@ -65,7 +69,7 @@ def run(path: str, link: socket.socket) -> int:
         log = Log(config.log.syslog, stderr=config.log.stderr, level=config.log.level, part="worker")
         apply_process_settings(config, log)
         follower = _start_follower(config, link)  # before any thread is there
-        worker = Worker(config, Path(path) if path else None, link, log)
+        worker = Worker(config, Path(path) if path else None, link, log, again=again)
     except ReaderGone:
         return 0
     except UsageError as err:
@@ -91,7 +95,9 @@ def _start_follower(config: Config, link: socket.socket) -> socket.socket | None
 class Worker:
     """Pipeline and outputs of one configuration. `code` is the exit code once the worker has ended."""
 
-    def __init__(self, config: Config, path: Path | None, link: socket.socket, log: Log) -> None:
+    def __init__(
+        self, config: Config, path: Path | None, link: socket.socket, log: Log, *, again: bool = False
+    ) -> None:
         self.config, self.path, self.link, self.log = config, path, link, log
         self.node = config.input.node or socket.gethostname()
         self.stats = Stats()
@@ -102,12 +108,15 @@ class Worker:
         backend = Linux(engines_of(config.engines.programs, config.engines.directories))
         self._send(ipc.SETTLED, json.dumps(self._reader_settings()).encode())
         self.state = WorkerState(config, self.node, log, link)  # before the outputs: it waits for the worker before
-        self._outputs = Outputs(config, self.node, backend, self.stats, log)
+        repeated = again or not self.state.clean
+        self._outputs = Outputs(config, self.node, backend, self.stats, log, repeated=repeated)
         self.outputs, self.lines = self._outputs.all, self._outputs.lines
         timeout_ms = config.process.event_timeout_ms
         self.pipeline = PluginPipeline(backend, self._outputs.router, self.stats, self.tables, timeout_ms)
         self.watched: dict[int, Callable[[], None]] = {link.fileno(): self._receive}
         self._messages = ipc.MessageBuffer()
+        self._chunks: deque[tuple[bytes, bool]] = deque()
+        """Chunks that came while an output that keeps all was behind, and whether each is passed unattributed."""
         self._cutter = Cutter("auditd")
         self._input_at = self._host_at = time.monotonic()
         self._acks = Acknowledgements(self.pipeline.grouper, self.outputs)
@@ -209,6 +218,7 @@ class Worker:
                 poll.register(fd, select.POLLIN)
         for fd, _ in poll.poll(1000 * (min(wait_s, pause_s) if follower >= 0 else wait_s)):
             self.watched[fd]()
+        self._take_chunks()
         quiet_s = time.monotonic() - self._input_at
         if quiet_s >= QUIET_S and self.code is None:
             self.pipeline.idle(int(quiet_s * 1000))
@@ -221,13 +231,20 @@ class Worker:
             return
         for kind, payload in self._messages.feed(data):
             if kind in (ipc.LINES, ipc.PASS):
-                self._take(payload, passing=kind == ipc.PASS)
+                self._chunks.append((payload, kind == ipc.PASS))
+                self._take_chunks()
             elif kind == ipc.RELOAD:
                 self._reload()
             elif kind == ipc.END:
                 self._end()
             elif kind == ipc.INPUT_COUNTS:
                 self.input_counts = json.loads(payload)
+
+    def _take_chunks(self) -> None:
+        """Take the chunks that came, unless an output that keeps all is behind: then the reader is not told of them."""
+        while self._chunks and not self._outputs.is_held and self.code is None:
+            chunk, passing = self._chunks.popleft()
+            self._take(chunk, passing=passing)
 
     def _take(self, chunk: bytes, *, passing: bool) -> None:
         self._input_at = time.monotonic()
@@ -245,7 +262,7 @@ class Worker:
             self._feed(block.lines)
             if self._to_check > 0 or self.stats.rejected != rejected:
                 self._count_cut(block.lines)
-        self._acks.add_chunk(self._input_at)
+        self._acks.add_chunk()
         self._acknowledge(always=True)
 
     def _feed(self, lines: list[bytes]) -> None:
@@ -291,7 +308,7 @@ class Worker:
         self._end(ipc.RELOAD_CODE)
 
     def _end(self, code: int = 0) -> None:
-        """Let everything out, within `process.drain_s`."""
+        """Let everything out, within `process.drain_s`. The reader keeps what an output that keeps all did not take."""
         if self.code is not None:
             return
         until = time.monotonic() + max(0.5, self.config.process.drain_s)
@@ -300,10 +317,13 @@ class Worker:
             self.pipeline.feed(last.lines)
         self.catch_up()
         self.pipeline.finish()
-        self._acks.finish()
+        self._acks.update(time.monotonic())
         self._outputs.close(until)
+        self._acks.finish()
         self._send(ipc.DONE, ipc.COUNTS.pack(self._acks.read, self._acks.left))
-        self.state.close()  # before the state is saved, which can be large: the reader does not wait for ever
+        if not self._chunks and self._acks.left == self._acks.read:
+            self.state.close()
+        self._send(ipc.SAVING, b"")
         self._save()
         for part in (self.control, self.host):
             if part is not None:
