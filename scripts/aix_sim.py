@@ -331,14 +331,16 @@ class Machine:
         ]
 
     def lswpar(self, *flags: str) -> str:
-        """`lswpar`, `-c -q`, `-L`, and `-c -q -a FIELDS`."""
+        """`lswpar`, `-c`, `-L`, and `-c -a FIELDS`, with `-q` or without."""
         if "-L" in flags:
             return "".join(self._long(wpar) for wpar in self.wpars.values())
-        if "-a" in flags:
-            rows = [(w.name, w.state, w.type, str(w.key), w.uuid) for w in self.wpars.values()]
-            return "".join(":".join(row) + "\n" for row in rows)
         if "-c" in flags:
-            return "".join(":".join(row) + "\n" for row in self._rows())
+            rows: list[tuple[str, ...]] = self._rows()
+            names = "#name:state:type:hostname:directory:rootvgwpar\n"
+            if "-a" in flags:
+                rows = [(w.name, w.state, w.type, str(w.key), w.uuid) for w in self.wpars.values()]
+                names = "#name:state:type:key:uuid\n"
+            return ("" if "-q" in flags else names) + "".join(":".join(row) + "\n" for row in rows)
         titles = ("Name", "State", "Type", "Hostname", "Directory", "RootVG WPAR")
         table = [titles, *self._rows()]
         widths = [max(len(row[at]) for row in table) for at in range(len(titles))]

@@ -127,10 +127,10 @@ def lswpar_colon(data: bytes, fields: Sequence[str] = TABLE) -> list[Sighting]:
     A row with another number of fields is skipped: the order of the fields is inferred, so nothing is taken from a row
     that contradicts it.
     """
-    found = []
+    found: list[Sighting | None] = []
     for line in _decode(data):
         row = [field.replace("\\:", ":") for field in _UNESCAPED_COLON.split(line.strip().lstrip("#"))]
-        if row[0].strip().lower() == "name":
+        if row[0].strip().lower() == "name" and (line.startswith("#") or not found):
             fields = [field.strip().lower() for field in row]
         elif len(row) == len(fields):
             found.append(sighting("lswpar", dict(zip(fields, row, strict=True))))
@@ -219,7 +219,13 @@ def ps_names(data: bytes) -> dict[int, bytes]:
     return names
 
 
-def in_global(uname_w: bytes) -> bool | None:
-    """Whether we run in Global: `uname -W` prints 0 there and a number above it inside; None for anything else."""
+def ps_listing(data: bytes) -> list[Sighting]:
+    """The WPARs that have a process in the output of `ps -ef@`: names alone, of WPARs that run."""
+    names = {name.decode("utf-8", "backslashreplace"): None for name in ps_names(data).values()}
+    return [seen for name in names if (seen := sighting("ps", {"name": name, "state": "A"})) is not None]
+
+
+def own_key(uname_w: bytes) -> int | None:
+    """The key of the WPAR we run in, as `uname -W` prints it; 0 in Global, None for anything else."""
     text = uname_w.strip()
-    return int(text) == 0 if text.isdigit() and len(text) <= 10 else None
+    return int(text) if text.isdigit() and len(text) <= 10 else None

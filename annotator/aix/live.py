@@ -22,10 +22,10 @@ import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.aix import getprocs, inventory_scan, perfstat
-from annotator.aix.facts import LIFETIME_VERBS
 from annotator.aix.grouping import RecordEvent
 from annotator.aix.host import AixHost
 from annotator.aix.wpar import SECOND_MS
+from annotator.aix.wpar_commands import LIFETIME_VERBS
 from annotator.core.errors import SourceError, UsageError
 
 if TYPE_CHECKING:

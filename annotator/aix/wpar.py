@@ -220,6 +220,11 @@ class Inventory:
                 return self._only_named(text) if self._may_be_another(wpar, at_ms) else wpar.named
         return generations[0].late if at_ms < generations[0].first_ms else self._only_named(text)
 
+    def current(self, name: str) -> Container | None:
+        """The WPAR of this name as the last look showed it, or None. A record asks `container_for`, with its time."""
+        generations = self._wpars.get(name)
+        return generations[-1].current if generations and generations[-1].gone_ms is None else None
+
     def _may_be_another(self, wpar: Wpar, at_ms: int) -> bool:
         """Whether the name may have been given away since the last look.
 
