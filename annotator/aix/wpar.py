@@ -26,7 +26,6 @@ MAX_LIFETIMES, MAX_UNKNOWN, MAX_CONFLICTS = 64, 1024, 1000
 
 UNTIMED = 2**62
 """The time of a look whose time is not known: all records are older, so it gives names (late), and no CID."""
-
 SECOND_MS = 1000
 """What a printed trail's time stamps are exact to."""
 
