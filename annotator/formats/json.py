@@ -57,9 +57,9 @@ def document(
     if when is not None:
         found["@timestamp"] = when
     found["ecs"] = ECS
-    if node:
-        found["host"] = {"name": node.decode("utf-8", "backslashreplace")}
     found.update(parts)
+    if node:
+        found["host"] = {**parts.get("host", {}), "name": node.decode("utf-8", "backslashreplace")}
     found["event"] = {**parts.get("event", {}), "sequence": event.stamp.serial}
     if original:
         found["event"]["original"] = b"\n".join(event.in_order()).decode("utf-8", "backslashreplace")
