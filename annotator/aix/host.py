@@ -153,6 +153,11 @@ class AixHost:
         self._agreed = has_cids and (self._agreed or (found.agreed and not found.contradiction))
         self._zero_is_global = has_cids and (self._agreed or (found.idle and not self._witnesses))
 
+    @property
+    def cids_agree(self) -> bool:
+        """Whether a CID above 0 was seen to agree with another source, and nothing has contradicted it since."""
+        return self._agreed
+
     def _survived(self, life: WparLifetime, at_ms: int) -> bool:  # noqa: ARG002  (it is asked about now, which is later)
         """Whether the oldest process that was seen under a life's CID still is: then nobody else got the CID.
 

@@ -176,6 +176,25 @@ def corrals_index(data: bytes) -> list[Sighting]:
     return [seen for seen in found if seen]
 
 
+def stanzas(text: str) -> dict[str, dict[str, str]]:
+    """A stanza file (`NAME:` and lines `key = value`, comments begin with `*`): values by stanza and key.
+
+    A backslash at the end of a line continues it. The last of two equal keys stands.
+    """
+    found: dict[str, dict[str, str]] = {}
+    keys: dict[str, str] = {}
+    for line in text.replace("\\\n", " ").splitlines():
+        bare = line.strip()
+        if bare.startswith("*"):
+            continue
+        if bare.endswith(":") and "=" not in bare:
+            keys = found.setdefault(bare[:-1].strip(), {})
+        elif "=" in bare:
+            key, _, value = bare.partition("=")
+            keys[key.strip()] = value.strip()
+    return found
+
+
 def filesystems(data: bytes) -> list[Sighting]:
     """`/etc/filesystems`: stanzas whose `type` is a WPAR's name; its base directory is the shortest mount point.
 

@@ -323,7 +323,7 @@ def test_a_name_with_a_newline_makes_no_record(tmp_path: Path, sim: Any, records
     trail = machine.auditpr("elRtcW", numeric=True) if records == "printed" else machine.trail(version=5)
     fake(tmp_path)
     (tmp_path / "trail").write_bytes(trail)
-    with Live(tmp_path, configured(tmp_path, "json", f'records = "{records}"')) as one:
+    with LivePlugin(tmp_path, configured(tmp_path, "json", f'records = "{records}"')) as one:
         until("all records", lambda: one.out().count(b"\n") >= len(machine.records))
         assert one.stop() == 0
     documents = [json.loads(line) for line in one.out().splitlines()]
@@ -339,7 +339,7 @@ def test_without_headings_it_is_said_and_no_wpar_is_proof(tmp_path: Path, trail:
     """A release whose auditpr knows no -m with -t2: everything is read, and each WPAR is `inferred`."""
     fake(tmp_path, printer="exec cat")
     (tmp_path / "trail").write_bytes(trail)
-    with Live(tmp_path, configured(tmp_path)) as one:
+    with LivePlugin(tmp_path, configured(tmp_path)) as one:
         until("everything written", lambda: stripped(one.out()) == trail)
         assert one.stop() == 0
     assert "event=no-headings" in one.errors.read_text()
@@ -351,7 +351,7 @@ def test_a_binary_stream_that_cannot_be_read_is_printed(tmp_path: Path, trail: b
     """Another form than the one that is public: said, and read as auditpr prints it."""
     fake(tmp_path, 'if [ "$(wc -l < starts)" -eq 1 ]; then head -c 4096 /dev/zero; else cat trail; fi; exec sleep 600')
     (tmp_path / "trail").write_bytes(trail)
-    with Live(tmp_path, configured(tmp_path, "json", 'records = "binary"')) as one:
+    with LivePlugin(tmp_path, configured(tmp_path, "json", 'records = "binary"')) as one:
         until("records", lambda: one.out().count(b"\n") >= 30)
         assert one.stop() == 0
     assert "event=binary-not-readable" in one.errors.read_text()
