@@ -508,7 +508,10 @@ def _date(record: Record, micros: bool = False) -> str:
 
 
 def _cell(record: Record, letter: str, numeric: bool) -> bytes:
-    user = str if numeric else USERS.__getitem__
+
+    def user(number: int) -> str:
+        return str(number) if numeric else USERS.get(number, str(number))  # a number that nobody has stays one
+
     text = {
         "e": lambda: record.event,
         "l": lambda: user(record.luid),

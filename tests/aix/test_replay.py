@@ -30,7 +30,8 @@ from annotator.engine.factory import Options
 from annotator.engine.replay import Replay
 from annotator.formats.raw import tail_start
 from annotator.io.sources import Block, looks_aix, looks_binary
-from tests.aix.days import day, judge, judge_sessions, late, replayed, run, wpars_of
+from tests.aix.days import FORGED, HOSTILE, day, judge, judge_sessions, late, replayed, run, spiced, wpars_of
+from tests.aix.test_headings import NONCE, headed
 
 if TYPE_CHECKING:
     from tests.aix.days import Day
@@ -138,6 +139,41 @@ def test_accuracy(sim: Any, tmp_path: Path, letters: str, lateness: bool) -> Non
         assert not any(name.startswith("unknown") for name in found)
     if "W" in letters and "p" in letters and not lateness:
         assert found["no session"] == 0
+
+
+@pytest.mark.parametrize("letters", LETTERS)
+def test_accuracy_with_overflowing_columns_and_hostile_names(sim: Any, tmp_path: Path, letters: str) -> None:
+    """Values wider than their columns, names that look like parts of a trail: no record is lost, no answer wrong."""
+    found: Counter[str] = Counter()
+    for seed in range(6):
+        made = day(sim, seed, 80, beside=spiced(Random(seed), HOSTILE))
+        given = Options(format="json", wpars=wpars_of(made, tmp_path))
+        documents, stats = replayed(trail(made, letters), given)
+        assert stats.check() == []
+        assert [one["event"]["action"] for one in documents] == [one.event for one in made.machine.records]
+        found += judge(made.machine.records, documents)
+    assert {name: count for name, count in found.items() if name.startswith("WRONG")} == {}
+
+
+@pytest.mark.parametrize("form", ["headings", "binary"])
+def test_accuracy_where_names_imitate_records(sim: Any, tmp_path: Path, form: str) -> None:
+    """Whole records in names of files, as a live trail has them and as the kernel writes them: nothing is wrong."""
+    found: Counter[str] = Counter()
+    for seed in range(6):
+        made = day(sim, seed, 80, beside=spiced(Random(seed), (*HOSTILE, *FORGED)))
+        given = Options(format="json", system="aix", wpars=wpars_of(made, tmp_path))
+        if form == "binary":
+            out = run(made.machine.trail(version=5), given, Stats())
+        else:
+            replay = Replay(given)
+            assert replay.trail is not None
+            replay.trail.begin(binary=False, nonce=NONCE)
+            out = replay.pipeline.feed(headed(made.machine)) + replay.pipeline.finish()
+        documents = [json.loads(line) for line in out.splitlines()]
+        assert [one["event"]["action"] for one in documents] == [one.event for one in made.machine.records]
+        found += judge(made.machine.records, documents)
+    assert {name: count for name, count in found.items() if name.startswith("WRONG")} == {}
+    assert found["right name"] > 100
 
 
 @pytest.mark.parametrize("version", [3, 5])
