@@ -57,9 +57,13 @@ def document(
     if when is not None:
         found["@timestamp"] = when
     found["ecs"] = ECS
-    found.update(parts)
+    host: dict[str, Any] = dict(parts.get("host", ()))
     if node:
-        found["host"] = {**parts.get("host", {}), "name": node.decode("utf-8", "backslashreplace")}
+        host = {"name": node.decode("utf-8", "backslashreplace"), **host}
+    if host:
+        found["host"] = host
+        parts = {**parts, "host": host}
+    found.update(parts)
     found["event"] = {**parts.get("event", {}), "sequence": event.stamp.serial}
     if original:
         found["event"]["original"] = b"\n".join(event.in_order()).decode("utf-8", "backslashreplace")

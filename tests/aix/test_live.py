@@ -616,7 +616,8 @@ def test_a_record_without_a_name_is_asked_of_the_machine(stream: Any) -> None:
     one.close()
     said = json.loads(content(site.root.parent / "out").splitlines()[-1])
     assert said["container"]["name"] == "web"
-    assert said["provenance"]["chains"] == [["7"]], "the CID, as in a trail that tells the WPAR"
+    assert said["provenance"]["chains"] == [["web"]], "the name, as in a trail that tells the WPAR"
+    assert said["provenance"]["aix"]["cid"] == "7"
     assert said["provenance"]["aix"]["cid"] == "7"
 
 
@@ -642,7 +643,7 @@ def test_strategies_are_reported(sim: Any, tmp_path: Path) -> None:
     assert {one.name: one.used for one in found if not one.used} == {"getprocs64": False}
     assert {"WPARs by perfstat", "WPARs by lswpar -c", "WPARs by index"} <= {one.name for one in found}
     site.machine.inside = 6
-    assert ("uname -W", False, "inside a WPAR") in live.strategies(site.host())
+    assert ("uname -W", False, "inside the WPAR with key 6") in live.strategies(site.host())
     elsewhere = live.this_host(tmp_path / "none", site.now)
     reasons = {one.name: one.why for one in live.strategies(elsewhere)}
     assert "library of AIX" in reasons["perfstat"] if "perfstat" in reasons else reasons["WPARs by perfstat"]
@@ -682,8 +683,8 @@ READS = {
     "od": r"-A [dn] -t (x1|u2)( -j \d+)? -N \d+ /(proc/G?PID/psinfo|audit/\w+)",
     "head": r"-\d+",
     "audit": r"query",
-    "auditpr": r"-t1 -[vw]( -[rX])?( -h [\w,]+)? -i /audit/trail",
-    "netstat": r"(-@ NAME )?-Aan",
+    "auditpr": r"(-t1|-t2 -m annotator-test) -[vw]( -[rX])?( -h [\w,]+)? -i /audit/trail",
+    "netstat": r"(-@ (NAME|Global) )?-Aan",
     "annotator": r"doctor|replay --system aix --format json -",
 }
 """The programs that may be asked for on somebody's machine, each with the arguments with which it only reads."""
