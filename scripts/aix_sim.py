@@ -331,14 +331,16 @@ class Machine:
         ]
 
     def lswpar(self, *flags: str) -> str:
-        """`lswpar`, `-c -q`, `-L`, and `-c -q -a FIELDS`."""
+        """`lswpar`, `-c`, `-L`, and `-c -a FIELDS`, with `-q` or without."""
         if "-L" in flags:
             return "".join(self._long(wpar) for wpar in self.wpars.values())
-        if "-a" in flags:
-            rows = [(w.name, w.state, w.type, str(w.key), w.uuid) for w in self.wpars.values()]
-            return "".join(":".join(row) + "\n" for row in rows)
         if "-c" in flags:
-            return "".join(":".join(row) + "\n" for row in self._rows())
+            rows: list[tuple[str, ...]] = self._rows()
+            names = "#name:state:type:hostname:directory:rootvgwpar\n"
+            if "-a" in flags:
+                rows = [(w.name, w.state, w.type, str(w.key), w.uuid) for w in self.wpars.values()]
+                names = "#name:state:type:key:uuid\n"
+            return ("" if "-q" in flags else names) + "".join(":".join(row) + "\n" for row in rows)
         titles = ("Name", "State", "Type", "Hostname", "Directory", "RootVG WPAR")
         table = [titles, *self._rows()]
         widths = [max(len(row[at]) for row in table) for at in range(len(titles))]
@@ -506,7 +508,10 @@ def _date(record: Record, micros: bool = False) -> str:
 
 
 def _cell(record: Record, letter: str, numeric: bool) -> bytes:
-    user = str if numeric else USERS.__getitem__
+
+    def user(number: int) -> str:
+        return str(number) if numeric else USERS.get(number, str(number))  # a number that nobody has stays one
+
     text = {
         "e": lambda: record.event,
         "l": lambda: user(record.luid),

@@ -122,7 +122,12 @@ def stanza(program: str, *, active: bool = True) -> bytes:
 
 
 def launcher(python: str) -> bytes:
-    """The program auditd starts, with an empty environment. Raises UsageError for an interpreter it cannot name.
+    """The program auditd starts, with an empty environment. Raises UsageError for an interpreter it cannot name."""
+    return f"{interpreter_line(python)}\nimport sys\n\nfrom annotator.plugin import main\n\nsys.exit(main())\n".encode()
+
+
+def interpreter_line(python: str) -> str:
+    """The first line of a program. Raises UsageError for an interpreter that it cannot name.
 
     `-I`: nothing of the directory, the environment or a user's own packages is looked at.
     """
@@ -132,7 +137,7 @@ def launcher(python: str) -> bytes:
             f"{python!r} cannot stand in the first line of a program",
             "It must be absolute, without blanks, of at most 120 bytes: make the virtual environment elsewhere.",
         )
-    return f"{line}\nimport sys\n\nfrom annotator.plugin import main\n\nsys.exit(main())\n".encode()
+    return line
 
 
 def hook(program: str) -> bytes:

@@ -14,11 +14,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotator.aix import tail_format
-from annotator.aix.facts import LIFETIME_VERBS, Verb, translate
+from annotator.aix.facts import translate
 from annotator.aix.grouping import RecordEvent, TrailGrouper, has_nothing, head_end
 from annotator.aix.interpret import interpret
 from annotator.aix.record import ENGINE, Form, wpar_name
 from annotator.aix.wpar import SECOND_MS, UNTIMED, Inventory
+from annotator.aix.wpar_commands import LIFETIME_VERBS, Verb
 from annotator.core.contracts import Place, known_as
 from annotator.core.model import (
     NO_PID,
@@ -35,10 +36,11 @@ from annotator.core.model import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from annotator.aix.facts import RecordTranslation, StatedWpar, WparCommand
+    from annotator.aix.facts import RecordTranslation, StatedWpar
     from annotator.aix.grouping import OwnTail
     from annotator.aix.listing import Listing
     from annotator.aix.record import Record
+    from annotator.aix.wpar_commands import WparCommand
     from annotator.aix.wpar_lifetimes import WparLifetime
     from annotator.core.model import Event, Fact
     from annotator.core.stats import Stats

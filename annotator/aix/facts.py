@@ -7,13 +7,14 @@ hints that the inventory should be looked at again, never the change itself.
 
 from __future__ import annotations
 
-from enum import StrEnum
-from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from annotator.aix import tail_format
-from annotator.aix.record import GLOBAL, Form, Record, user_id, wpar_name
+from annotator.aix import tail_format, wpar_commands
+from annotator.aix.record import Form, Record, user_id
 from annotator.core.model import NO_PID, Actor, Evidence, Executed, Exited, Fact, Forked, Gap, RootChanged, Translation
+
+if TYPE_CHECKING:
+    from annotator.aix.wpar_commands import WparCommand
 
 
 class StatedWpar(NamedTuple):
@@ -27,32 +28,6 @@ class StatedWpar(NamedTuple):
     ckey: int | None = None
 
 
-class Verb(StrEnum):
-    """What a command does to a WPAR."""
-
-    START = "start"
-    STOP = "stop"
-    RESTART = "restart"
-    MAKE = "make"
-    REMOVE = "remove"
-    RUN = "run"  # wparexec: an application WPAR is made, started, and gone with its command
-    ENTER = "enter"  # clogin: a session from Global
-    CHANGE = "change"
-
-
-LIFETIME_VERBS = frozenset({Verb.START, Verb.STOP, Verb.RESTART, Verb.REMOVE, Verb.RUN})
-"""What may begin or end a life, and with it a CID: `wpar.Inventory.hint` is for these."""
-
-
-class WparCommand(NamedTuple):
-    """`pid` runs a command about WPAR `name` ("" where the command line does not say). Look at the inventory again."""
-
-    verb: Verb
-    name: str
-    pid: int
-    how: str
-
-
 class RecordTranslation(NamedTuple):
     """One record, translated."""
 
@@ -60,25 +35,6 @@ class RecordTranslation(NamedTuple):
     wpar: StatedWpar | None
     commands: tuple[WparCommand, ...] = ()
     tail: tail_format.Tail | None = None
-
-
-_VERBS = {
-    b"startwpar": Verb.START,
-    b"stopwpar": Verb.STOP,
-    b"rebootwpar": Verb.RESTART,
-    b"mkwpar": Verb.MAKE,
-    b"rmwpar": Verb.REMOVE,
-    b"wparexec": Verb.RUN,
-    b"clogin": Verb.ENTER,
-    b"chwpar": Verb.CHANGE,
-}
-
-_NAMED_BY_N = (b"mkwpar", b"wparexec", b"chwpar")
-"""Commands that take the name with -n (IBM *mkwpar*, *wparexec*); the name a chwpar changes is its last word."""
-
-_WITH_VALUE = {b"startwpar": b"", b"stopwpar": b"tn", b"rebootwpar": b"t", b"rmwpar": b"", b"clogin": b"l"}
-"""Flags that take a value, of the commands whose name is the first word that is no flag (from memory of the manual
-pages). A wrong entry makes a wrong name, which the inventory then does not confirm."""
 
 
 def translate(record: Record, formats: tail_format.Formats = tail_format.BUILT_IN) -> RecordTranslation:
@@ -164,28 +120,5 @@ def _execute(record: Record, tail: tail_format.Tail | None, pid: int) -> tuple[l
     if not words:
         return [], ()
     facts: list[Fact] = [Executed(pid, words[0], words)] if pid != NO_PID else []
-    verb = _VERBS.get(words[0].rsplit(b"/", 1)[-1])
-    outside = record.wpar in (None, GLOBAL)
-    if verb is None or not outside:
-        return facts, ()
-    named = wpar_name(_wpar_argument(words)) or b""
-    how = words[0].rsplit(b"/", 1)[-1].decode("ascii", "backslashreplace")
-    return facts, (WparCommand(verb, named.decode("utf-8", "backslashreplace"), pid, how),)
-
-
-def _wpar_argument(words: tuple[bytes, ...]) -> bytes:
-    """The WPAR a command line is about, b"" where it does not say."""
-    command = words[0].rsplit(b"/", 1)[-1]
-    if command in _NAMED_BY_N:
-        for flag, value in pairwise(words):
-            if flag == b"-n":
-                return value
-        return words[-1] if command == b"chwpar" and len(words) > 1 else b""
-    with_value = _WITH_VALUE.get(command, b"")
-    rest = iter(words[1:])
-    for word in rest:
-        if not word.startswith(b"-"):
-            return word
-        if len(word) == 2 and word[1:] in [with_value[index : index + 1] for index in range(len(with_value))]:
-            next(rest, b"")
-    return b""
+    command = wpar_commands.read(words, pid, record.wpar)
+    return facts, (command,) if command is not None else ()

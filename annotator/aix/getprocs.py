@@ -22,6 +22,9 @@ Call = Callable[[Any, int, Any, int, Any, int], int]
 LIBRARY = "libc.a(shr_64.o)"
 SMALLEST, LARGEST, STEP = layouts.PROCENTRY64.size, 5456, 8
 BATCH = 64
+MAX_ARGUMENTS = 64 * 1024
+"""Bytes of arguments that are read."""
+
 MAX_PROCESSES = 1 << 20
 
 
@@ -34,6 +37,31 @@ def load(platform: str = sys.platform) -> Call:
     except (OSError, AttributeError) as error:
         raise SourceError(f"getprocs64 cannot be used: {error}") from None
     return call
+
+
+def load_arguments(platform: str = sys.platform) -> Callable[[int], list[bytes]]:
+    """What gives a process's arguments on this machine; SourceError on any system but AIX."""
+    if platform != "aix":
+        raise SourceError("getargs is a function of AIX")
+    try:
+        call = ctypes.CDLL(LIBRARY, mode=0x40000).getargs
+    except (OSError, AttributeError) as error:
+        raise SourceError(f"getargs cannot be used: {error}") from None
+    return lambda pid: arguments(call, pid)
+
+
+def arguments(call: Callable[[Any, int, Any, int], int], pid: int) -> list[bytes]:
+    """`int getargs(void *, int, char *, int)`: the words, each ended by NUL, an empty one last.
+
+    The first argument is a `struct procentry64` of which the pid is read, as public programs call it (psutil, BDE); its
+    size is that of 5.3. The buffer is longer than what is asked for, since psutil says that the call may write beyond.
+    """
+    entry = ctypes.create_string_buffer(pid.to_bytes(4, "big"), LARGEST)
+    buffer = ctypes.create_string_buffer(MAX_ARGUMENTS + 4096)
+    if call(entry, SMALLEST, buffer, MAX_ARGUMENTS) != 0:
+        return []
+    words = buffer.raw[:MAX_ARGUMENTS].partition(b"\0\0")[0]
+    return words.split(b"\0") if words else []
 
 
 def probe_size(call: Call, pid: int) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from annotator.aix import dates
 from annotator.aix.auditpr import AuditprParser
+from annotator.aix.headings import HeadedParser, Headings
 from annotator.aix.record import Form, Record
 from annotator.aix.relay import Relay
 from annotator.aix.trail import TrailParser
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from annotator.aix.facts import RecordTranslation
+    from annotator.aix.headings import HeadedLine
     from annotator.aix.record import Passed, Piece
     from annotator.aix.trail import Names
     from annotator.core.stats import Stats
@@ -50,14 +52,17 @@ _BINARY = (
 
 
 class RecordEvent(Event):
-    """One record, as an event. `translation` is set once the backend has read it."""
+    """One record, as an event. `translation` is set once the backend has read it.
+
+    `relay` is the host that a syslog relay names before the line; else the node is the record's own column, if any.
+    """
 
     translation: RecordTranslation | None = None
 
-    def __init__(self, record: Record, ordinal: int, lines: list[bytes]) -> None:
+    def __init__(self, record: Record, ordinal: int, lines: list[bytes], relay: bytes = b"") -> None:
         ms = record.time_ms
         host = record.host if record.host not in (None, b"none") else None
-        super().__init__(b"%d:%d" % (ms, ordinal), host or b"", Stamp(ms, ordinal), lines[0])
+        super().__init__(b"%d:%d" % (ms, ordinal), relay or host or b"", Stamp(ms, ordinal), lines[0])
         self.lines = lines
         self.record = record
         self.at = 0
@@ -93,6 +98,7 @@ class TrailGrouper:
         self.names = names
         self.own_tail = own_tail
         self.columns = columns
+        self.headings: Headings | None = None
         self._text: AuditprParser | None = None
         self._binary: TrailParser | None = None
         self._earlier = 0
@@ -102,18 +108,27 @@ class TrailGrouper:
         self._runs: deque[Event | tuple[bytes, ...]] = deque()
         self.begin(binary=False)
 
-    def begin(self, *, binary: bool) -> None:
-        """Another file: the layout is learnt anew, and what was open of the one before is closed."""
+    def begin(self, *, binary: bool, nonce: bytes = b"") -> None:
+        """Another file: the layout is learnt anew, and what was open of the one before is closed.
+
+        `nonce`: it is a run of `auditpr -t2 -m NONCE`, see `headings`.
+        """
         if binary and self.ordered:
             raise FormError(*_BINARY)
         self.close()
         self._earlier = self._ordinal
         self._came.clear()
-        self._text = None if binary else AuditprParser(self.zone, self.columns)
+        self.headings = Headings(nonce) if nonce else None
+        kind = HeadedParser if nonce else AuditprParser
+        self._text = None if binary else kind(self.zone, self.columns)
         self._relay = Relay()
         self._has_cr: bool | None = None
         self._rejected_before = self.stats.rejected
         self._binary = TrailParser(self.names) if binary else None
+
+    def give_up(self) -> None:
+        """What is left of a binary trail that cannot be read is not asked for again."""
+        self._binary, self._text = None, AuditprParser(self.zone, self.columns)
 
     def close(self) -> None:
         """The end of a file: what is open is closed, and leaves with the next call. FormatError when it is no trail."""
@@ -134,13 +149,23 @@ class TrailGrouper:
             found = self._events(self._binary.feed(b"".join(lines)))
         else:
             assert self._text is not None  # noqa: S101  (one of the two is there)
-            self.stats.lines += len(lines)
-            self._came.extend(lines)
-            found = self._events(self._text.feed(map(self._bare, lines)))
+            if self.headings is not None:
+                found = self._headed(self.headings.feed(lines))
+            else:
+                self.stats.lines += len(lines)
+                self._came.extend(lines)
+                found = self._events(self._text.feed(map(self._bare, lines)))
             if self.ordered and self._text.wrap:
                 raise FormError(*_WRAPPED)
         self.stats.closed += len(found)
         return self._take(found)
+
+    def _headed(self, lines: list[HeadedLine]) -> list[Event]:
+        """The events of lines without their headings: those are counted nowhere, since we asked for them."""
+        assert isinstance(self._text, HeadedParser)  # noqa: S101  (`begin` makes both)
+        self.stats.lines += len(lines)
+        self._came.extend(line for line, _ in lines)
+        return self._events(self._text.feed_headed(lines))
 
     def feed_text(self, text: bytes) -> list[Event]:
         """The same for lines of a text trail that are still one text, without the last newline."""
@@ -148,7 +173,7 @@ class TrailGrouper:
 
     def idle(self, *, quiet_ms: int = 0) -> list[Event]:  # noqa: ARG002  (a pause of any length ends a record's tail)
         """The trail pauses: what is open in a text trail is whole. A binary record says itself how long it is."""
-        found = self._events(self._text.flush()) if self._text is not None else []
+        found = self._events(self._end()) if self._text is not None else []
         self.stats.closed += len(found)
         return self._take(found)
 
@@ -160,6 +185,8 @@ class TrailGrouper:
 
     def _end(self) -> list[Piece]:
         parser = self._text or self._binary
+        if self.headings is not None and (kept := self.headings.pause()):
+            self._closed += self._headed(kept)
         return parser.flush() if parser is not None else []
 
     def _take(self, found: list[Event]) -> list[Event]:
@@ -193,7 +220,7 @@ class TrailGrouper:
             lines = self._lines(piece)
             if isinstance(piece, Record):
                 self._ordinal = self._earlier + piece.ordinal
-                event = RecordEvent(piece, self._ordinal, lines)
+                event = RecordEvent(piece, self._ordinal, lines, self._relay.node)
                 found.append(event)
                 if self.ordered:
                     self._runs.append(event)

@@ -57,6 +57,8 @@ class AixHost:
         self.total = total
         self.call = call
         self.report: dict[str, str] = {}
+        self.own_key: int | None = None
+        """The key of the WPAR that we run in, 0 in Global, None where that is not known."""
         self.shown = Listing(())
         """The last look at the machine's WPARs."""
         self.inventory = Inventory(node, inside=self._inside(in_global))
@@ -70,11 +72,13 @@ class AixHost:
         """None in Global (`uname -W` prints 0)."""
         try:
             if answer is None and self.run:
-                answer = inventory.in_global(self.run(("/usr/bin/uname", "-W")))
+                self.own_key = inventory.own_key(self.run(("/usr/bin/uname", "-W")))
+                answer = None if self.own_key is None else self.own_key == 0
         except AnnotatorError as error:
             self.report["uname -W"] = error.what
             return INSIDE_UNKNOWN
-        self.report["uname -W"] = {True: "Global", False: "inside a WPAR", None: "not known"}[answer]
+        words = {True: "Global", False: "inside a WPAR", None: "not known"}[answer]
+        self.report["uname -W"] = f"inside the WPAR with key {self.own_key}" if self.own_key else words
         return None if answer else INSIDE_UNKNOWN
 
     # --- which ways hold --------------------------------------------------------------------------------------------
@@ -148,6 +152,11 @@ class AixHost:
         has_cids = any(not isinstance(way, PsLookup) for way in self.ways)
         self._agreed = has_cids and (self._agreed or (found.agreed and not found.contradiction))
         self._zero_is_global = has_cids and (self._agreed or (found.idle and not self._witnesses))
+
+    @property
+    def cids_agree(self) -> bool:
+        """Whether a CID above 0 was seen to agree with another source, and nothing has contradicted it since."""
+        return self._agreed
 
     def _survived(self, life: WparLifetime, at_ms: int) -> bool:  # noqa: ARG002  (it is asked about now, which is later)
         """Whether the oldest process that was seen under a life's CID still is: then nobody else got the CID.

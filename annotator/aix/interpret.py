@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from annotator.aix import ecs
 from annotator.aix.facts import translate
 from annotator.aix.grouping import RecordEvent
 from annotator.aix.record import Form, user_id
@@ -18,44 +19,8 @@ if TYPE_CHECKING:
     from annotator.aix.record import Record
     from annotator.core.model import Event
 
-_KINDS: dict[str, tuple[str, str]] = {
-    "ACCT_Disable": ("configuration", "change"),
-    "AUD_Bin_Def": ("configuration", "change"),
-    "AUD_Events": ("configuration", "change"),
-    "AUD_It": ("configuration", "change"),
-    "AUD_Objects": ("configuration", "change"),
-    "AUD_Proc": ("configuration", "change"),
-    "CRON_Finish": ("process", "end"),
-    "CRON_Start": ("process", "start"),
-    "FILE_Link": ("file", "creation"),
-    "FILE_Open": ("file", "access"),
-    "FILE_Read": ("file", "access"),
-    "FILE_Rename": ("file", "change"),
-    "FILE_Unlink": ("file", "deletion"),
-    "FILE_Write": ("file", "change"),
-    "FS_Chdir": ("process", "change"),
-    "FS_Chroot": ("process", "change"),
-    "FS_Mkdir": ("file", "creation"),
-    "FS_Rmdir": ("file", "deletion"),
-    "PROC_Adjtime": ("host", "change"),
-    "PROC_Create": ("process", "start"),
-    "PROC_Delete": ("process", "end"),
-    "PROC_Execute": ("process", "start"),
-    "PROC_Kill": ("process", "change"),
-    "PROC_LoadError": ("process", "error"),
-    "PROC_RealGID": ("process", "change"),
-    "PROC_SetGroups": ("process", "change"),
-    "PROC_SetUserIDs": ("process", "change"),
-    "SRC_Start": ("process", "start"),
-    "SRC_Stop": ("process", "end"),
-    "S_PASSWD_READ": ("file", "access"),
-    "TCP_kaccept": ("network", "connection"),
-    "TCP_kbind": ("network", "info"),
-    "TCP_klisten": ("network", "info"),
-    "USER_Login": ("authentication", "start"),
-    "USER_SU": ("authentication", "info"),
-}
-"""ECS category and type of IBM's own events; a site's events have none."""
+OS = {"type": "unix", "name": "AIX"}
+"""ECS host.os."""
 
 _MAX_PID = 9_999_999_999
 
@@ -66,15 +31,13 @@ def interpret(event: Event) -> dict[str, Any]:
         return {"event": {"module": "aix_audit", "kind": "event"}, "aix_audit": {"record": {}}}
     record = event.record
     told = event.translation or translate(record)
-    parts: dict[str, Any] = {"event": _event(record)}
-    process = _process(record, told)
-    if process:
-        parts["process"] = process
-    user = _user(record, told)
-    if user:
-        parts["user"] = user
+    more = ecs.parts(record, told.tail)
+    parts: dict[str, Any] = {"host": {"os": OS}, "event": _event(record)}
+    parts["process"] = _process(record, told) | more.pop("process", {})
+    parts["user"] = _user(record, told) | more.pop("user", {})
+    parts |= more
     parts["aix_audit"] = {"record": _record(record, told)}
-    return parts
+    return {name: part for name, part in parts.items() if part}
 
 
 def _text(value: bytes) -> str:
@@ -84,9 +47,9 @@ def _text(value: bytes) -> str:
 def _event(record: Record) -> dict[str, Any]:
     found: dict[str, Any] = {"module": "aix_audit", "kind": "event"}
     name = _text(record.event)
-    if name in _KINDS:
-        category, kind = _KINDS[name]
-        found["category"], found["type"] = [category], [kind]
+    kind = ecs.kind(record)
+    if kind is not None:
+        found["category"], found["type"] = [kind[0]], [kind[1]]
     if name:
         found["action"] = name
     if record.status == b"OK":
@@ -99,7 +62,10 @@ def _event(record: Record) -> dict[str, Any]:
 
 
 def _process(record: Record, told: RecordTranslation) -> dict[str, Any]:
-    """`name` is the program that made the call: in PROC_Execute still the one before."""
+    """The program that made the call; of PROC_Execute that succeeded the new one, where the record names it.
+
+    `executable` is there only where it is an absolute path: else it depends on the process's directory and PATH.
+    """
     found: dict[str, Any] = {}
     if record.pid is not None and 0 <= record.pid <= _MAX_PID:
         found["pid"] = record.pid
@@ -108,8 +74,12 @@ def _process(record: Record, told: RecordTranslation) -> dict[str, Any]:
     if record.command:
         found["name"] = _text(record.command)
     line = told.tail.values.get("name") if told.tail is not None and record.event == b"PROC_Execute" else None
-    if line:
+    if line and line.strip() and record.ok is not False:
         found["command_line"] = _text(line)
+        program = line.split(None, 1)[0]
+        found["name"] = _text(program.rsplit(b"/", 1)[-1] or program)
+        if program.startswith(b"/"):
+            found["executable"] = _text(program)
     return found
 
 
@@ -125,6 +95,8 @@ def _user(record: Record, told: RecordTranslation) -> dict[str, Any]:
         found["effective"] = {"id": str(euid)}
     if login != UNSET_ID:
         found["audit"] = {"id": str(login)}
+    elif record.login:
+        found["audit"] = {"name": _text(record.login)}
     return found
 
 
@@ -136,7 +108,7 @@ def _record(record: Record, told: RecordTranslation) -> dict[str, Any]:
     if record.cpu_id is not None:
         found["cpu_id"] = record.cpu_id.hex()
     if record.other:
-        found["other"] = {name: _text(value) for name, value in record.other.items()}
+        found["other"] = {name.replace(".", "_"): _text(value) for name, value in record.other.items()}
     if record.tail:
         found["tail"] = record.tail.hex() if record.form is Form.BINARY else _text(record.tail)
     if told.tail is not None and told.tail.values:

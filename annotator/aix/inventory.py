@@ -127,10 +127,10 @@ def lswpar_colon(data: bytes, fields: Sequence[str] = TABLE) -> list[Sighting]:
     A row with another number of fields is skipped: the order of the fields is inferred, so nothing is taken from a row
     that contradicts it.
     """
-    found = []
+    found: list[Sighting | None] = []
     for line in _decode(data):
         row = [field.replace("\\:", ":") for field in _UNESCAPED_COLON.split(line.strip().lstrip("#"))]
-        if row[0].strip().lower() == "name":
+        if row[0].strip().lower() == "name" and (line.startswith("#") or not found):
             fields = [field.strip().lower() for field in row]
         elif len(row) == len(fields):
             found.append(sighting("lswpar", dict(zip(fields, row, strict=True))))
@@ -176,6 +176,25 @@ def corrals_index(data: bytes) -> list[Sighting]:
     return [seen for seen in found if seen]
 
 
+def stanzas(text: str) -> dict[str, dict[str, str]]:
+    """A stanza file (`NAME:` and lines `key = value`, comments begin with `*`): values by stanza and key.
+
+    A backslash at the end of a line continues it. The last of two equal keys stands.
+    """
+    found: dict[str, dict[str, str]] = {}
+    keys: dict[str, str] = {}
+    for line in text.replace("\\\n", " ").splitlines():
+        bare = line.strip()
+        if bare.startswith("*"):
+            continue
+        if bare.endswith(":") and "=" not in bare:
+            keys = found.setdefault(bare[:-1].strip(), {})
+        elif "=" in bare:
+            key, _, value = bare.partition("=")
+            keys[key.strip()] = value.strip()
+    return found
+
+
 def filesystems(data: bytes) -> list[Sighting]:
     """`/etc/filesystems`: stanzas whose `type` is a WPAR's name; its base directory is the shortest mount point.
 
@@ -219,7 +238,13 @@ def ps_names(data: bytes) -> dict[int, bytes]:
     return names
 
 
-def in_global(uname_w: bytes) -> bool | None:
-    """Whether we run in Global: `uname -W` prints 0 there and a number above it inside; None for anything else."""
+def ps_listing(data: bytes) -> list[Sighting]:
+    """The WPARs that have a process in the output of `ps -ef@`: names alone, of WPARs that run."""
+    names = {name.decode("utf-8", "backslashreplace"): None for name in ps_names(data).values()}
+    return [seen for name in names if (seen := sighting("ps", {"name": name, "state": "A"})) is not None]
+
+
+def own_key(uname_w: bytes) -> int | None:
+    """The key of the WPAR we run in, as `uname -W` prints it; 0 in Global, None for anything else."""
     text = uname_w.strip()
-    return int(text) == 0 if text.isdigit() and len(text) <= 10 else None
+    return int(text) if text.isdigit() and len(text) <= 10 else None

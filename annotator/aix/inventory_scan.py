@@ -125,15 +125,26 @@ def _confirmed(sightings: list[Sighting], cids: set[int]) -> bool:
 
 
 def _table(run: Callable[[Sequence[str]], bytes]) -> list[Sighting]:
-    """`lswpar -c -q`, else the table. A row that does not parse makes the list not whole, so all of it is refused."""
-    output = run(("/usr/sbin/lswpar", "-c", "-q"))
-    rows = sum(1 for line in output.split(b"\n") if line.strip())
+    """`lswpar -c`, else the table. A row that does not parse makes the list not whole, so all of it is refused.
+
+    Without -q a header names the fields, and is believed; where there is none, they are taken in the table's order.
+    """
+    output = _titled(run, "-c")
+    rows = sum(1 for line in output.split(b"\n") if line.strip() and not line.startswith(b"#"))
     found = inventory.lswpar_colon(output)
     if len(found) < rows:
         found = inventory.lswpar_table(run(("/usr/sbin/lswpar",)))
     if len(found) < rows:
-        raise SourceError("the output of lswpar -c -q has another form", "Please report it with oslevel -s.")
+        raise SourceError("the output of lswpar -c has another form", "Please report it with oslevel -s.")
     return found
+
+
+def _titled(run: Callable[[Sequence[str]], bytes], *flags: str) -> bytes:
+    """`lswpar` with a header; without one (-q) where that is refused, or was not recorded."""
+    try:
+        return run(("/usr/sbin/lswpar", *flags))
+    except SourceError:
+        return run(("/usr/sbin/lswpar", flags[0], "-q", *flags[1:]))
 
 
 def _long(run: Callable[[Sequence[str]], bytes]) -> list[Sighting]:
@@ -150,7 +161,7 @@ FIELDS = ("name", "state", "type", "key", "uuid")
 
 
 def _asked(run: Callable[[Sequence[str]], bytes]) -> list[Sighting]:
-    return inventory.lswpar_colon(run(("/usr/sbin/lswpar", "-c", "-q", "-a", ",".join(FIELDS))), FIELDS)
+    return inventory.lswpar_colon(_titled(run, "-c", "-a", ",".join(FIELDS)), FIELDS)
 
 
 def _by_ps(run: Callable[[Sequence[str]], bytes], cids: Mapping[int, int], starts: Mapping[int, int]) -> list[Sighting]:

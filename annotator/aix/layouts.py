@@ -66,9 +66,14 @@ PSINFO = Layout(
 LWPSINFO = Layout(
     "lwpsinfo_t",
     "start of pr_lwp: field list of oshi AixLibc.java; the total length is not confirmed and never relied on",
-    28,
+    36,
     False,
-    (*_run(0, "Q", "pr_lwpid", "pr_addr", "pr_wchan"), Field(24, "I", "pr_flag")),
+    (
+        *_run(0, "Q", "pr_lwpid", "pr_addr", "pr_wchan"),
+        Field(24, "I", "pr_flag"),
+        *_run(28, "B", "pr_wtype", "pr_state", "pr_sname", "pr_nice"),
+        Field(32, "i", "pr_pri"),
+    ),
 )
 
 PROCENTRY64 = Layout(

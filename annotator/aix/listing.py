@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from annotator.aix.wpar_lifetimes import WparLifetime
 
 _TABLE = re.compile(rb"Name[ \t]+State[ \t]+Type\b")
+_PS = re.compile(rb"(?=.*\bPID\b).*\bWPAR\b")
 _RULE = re.compile(rb"={20,}\s*")
 _INDEX = re.compile(rb"\d{1,10}:[A-Z]:[^:]{1,25}:(?:.*:)?\d{1,10}")
 
@@ -61,13 +62,15 @@ class Listing(NamedTuple):
 
 
 def read(data: bytes, origin: str, at_ms: int | None = None) -> Listing:
-    """The output of `lswpar`, `lswpar -c`, `lswpar -L`, or `/etc/corrals/index`, told apart by its form.
+    """The output of `lswpar` (table, -c, -d, -L), `ps -ef@`, or `/etc/corrals/index`, told apart by its form.
 
     UsageError for a text in which no WPAR is found.
     """
     lines = [line.strip() for line in data.split(b"\n") if line.strip()]
     if any(_RULE.fullmatch(line) for line in lines[:50]):
         found = inventory.lswpar_long(data)
+    elif lines and _PS.match(lines[0]):
+        found = inventory.ps_listing(data)
     elif any(_INDEX.fullmatch(line) for line in lines):
         found = inventory.corrals_index(data)
     else:
@@ -78,7 +81,7 @@ def read(data: bytes, origin: str, at_ms: int | None = None) -> Listing:
     if not found:
         raise UsageError(
             f"{origin}: no WPAR is listed there",
-            "Give the output of lswpar -L, lswpar -c, or lswpar, or a copy of /etc/corrals/index.",
+            "Give the output of lswpar -L, lswpar -c, lswpar, or ps -ef@, or a copy of /etc/corrals/index.",
         )
     return Listing(found, at_ms)
 

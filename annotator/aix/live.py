@@ -1,6 +1,8 @@
 """Live on AIX: the pipe that prints the audit stream, the looks at the machine's WPARs, and which ways are used.
 
-    /usr/sbin/auditstream [-c CLASS,...] | /usr/sbin/auditpr -t1 -v -r -h e,l,r,R,t,p,P,T,c,W
+    /usr/sbin/auditstream [-c CLASS,...] | /usr/sbin/auditpr -t2 -v -r -h e,l,r,R,t,p,P,T,c,W -m NONCE
+
+or, with `records = "binary"`, the first alone: what the kernel wrote, in which no text can imitate a record.
 
 Flags are from IBM's pages of both commands. `auditstream` reads /dev/audit: root only. The children get an environment
 of their own: LC_ALL=C (months follow the locale), TZ=UTC0 (auditpr prints local time), and no AIX_AUDITBUFSZ, which
@@ -13,16 +15,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import select
 import signal
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.aix import getprocs, inventory_scan, perfstat
-from annotator.aix.facts import LIFETIME_VERBS
 from annotator.aix.grouping import RecordEvent
 from annotator.aix.host import AixHost
 from annotator.aix.wpar import SECOND_MS
+from annotator.aix.wpar_commands import LIFETIME_VERBS
 from annotator.core.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -103,7 +106,8 @@ def commands(
 ) -> tuple[list[str], list[str]]:
     """The two programs with their arguments. UsageError when one is not there: this is no AIX, or it has no audit.
 
-    `numeric`: ids as numbers, since auditpr would translate a WPAR's ids by Global's own users.
+    `numeric`: ids as numbers, since auditpr would translate a WPAR's ids by Global's own users. `Pipe` adds the message
+    of the run, `-m`.
     """
     for program in (auditstream, auditpr):
         if not os.access(program, os.X_OK):
@@ -112,14 +116,18 @@ def commands(
                 "It is part of AIX. Elsewhere read what it printed: annotator replay, or --source auditpr.",
             )
     first = [auditstream, *(["-c", ",".join(classes)] if classes else [])]
-    return first, [auditpr, "-t1", "-v", *(["-r"] if numeric else []), "-h", LETTERS]
+    return first, [auditpr, "-t2", "-v", *(["-r"] if numeric else []), "-h", LETTERS]
 
 
 class Pipe:
-    """The two programs, started again when either dies. `deaths` counts runs that ended by themselves."""
+    """The programs, started again when either dies. `deaths` counts runs that ended by themselves.
+
+    `second` empty: the first alone. `nonce` is the message of the run that was started last, b"" where none prints one.
+    """
 
     def __init__(self, first: Sequence[str], second: Sequence[str]) -> None:
-        self.argv = (list(first), list(second))
+        self.argv = (list(first), list(second)) if second else (list(first),)
+        self.nonce = b""
         self.starts = self.deaths = 0
         self.retry_at_s = 0.0
         self._failures = 0
@@ -133,7 +141,10 @@ class Pipe:
         self.starts += 1
         self._started_s, self._alone_s = now_s, None
         given: int = subprocess.DEVNULL
-        for argv in self.argv:  # each in a session of its own: Ctrl-C is for us, what they hold is still read
+        self.nonce = secrets.token_hex(16).encode() if len(self.argv) > 1 else b""
+        message = ["-m", self.nonce.decode()] if self.nonce and "-t2" in self.argv[-1] else []
+        # Each in a session of its own: Ctrl-C is for us, what they hold is still read.
+        for argv in (*self.argv[:-1], [*self.argv[-1], *message]):
             try:
                 one = subprocess.Popen(
                     argv, stdin=given, stdout=subprocess.PIPE, env=environment, start_new_session=True

@@ -32,6 +32,11 @@ class Relay:
         self._relayed: bool | None = None
         self._source: tuple[bytes, bytes] | None = None
 
+    @property
+    def node(self) -> bytes:
+        """The host whose trail it is, as the relay calls it; b"" where there is no relay."""
+        return self._source[0] if self._source is not None else b""
+
     def bare(self, line: bytes) -> bytes | None:
         """The line as auditpr printed it; None when it is no line of the trail."""
         match = _PREFIX.match(line)

@@ -2,8 +2,8 @@
 
 None of these was seen on a real system by us. The lines of `netstat` are known from one public example, interface and
 address of `lswpar -N` from a public script, and that `netstat -@ NAME` shows one WPAR from IBM's page; that the flags
-go together is inferred. The sentence of `rmsock` is inferred too: only "process", misspelt or not, and the number
-behind it are looked for.
+go together is inferred. The sentence of `rmsock` is widely published (`The socket 0x… is being held by proccess PID
+(NAME).`, spelt so): "process", misspelt or not, and the number behind it are looked for.
 
 rmsock is dangerous: its purpose is to remove sockets that nobody holds. Nothing here runs it.
 """
@@ -20,15 +20,20 @@ MAX_SOCKETS = 65_536
 """Lines of netstat that are taken."""
 
 _PCB = re.compile(rb"[0-9a-f]{8,16}")
-_PROTOCOL = re.compile(rb"(tcp|udp)[46]?")
+_PROTOCOL = re.compile(rb"(tcp|udp)([46]?)")
+_KERNEL = re.compile(rb"\bheld by (?:the )?kernel", re.IGNORECASE)
 _HOLDER = re.compile(rb"\bpro+c*es+\s+(?:id\s+)?([0-9]{1,10})\b", re.IGNORECASE)
 
 
 class Socket(NamedTuple):
-    """One line of netstat. `pcb` is the address of its control block in hex; `*` is any address; port 0 is any port."""
+    """One line of netstat. `pcb` is the address of its control block in hex; `*` is any address; port 0 is any port.
+
+    `version` is that of IP, "4" or "6"; "" for `tcp` and `udp` without one, which take both (inferred).
+    """
 
     pcb: str
     protocol: str
+    version: str
     local: str
     port: int
     remote: str
@@ -41,13 +46,14 @@ def netstat(data: bytes) -> list[Socket]:
     found: list[Socket] = []
     for line in data.split(b"\n"):
         words = line.split(None, 8)
-        if len(words) < 6 or not _PCB.fullmatch(words[0].lower()) or not _PROTOCOL.fullmatch(words[1]):
+        kind = _PROTOCOL.fullmatch(words[1]) if len(words) >= 6 else None
+        if kind is None or not _PCB.fullmatch(words[0].lower()):
             continue
         local, remote = _endpoint(words[4]), _endpoint(words[5])
         if local is None or remote is None:
             continue
         state = words[6].decode("ascii", "replace")[:16] if len(words) > 6 else ""
-        found.append(Socket(words[0].decode().lower(), words[1][:3].decode(), *local, *remote, state))
+        found.append(Socket(words[0].decode().lower(), kind[1].decode(), kind[2].decode(), *local, *remote, state))
         if len(found) >= MAX_SOCKETS:
             break
     return found
@@ -93,6 +99,11 @@ def addresses(data: bytes) -> dict[str, frozenset[str]]:
 
 
 def holder(data: bytes) -> int | None:
-    """The process that `rmsock` says holds the socket; None when it says none, or says it in another way."""
+    """The process that `rmsock` says holds the socket; None when it says none, or says it in another way.
+
+    0 where it says that the kernel, or an extension of it, holds the socket: then no process does.
+    """
+    if _KERNEL.search(data[:4096]):
+        return 0
     found = {int(number) for number in _HOLDER.findall(data[:4096])}
     return found.pop() if len(found) == 1 else None

@@ -73,26 +73,34 @@ class Tail(NamedTuple):
 
 
 def parse_printf(text: bytes) -> Format:
-    """The parts of a printf format. A label is the words before a value, without their punctuation."""
+    """The parts of a printf format. A label is the words before a value, without their punctuation.
+
+    Values behind the same words are numbered, `epriv` and `epriv_2`. No label has a dot: in JSON that the SIEMs read, a
+    dot is the way into an object, and one name cannot be a text and an object.
+    """
     parts: list[Part] = []
-    taken: dict[str, int] = {}
-    words, at = b"", 0
+    taken: set[str] = set()
+    words, at, base = b"", 0, ""
     for match in _CONVERSION.finditer(text):
         words += text[at : match.start()]
         at = match.end()
         if match[1] == b"%":
             words += b"%"
             continue
-        label = _label(words) or (parts[-1].label.rstrip(".0123456789") if parts else "") or "value"
-        taken[label] = taken.get(label, 0) + 1
-        parts.append(Part(words, match[1], label if taken[label] == 1 else f"{label}.{taken[label]}"))
+        base = _label(words) or base or "value"
+        label, count = base, 1
+        while label in taken:
+            count += 1
+            label = f"{base}_{count}"
+        taken.add(label)
+        parts.append(Part(words, match[1], label))
         words = b""
     parts.append(Part(words + text[at:], b"", ""))
     return Format(tuple(parts))
 
 
 def _label(words: bytes) -> str:
-    return " ".join(words.decode("ascii", "backslashreplace").strip(" \t\n:=,;.").split())[:64]
+    return " ".join(words.decode("ascii", "backslashreplace").strip(" \t\n:=,;.").replace(".", "_").split())[:64]
 
 
 def parse_events(data: bytes) -> Formats:

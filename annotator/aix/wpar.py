@@ -26,7 +26,6 @@ MAX_LIFETIMES, MAX_UNKNOWN, MAX_CONFLICTS = 64, 1024, 1000
 
 UNTIMED = 2**62
 """The time of a look whose time is not known: all records are older, so it gives names (late), and no CID."""
-
 SECOND_MS = 1000
 """What a printed trail's time stamps are exact to."""
 
@@ -219,6 +218,11 @@ class Inventory:
             if wpar.first_ms <= at_ms and (wpar.gone_ms is None or at_ms <= wpar.gone_ms):
                 return self._only_named(text) if self._may_be_another(wpar, at_ms) else wpar.named
         return generations[0].late if at_ms < generations[0].first_ms else self._only_named(text)
+
+    def current(self, name: str) -> Container | None:
+        """The WPAR of this name as the last look showed it, or None. A record asks `container_for`, with its time."""
+        generations = self._wpars.get(name)
+        return generations[-1].current if generations and generations[-1].gone_ms is None else None
 
     def _may_be_another(self, wpar: Wpar, at_ms: int) -> bool:
         """Whether the name may have been given away since the last look.

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 HOLDS_MS = 90_000
 """How long a CID is believed after it was last seen: three rounds of the usual 30 s."""
 
-RANKS = ("perfstat", "psinfo", "lswpar", "record", "index", "filesystems")
+RANKS = ("perfstat", "psinfo", "lswpar", "record", "index", "ps", "filesystems")
 """Sources, most trusted first. Where two differ the earlier is kept and the difference listed once."""
 
 ATTRIBUTES = ("ckey", "type", "uuid", "state", "hostname", "directory")
+
+
+TYPES = {"S": "system", "A": "application", "L": "versioned"}
+"""Letters of `lswpar` and of the corrals index; any other is shown as it is."""
 
 
 class Conflict(NamedTuple):
@@ -83,6 +87,12 @@ class Wpar:
         """An attribute's value, "" when no source gave it."""
         return self.values.get(attribute, ("", ""))[0]
 
+    @property
+    def current(self) -> Container:
+        """Its running lifetime, else the container of which no CID is known."""
+        running = [one.container for one in self.lifetimes[-1:] if one.container.end_ms is None]
+        return running[0] if running else self.named
+
     def describe(self, node: bytes, boot: str) -> None:
         """Bring all its containers up to what is known of it. Without a UUID it is named by node, key and name."""
         uuid, ckey = self.get("uuid"), self.get("ckey")
@@ -90,6 +100,8 @@ class Wpar:
         for container in (self.named, self.late, *(lifetime.container for lifetime in self.lifetimes)):
             cid = {} if container.contid is None else {"cid": str(container.contid)}
             aix = cid | {key: self.get(key) for key in ("ckey", "uuid", "type") if self.get(key)}
+            if "type" in aix:
+                aix["type"] = TYPES.get(aix["type"], aix["type"])
             if (container.id, container.name, container.identifiers) != (identity, self.name, aix):
                 container.id, container.name, container.uuid, container.identifiers = identity, self.name, uuid, aix
                 container.engine, container.node, container.boot = ENGINE, node, boot

@@ -13,7 +13,7 @@ import click
 
 from annotator.admin import doctor as checks
 from annotator.admin import install as installation
-from annotator.admin import install_plan, manifest, rules, status
+from annotator.admin import install_aix, install_plan, manifest, rules, status
 from annotator.admin.check_result import Level
 from annotator.admin.install import Action
 from annotator.admin.machine import Machine, files_below, this_machine
@@ -84,7 +84,11 @@ def install(root: Path, levels: str | None, **given: Any) -> None:
         active=not given["inactive"],
         documents=not given["no_documents"],
     )
-    steps = installation.steps(root, install_plan.plan(root, options), installed)
+    on_aix = install_aix.is_aix(root)
+    if on_aix and levels is not None:
+        raise UsageError("--rules is for Linux: what AIX audits is in its own configuration", "See install-aix.md.")
+    plan = install_aix.plan(options) if on_aix else install_plan.plan(root, options)
+    steps = installation.steps(root, plan, installed)
     if dry:
         click.echo(plain_lines(installation.diff(steps)), nl=False)
         _print_steps(steps, (Action.KEPT, Action.OWN, Action.FOREIGN), err=True)
@@ -96,7 +100,9 @@ def install(root: Path, levels: str | None, **given: Any) -> None:
     if not any(step.action in (Action.CREATE, Action.UPDATE, Action.REMOVE) for step in steps):
         click.echo("nothing to do")
     elif root == Path("/"):
-        click.echo("next: augenrules --load; service auditd restart; annotator doctor")
+        click.echo(
+            f"next: {install_aix.NEXT if on_aix else 'augenrules --load; service auditd restart; annotator doctor'}"
+        )
 
 
 @click.command()
@@ -121,7 +127,8 @@ def uninstall(root: Path, *, dry_run: bool, purge: bool) -> None:
     for path in stay:
         click.echo(f"{'stays':8} {plain(path)}")
     if root == Path("/"):
-        click.echo("next: augenrules --load; service auditd restart")
+        on_aix = install_aix.is_aix(root)
+        click.echo(f"next: {install_aix.TAKE_BACK if on_aix else 'augenrules --load; service auditd restart'}")
 
 
 @click.command()

@@ -88,10 +88,25 @@ def live_host(node: bytes = b"") -> LinuxHost:
         raise UsageError(f"--host live: this machine has no /proc that can be read: {err.strerror}") from err
 
 
+def _ask_aix(loaded: HostContext, node: str) -> None:
+    """This machine's processes, and its WPARs as they are now: for records of this machine, by whichever name."""
+    from annotator.aix.live import this_host
+
+    host = this_host(Path("/"), lambda: time.time_ns() // 1_000_000, node.encode())
+    loaded.asks_aix = True
+    loaded.listings.append(host.shown)
+    loaded.observations.host = host
+    loaded.observations.names = frozenset((b"", node.encode(), os.uname().nodename.encode()))
+
+
 class HostContext(Loaded):
-    """What journals of any system told: also an AIX machine's listings of its WPARs."""
+    """What journals of any system told: also an AIX machine's listings of its WPARs.
+
+    `asks_aix`: this machine is an AIX and may be asked.
+    """
 
     def __init__(self, observations: Observations, stats: Stats) -> None:
+        self.asks_aix = False
         wpars = Reader()
         super().__init__(observations, stats, {WPARS: wpars}, is_wpar)
         self.listings: list[Listing] = wpars.listings
@@ -116,7 +131,9 @@ def load_context(
     loaded = HostContext(observations, stats or Stats())
     for path in journals:
         loaded.load(path, node.encode())
-    if host == "live":
+    if host == "live" and os.uname().sysname == "AIX":
+        _ask_aix(loaded, node)
+    elif host == "live":
         observations.host = live_host(node.encode())
     elif host != "none":
         from annotator.linux.engines import Engines

@@ -122,8 +122,11 @@ class Replay:
     def _aix(self) -> Aix:
         """The backend for a trail, with what a journal of its machine tells. A journal of another kind is refused."""
         options, known = self.options, self._context
-        if options.host != "none":
-            raise UsageError("--host works with Linux logs only", "Give an AIX trail --journal or --wpars.")
+        if options.host != "none" and not (known is not None and known.asks_aix):
+            raise UsageError(
+                f"--host {options.host}: an AIX trail is answered by an AIX machine only",
+                "Give it --journal or --wpars, or replay it on the machine that wrote it, with --host live.",
+            )
         if known is not None and not known.listings:
             raise UsageError(
                 "--journal: no look at WPARs is in it, so it is not of an AIX machine",
@@ -134,6 +137,10 @@ class Replay:
         return aix_of(options, known.listings, known.node.decode("utf-8", "surrogateescape"))
 
     def _refuse_aix(self, origin: str) -> None:
+        if self._context is not None and self._context.asks_aix:
+            raise UsageError(
+                f"{origin}: --host live: this machine is no Linux, so it says nothing of a Linux log", "Leave it out."
+            )
         if self._context is not None and self._context.listings:
             raise UsageError(f"{origin}: a journal of an AIX machine says nothing of Linux logs", "Leave it out.")
 

@@ -77,8 +77,18 @@ def _known(**values: Any) -> dict[str, Any]:
 
 
 def chain_ids(chains: tuple[Chain, ...]) -> list[list[str]]:
-    """Contids as decimal text, nearest first; the engine's id, else the name, where there is no contid."""
-    return [[str(one.contid) if one.contid is not None else one.id or one.name for one in chain] for chain in chains]
+    """Contids as decimal text, nearest first; the engine's id, else the name, where there is no contid.
+
+    Where the system has identifiers of its own (AIX), the name comes first: a contid there is of one start only, and
+    not always known, so one container would have several spellings.
+    """
+    return [[_spelling(one) for one in chain] for chain in chains]
+
+
+def _spelling(one: Container) -> str:
+    if one.identifiers and one.name:
+        return one.name
+    return str(one.contid) if one.contid is not None else one.id or one.name
 
 
 def _others(given: Attribution) -> dict[str, Any]:

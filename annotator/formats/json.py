@@ -57,8 +57,12 @@ def document(
     if when is not None:
         found["@timestamp"] = when
     found["ecs"] = ECS
+    host: dict[str, Any] = dict(parts.get("host", ()))
     if node:
-        found["host"] = {"name": node.decode("utf-8", "backslashreplace")}
+        host = {"name": node.decode("utf-8", "backslashreplace"), **host}
+    if host:
+        found["host"] = host
+        parts = {**parts, "host": host}
     found.update(parts)
     found["event"] = {**parts.get("event", {}), "sequence": event.stamp.serial}
     if original:

@@ -53,7 +53,7 @@ def refused(system: str, kind: str, value: str, problem: Problem) -> dict[str, A
     """The document of a question that has no answer. Its reason is `gone`, `denied`, `ambiguous` or `not-seen`."""
     reason = Reason.NOT_SEEN if problem.code is Code.UNSUPPORTED else Reason(problem.code.value)
     base: dict[str, Any] = {"status": Status.UNKNOWN.value, "container": None, "evidence": [], "reason": reason.value}
-    return {**_head(system, kind, value), **base, "verified": True, "errors": [error(problem)]}
+    return {**_head(system, kind, value), **base, "verified": system != "aix", "errors": [error(problem)]}
 
 
 def _head(system: str, kind: str, value: str) -> dict[str, Any]:

@@ -201,6 +201,13 @@ class Aix:
         "changes while it goes on.",
     )
     auditpr: str = _key("/usr/sbin/auditpr", "The program that prints what it reads.")
+    records: Literal["printed", "binary"] = _key(
+        "printed",
+        "What is read: printed by auditpr, each record behind a heading with a random number, so that a WPAR cannot "
+        "imitate records by names with newlines (users of Global can); or binary, as the kernel wrote them, which "
+        "nobody can imitate, for outputs of JSON. There the name of the WPAR is taken from a part whose form is not "
+        "public: it is flagged inferred. When it cannot be read, printed ones are.",
+    )
     classes: tuple[str, ...] = _key(
         (), "The audit classes to read, of /etc/security/audit/config. Empty: all that are enabled."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -133,6 +134,67 @@ def _act(made: Day, action: str, random: Random) -> None:
         machine.record(pid, "PROC_Kill", random.choice(sorted(machine.processes)), 15)
     else:
         machine.record(pid, "FILE_Open", 2, 0o644, 3, "/etc/hosts")
+
+
+def renew(machine: Any, root: Path, before: dict[str, bytes]) -> dict[str, bytes]:
+    """Bring the machine's tree up to date: what differs from `before` is written, who is gone is removed."""
+    files = {f"proc/{pid}/psinfo": machine.psinfo(pid) for pid in machine.processes}
+    files |= {f"proc/{pid}/as": b"" for pid in machine.processes}
+    files |= {"etc/corrals/index": machine.index().encode(), "etc/filesystems": machine.filesystems().encode()}
+    for name, data in files.items():
+        if before.get(name) != data:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(data)
+    for name in before.keys() - files.keys():
+        (root / name).unlink()
+        if name.endswith("as"):
+            continue
+        with contextlib.suppress(OSError):
+            (root / name).parent.rmdir()
+    for pid in {name.split("/")[1] for name in before.keys() - files.keys()}:
+        with contextlib.suppress(OSError):
+            (root / "proc" / pid).rmdir()
+    return files
+
+
+HOSTILE = (
+    "x\n        y",
+    "two\n\n",
+    "event login status time command wpar name\n----- ----- ------ ---- ------- ---------",
+    "x\nFILE_Open",
+    "x\n\tMon Mar  2 10:15:09 2026",
+    "auditpr: x",
+    "x" * 5000,
+    "blank ",
+    "frompath: a topath: b",
+)
+"""Names of files that look like parts of a trail, but not like a whole record."""
+
+_WHEN = "OK          Mon Mar  2 10:15:09 2026"
+FORGED = (
+    f"x\nFILE_Open       root     {_WHEN} {'vi':31} {'Global':25} ",
+    f"x\nFILE_Open       0        0        {_WHEN} 3473726  1        6947453  {'vi':31} {'Global':25} \n"
+    "        flags: 2 mode: 644 fd: 3 filename /etc/passwd",
+    "x\nUSER_SU root OK Mon Mar 02 10:15:03 2026 su beta",
+)
+"""Names of files behind whose newline stands a whole record, of somebody else."""
+
+
+def spiced(random: Random, names: tuple[str, ...]) -> Callable[[Day], None]:
+    """What goes on beside a day: files with such names, login ids and threads too wide for their columns."""
+
+    def beside(made: Day) -> None:
+        machine = made.machine
+        pid = random.choice(sorted(machine.processes))
+        if random.random() < 0.3:
+            machine.record(pid, "FILE_Unlink", random.choice(names))
+        if random.random() < 0.1:
+            machine.processes[pid].luid = 2**32 - 1
+        if random.random() < 0.3:
+            record = machine.record(pid, "FS_Chdir", "/")
+            record.tid = 1_234_567_891
+
+    return beside
 
 
 def late(records: list[Any], random: Random, far: int = 4) -> list[Any]:

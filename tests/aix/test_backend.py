@@ -97,7 +97,7 @@ def test_the_inventory_gives_cid_and_identity(sim: Any) -> None:
     found = answer.container
     assert found is not None
     assert (found.contid, found.uuid, found.id) == (1, machine.wpars["web"].uuid, machine.wpars["web"].uuid)
-    assert found.identifiers == {"cid": "1", "ckey": "1", "uuid": found.uuid, "type": "S"}
+    assert found.identifiers == {"cid": "1", "ckey": "1", "uuid": found.uuid, "type": "system"}
     assert answer.evidence == (Evidence.TRAIL, Evidence.INFERRED)
     assert answer.flags == (Flag.TENTATIVE,)
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from annotator.aix import tail_format
 from annotator.aix.auditpr import AuditprParser
-from annotator.aix.facts import Verb, translate
+from annotator.aix.facts import translate
 from annotator.aix.record import Form, Record
 from annotator.aix.trail import TrailParser
+from annotator.aix.wpar_commands import Verb
 from annotator.core.model import NO_PID, UNSET_ID, Evidence, Executed, Exited, Forked, Gap, RootChanged
 
 
@@ -105,6 +106,20 @@ def test_the_wpar_that_the_record_names() -> None:
         (b"rmwpar -F web", Verb.REMOVE, "web"),
         (b"wparexec -n batch /opt/run --all", Verb.RUN, "batch"),
         (b"wparexec /opt/run", Verb.RUN, ""),
+        (b"wparexec -f spec /opt/run -n other", Verb.RUN, ""),
+        (
+            b"wparexec -h host -N interface=en0 address=192.0.2.1 -n batch -- LANG=C /opt/run -n other",
+            Verb.RUN,
+            "batch",
+        ),
+        (b"/usr/sbin/startwpar -2 -e LANG=C TZ=UTC0 web", Verb.START, "web"),
+        (b"startwpar -2 -eLANG=C web", Verb.START, "web"),
+        (b"stopwpar -N -F web", Verb.STOP, "web"),
+        (b"stopwpar -r -h -t 30 web", Verb.RESTART, "web"),
+        (b"rebootwpar -F -t 5 web", Verb.RESTART, "web"),
+        (b"restwpar -f /backup/web.bff -n web", Verb.MAKE, "web"),
+        (b"/opt/mcr/bin/restartwpar -d /states web", Verb.START, ""),
+        (b"/opt/mcr/bin/movewpar web", Verb.RESTART, ""),
         (b"clogin -l appusr web /usr/bin/ps", Verb.ENTER, "web"),
         (b"startwpar", Verb.START, ""),
         (b"startwpar " + b"x" * 30, Verb.START, ""),
@@ -121,6 +136,21 @@ def test_a_wpar_cannot_pretend() -> None:
     tail = b"euid: 0 egid: 0 epriv: 0:0 name stopwpar other"
     assert translate(record(b"PROC_Execute", tail, wpar=b"web")).commands == ()
     assert translate(record(b"PROC_Execute", tail, status=b"FAIL")).commands == ()
+
+
+def test_what_ends_a_wpar_from_inside() -> None:
+    """`shutdown` of a WPAR's own root is about that WPAR alone; in Global it is about none."""
+    tail = b"euid: 0 egid: 0 epriv: 0:0 name /usr/sbin/shutdown -Fr other"
+    (found,) = translate(record(b"PROC_Execute", tail, wpar=b"web")).commands
+    assert (found.verb, found.name) == (Verb.STOP, "web")
+    assert translate(record(b"PROC_Execute", tail)).commands == ()
+
+
+def test_a_specification_that_is_written_runs_nothing() -> None:
+    """`wparexec -w`, but not the `-w` of the command that it is to run."""
+    tail = b"euid: 0 egid: 0 epriv: 0:0 name wparexec "
+    assert translate(record(b"PROC_Execute", tail + b"-w -o /tmp/spec -n web")).commands == ()
+    assert translate(record(b"PROC_Execute", tail + b"-n web /opt/run -w")).commands[0].verb is Verb.RUN
 
 
 def test_both_trails_give_the_same(sim: Any) -> None:

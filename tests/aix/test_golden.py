@@ -79,6 +79,12 @@ def sightings(parser: Callable[[bytes], list[Sighting]]) -> Callable[[bytes], li
 
 SAID = ("source", "name", "cid", "ckey", "type", "uuid", "state", "hostname", "directory")
 
+
+def _in_global(line: bytes) -> bool | None:
+    key = inventory.own_key(line)
+    return None if key is None else key == 0
+
+
 READERS: dict[str, Callable[[bytes], Any]] = {
     "auditpr-": text_trail,
     "trail-": binary_trail,
@@ -90,7 +96,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "index": sightings(inventory.corrals_index),
     "ps-": lambda data: plain(inventory.ps_names(data)),
     "events-file": lambda data: plain(tail_format.parse_events(data)),
-    "uname-w": lambda data: [inventory.in_global(line) for line in data.split(b"\n")[:-1]],
+    "uname-w": lambda data: [_in_global(line) for line in data.split(b"\n")[:-1]],
 }
 
 

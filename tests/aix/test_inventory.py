@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.aix import inventory, psinfo
+from annotator.aix import inventory, inventory_scan, listing, psinfo
 from annotator.aix.inventory import Sighting
+from annotator.core.errors import SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -95,8 +97,8 @@ def test_filesystems(sim: Any) -> None:
 def test_uname(samples: Path) -> None:
     """0 is Global, above is inside, anything else is not known."""
     values = (samples / "uname-w/input.txt").read_bytes().split(b"\n")
-    assert [inventory.in_global(value) for value in values[1:5]] == [True, False, False, False]
-    assert inventory.in_global(values[0]) is None
+    assert [inventory.own_key(value) == 0 for value in values[1:5]] == [True, False, False, False]
+    assert inventory.own_key(values[0]) is None
 
 
 @pytest.mark.parametrize("case", ["df-mount", "netstat", "lswpar-network", "audit-config", "ps-ef-global"])
@@ -158,7 +160,7 @@ def test_any_bytes(data: bytes) -> None:
             assert 0 < len(one.name.encode()) <= 25
             assert one.cid is None or 0 < one.cid < 65535
     inventory.ps_names(data)
-    inventory.in_global(data)
+    inventory.own_key(data)
 
 
 def test_psinfo_samples(samples: Path) -> None:
@@ -177,3 +179,28 @@ def test_cross_check() -> None:
     assert psinfo.cross_check({2: 7, 4: 8}, {2: b"a", 4: b"a"})
     assert psinfo.cross_check({2: 7, 4: 7}, {2: b"a", 4: b"b"})
     assert psinfo.joined({2: 7, 4: 7, 6: 8}, {2: b"a", 4: b"a", 6: b"Global"}) == [(b"a", 7)]
+
+
+def test_ps_of_all_wpars_is_a_listing(samples: Path) -> None:
+    """`ps -ef@` names the WPARs that run: a name each, nothing that stays and no CID."""
+    found = listing.read((samples / "ps-ef-at/input.txt").read_bytes(), "ps.txt").sightings
+    assert [one.name for one in found] == ["webapp_prod", "db_test-01", "app_batch"]
+    assert {(one.source, one.state, one.cid) for one in found} == {("ps", "A", None)}
+
+
+def test_the_header_of_lswpar_names_the_fields(sim: Any) -> None:
+    """Without -q: whatever their order. Where only -q is answered the order is the table's."""
+    machine = sim.scenario()
+    odd = b"#name:uuid:directory:state:type\nweb:541ba314-c7ca-4f67-bc6e-a10d5eaa8541:/w/web:A:S\n"
+    (seen,) = inventory.lswpar_colon(odd)
+    assert (seen.directory, seen.type, seen.uuid) == ("/w/web", "S", "541ba314-c7ca-4f67-bc6e-a10d5eaa8541")
+
+    def refusing(argv: Sequence[str]) -> bytes:
+        if argv[0].endswith("lswpar") and "-c" in argv and "-q" not in argv:
+            raise SourceError("usage")
+        return bytes(machine.run(tuple(argv)))
+
+    for run in (machine.run, refusing):
+        found = inventory_scan.look(run)
+        assert found.report["lswpar -c"] == found.report["lswpar -a"] == ""
+        assert {one.name for one in found.sightings if one.ckey} == set(machine.wpars)

@@ -13,7 +13,7 @@ from annotator.core.errors import FormatError
 
 TOTALS = {
     layouts.PSINFO: 328,
-    layouts.LWPSINFO: 28,
+    layouts.LWPSINFO: 36,
     layouts.PROCENTRY64: 4944,
     layouts.WPAR_TOTAL_71: 72,
     layouts.WPAR_TOTAL_61: 64,

@@ -12,6 +12,7 @@ from annotator.aix import facts, inventory_scan
 from annotator.aix.auditpr import AuditprParser
 from annotator.aix.record import Record
 from annotator.aix.wpar import Inventory
+from annotator.aix.wpar_commands import LIFETIME_VERBS
 from annotator.core.model import Container
 
 ACTIONS = st.lists(
@@ -71,7 +72,7 @@ def test_never_the_cid_of_another_life(sim: Any, actions: list[tuple[str, int, i
         step(machine, action, names[which], cid)
         for record, true in zip(_read(machine, parser, before), machine.records[before:], strict=True):
             for command in facts.translate(record).commands:
-                if command.verb in facts.LIFETIME_VERBS:
+                if command.verb in LIFETIME_VERBS:
                     inventory.hint(command.name, record.time_ms)
             done.append((record, true.cid))
             _check(inventory, record, true.cid)

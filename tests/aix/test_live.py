@@ -84,10 +84,21 @@ def script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def fake(directory: Path, stream: str = "cat trail; exec sleep 600", printer: str = "exec cat") -> None:
+PRINTER = r"""exec sed -u -e '1{h;d}' -e '2{H;d}' -e '/^[A-Z][A-Za-z]*_.* [0-9:]\{8\} [0-9]\{4\} /{
+i '"$nonce"'
+x;p;x
+}' -e 's/^forged//'"""
+"""Prints what it reads as auditpr -t2 -m does: message, titles and dashes before each record.
+
+A line that begins with `forged` is one of a tail, which looks as a record does.
+"""
+
+
+def fake(directory: Path, stream: str = "cat trail; exec sleep 600", printer: str = PRINTER) -> None:
     """The two programs: the first gives what the simulator printed, the second hands it on."""
     script(directory / "auditstream", f"cd {directory}\necho start >> starts\n{stream}\n")
-    script(directory / "auditpr", f'cd {directory}\necho "$@" > arguments\nenv > environment\n{printer}\n')
+    take = 'echo "$@" > arguments\nwhile [ $# -gt 0 ]; do [ "$1" = -m ] && nonce=$2; shift; done\n'
+    script(directory / "auditpr", f"cd {directory}\n{take}env > environment\n{printer}\n")
 
 
 def until(what: str, true: Callable[[], object], seconds: float = 15) -> None:
@@ -169,7 +180,7 @@ def test_the_recommended_pipe(tmp_path: Path) -> None:
     programs = (str(tmp_path / "auditstream"), str(tmp_path / "auditpr"))
     first, second = live.commands(*programs, ("general", "kernel"))
     assert first[1:] == ["-c", "general,kernel"]
-    assert second[1:] == ["-t1", "-v", "-r", "-h", "e,l,r,R,t,p,P,T,c,W"]
+    assert second[1:] == ["-t2", "-v", "-r", "-h", "e,l,r,R,t,p,P,T,c,W"]
     assert live.commands(*programs, numeric=False)[0][1:] == []
     (tmp_path / "auditpr").unlink()
     with pytest.raises(UsageError, match="auditpr is not on this system"):
@@ -189,7 +200,7 @@ def test_the_pipe_is_run_and_annotated(tmp_path: Path, trail: bytes) -> None:
     assert "LC_ALL=C\n" in environment
     assert "TZ=UTC0\n" in environment
     assert "AIX_AUDITBUFSZ" not in environment
-    assert (tmp_path / "arguments").read_text() == "-t1 -v -r -h e,l,r,R,t,p,P,T,c,W\n"
+    assert re.fullmatch(r"-t2 -v -r -h e,l,r,R,t,p,P,T,c,W -m [0-9a-f]{32}\n", (tmp_path / "arguments").read_text())
 
 
 @pytest.mark.parametrize("victim", ["auditstream", "auditpr"])
@@ -198,7 +209,7 @@ def test_whichever_dies_both_are_started_again(tmp_path: Path, trail: bytes, vic
     fake(
         tmp_path,
         'echo $$ > auditstream.pid\nif [ "$(wc -l < starts)" -eq 1 ]; then cat trail; fi; exec sleep 600',
-        "echo $$ > auditpr.pid\nexec cat",
+        f"echo $$ > auditpr.pid\n{PRINTER}",
     )
     (tmp_path / "trail").write_bytes(trail)
     with LivePlugin(tmp_path, configured(tmp_path)) as one:
@@ -289,6 +300,61 @@ def test_the_last_record_does_not_wait(tmp_path: Path, trail: bytes) -> None:
         until("all but nothing", lambda: stripped(one.out()) == trail)
         one.stdin.close()
         assert one.process.wait(20) == 0
+
+
+FORGED = "x\nforgedUSER_Login     root     OK          Mon Mar 02 10:15:09 2026 sshd                            Global"
+"""A file name: behind its newline stands a record that claims to be of Global."""
+
+
+def hostile(sim: Any) -> Any:
+    """A machine in whose WPAR somebody made such a file."""
+    machine = sim.Machine()
+    machine.make("web")
+    init = machine.start("web", 7)
+    machine.record(init, "FILE_Unlink", FORGED)
+    machine.record(init, "FS_Chdir", "/home")
+    return machine
+
+
+@pytest.mark.parametrize("records", ["printed", "binary"])
+def test_a_name_with_a_newline_makes_no_record(tmp_path: Path, sim: Any, records: str) -> None:
+    """Neither printed, where each record has its heading, nor in what the kernel wrote: what follows is its tail."""
+    machine = hostile(sim)
+    trail = machine.auditpr("elRtcW", numeric=True) if records == "printed" else machine.trail(version=5)
+    fake(tmp_path)
+    (tmp_path / "trail").write_bytes(trail)
+    with LivePlugin(tmp_path, configured(tmp_path, "json", f'records = "{records}"')) as one:
+        until("all records", lambda: one.out().count(b"\n") >= len(machine.records))
+        assert one.stop() == 0
+    documents = [json.loads(line) for line in one.out().splitlines()]
+    assert [one["event"]["action"] for one in documents] == [one.event for one in machine.records]
+    assert b"USER_Login" in one.out(), "it is in the tail"
+    assert (tmp_path / "arguments").exists() is (records == "printed")
+    if records == "printed":
+        by_name = [one.get("container", {}).get("name") for one in documents]
+        assert by_name == [one.wpar.name if one.wpar else None for one in machine.records]
+
+
+def test_without_headings_it_is_said_and_no_wpar_is_proof(tmp_path: Path, trail: bytes) -> None:
+    """A release whose auditpr knows no -m with -t2: everything is read, and each WPAR is `inferred`."""
+    fake(tmp_path, printer="exec cat")
+    (tmp_path / "trail").write_bytes(trail)
+    with LivePlugin(tmp_path, configured(tmp_path)) as one:
+        until("everything written", lambda: stripped(one.out()) == trail)
+        assert one.stop() == 0
+    assert "event=no-headings" in one.errors.read_text()
+    assert one.out().count(b'cont_how="inferred') > 10
+    assert b'cont_how="trail' not in one.out()
+
+
+def test_a_binary_stream_that_cannot_be_read_is_printed(tmp_path: Path, trail: bytes) -> None:
+    """Another form than the one that is public: said, and read as auditpr prints it."""
+    fake(tmp_path, 'if [ "$(wc -l < starts)" -eq 1 ]; then head -c 4096 /dev/zero; else cat trail; fi; exec sleep 600')
+    (tmp_path / "trail").write_bytes(trail)
+    with LivePlugin(tmp_path, configured(tmp_path, "json", 'records = "binary"')) as one:
+        until("records", lambda: one.out().count(b"\n") >= 30)
+        assert one.stop() == 0
+    assert "event=binary-not-readable" in one.errors.read_text()
 
 
 def test_json_of_a_live_trail(tmp_path: Path, trail: bytes) -> None:
@@ -550,7 +616,8 @@ def test_a_record_without_a_name_is_asked_of_the_machine(stream: Any) -> None:
     one.close()
     said = json.loads(content(site.root.parent / "out").splitlines()[-1])
     assert said["container"]["name"] == "web"
-    assert said["provenance"]["chains"] == [["7"]], "the CID, as in a trail that tells the WPAR"
+    assert said["provenance"]["chains"] == [["web"]], "the name, as in a trail that tells the WPAR"
+    assert said["provenance"]["aix"]["cid"] == "7"
     assert said["provenance"]["aix"]["cid"] == "7"
 
 
@@ -576,7 +643,7 @@ def test_strategies_are_reported(sim: Any, tmp_path: Path) -> None:
     assert {one.name: one.used for one in found if not one.used} == {"getprocs64": False}
     assert {"WPARs by perfstat", "WPARs by lswpar -c", "WPARs by index"} <= {one.name for one in found}
     site.machine.inside = 6
-    assert ("uname -W", False, "inside a WPAR") in live.strategies(site.host())
+    assert ("uname -W", False, "inside the WPAR with key 6") in live.strategies(site.host())
     elsewhere = live.this_host(tmp_path / "none", site.now)
     reasons = {one.name: one.why for one in live.strategies(elsewhere)}
     assert "library of AIX" in reasons["perfstat"] if "perfstat" in reasons else reasons["WPARs by perfstat"]
@@ -616,8 +683,8 @@ READS = {
     "od": r"-A [dn] -t (x1|u2)( -j \d+)? -N \d+ /(proc/G?PID/psinfo|audit/\w+)",
     "head": r"-\d+",
     "audit": r"query",
-    "auditpr": r"-t1 -[vw]( -[rX])?( -h [\w,]+)? -i /audit/trail",
-    "netstat": r"(-@ NAME )?-Aan",
+    "auditpr": r"(-t1|-t2 -m annotator-test) -[vw]( -[rX])?( -h [\w,]+)? -i /audit/trail",
+    "netstat": r"(-@ (NAME|Global) )?-Aan",
     "annotator": r"doctor|replay --system aix --format json -",
 }
 """The programs that may be asked for on somebody's machine, each with the arguments with which it only reads."""

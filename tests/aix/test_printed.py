@@ -145,6 +145,16 @@ def test_other_programs_lines_in_a_syslog_file() -> None:
     assert all(line in out for line in foreign)
 
 
+@pytest.mark.parametrize("case", ["printed-syslog-local", "printed-syslog-forwarded"])
+def test_a_relayed_trail_is_recognised_and_names_its_node(case: str) -> None:
+    """`--system auto` knows it behind syslog's prefix, and the host that the prefix names is the node."""
+    data = (SAMPLES / case / "input.txt").read_bytes()
+    run = Replay(Options(format="json"))
+    documents = [json.loads(line) for line in fed(run, data).splitlines()]
+    assert len(documents) > 1
+    assert {one["host"]["name"] for one in documents} == {"aix1"}
+
+
 def test_messages_of_auditpr_are_in_no_tail() -> None:
     """Between records, within a tail, and before the first record."""
     parser = AuditprParser()

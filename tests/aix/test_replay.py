@@ -20,6 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotator.aix import live
+from annotator.aix.host import AixHost
 from annotator.cli.main import main
 from annotator.core.errors import ExitCode, FormatError, FormError, UsageError
 from annotator.core.stats import Stats
@@ -28,7 +30,8 @@ from annotator.engine.factory import Options
 from annotator.engine.replay import Replay
 from annotator.formats.raw import tail_start
 from annotator.io.sources import Block, looks_aix, looks_binary
-from tests.aix.days import day, judge, judge_sessions, late, replayed, run, wpars_of
+from tests.aix.days import FORGED, HOSTILE, day, judge, judge_sessions, late, replayed, run, spiced, wpars_of
+from tests.aix.test_headings import NONCE, headed
 
 if TYPE_CHECKING:
     from tests.aix.days import Day
@@ -136,6 +139,41 @@ def test_accuracy(sim: Any, tmp_path: Path, letters: str, lateness: bool) -> Non
         assert not any(name.startswith("unknown") for name in found)
     if "W" in letters and "p" in letters and not lateness:
         assert found["no session"] == 0
+
+
+@pytest.mark.parametrize("letters", LETTERS)
+def test_accuracy_with_overflowing_columns_and_hostile_names(sim: Any, tmp_path: Path, letters: str) -> None:
+    """Values wider than their columns, names that look like parts of a trail: no record is lost, no answer wrong."""
+    found: Counter[str] = Counter()
+    for seed in range(6):
+        made = day(sim, seed, 80, beside=spiced(Random(seed), HOSTILE))
+        given = Options(format="json", wpars=wpars_of(made, tmp_path))
+        documents, stats = replayed(trail(made, letters), given)
+        assert stats.check() == []
+        assert [one["event"]["action"] for one in documents] == [one.event for one in made.machine.records]
+        found += judge(made.machine.records, documents)
+    assert {name: count for name, count in found.items() if name.startswith("WRONG")} == {}
+
+
+@pytest.mark.parametrize("form", ["headings", "binary"])
+def test_accuracy_where_names_imitate_records(sim: Any, tmp_path: Path, form: str) -> None:
+    """Whole records in names of files, as a live trail has them and as the kernel writes them: nothing is wrong."""
+    found: Counter[str] = Counter()
+    for seed in range(6):
+        made = day(sim, seed, 80, beside=spiced(Random(seed), (*HOSTILE, *FORGED)))
+        given = Options(format="json", system="aix", wpars=wpars_of(made, tmp_path))
+        if form == "binary":
+            out = run(made.machine.trail(version=5), given, Stats())
+        else:
+            replay = Replay(given)
+            assert replay.trail is not None
+            replay.trail.begin(binary=False, nonce=NONCE)
+            out = replay.pipeline.feed(headed(made.machine)) + replay.pipeline.finish()
+        documents = [json.loads(line) for line in out.splitlines()]
+        assert [one["event"]["action"] for one in documents] == [one.event for one in made.machine.records]
+        found += judge(made.machine.records, documents)
+    assert {name: count for name, count in found.items() if name.startswith("WRONG")} == {}
+    assert found["right name"] > 100
 
 
 @pytest.mark.parametrize("version", [3, 5])
@@ -385,3 +423,45 @@ def test_another_language_is_refused(sim: Any, month: str, coding: str) -> None:
     with pytest.raises(FormError, match="is not English") as caught:
         replayed(data, Options())
     assert "LC_ALL=C" in caught.value.advice
+
+
+# --- the machine it runs on -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_aix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sim: Any) -> Any:
+    """This machine is the simulated one, some time after its day."""
+    machine = sim.scenario()
+    shell = machine.processes[machine.shell]
+    machine.write_tree(tmp_path)
+    machine.tick(60)
+
+    def this_host(_root: Path, _now: Any, node: bytes = b"") -> AixHost:
+        now_ms = machine.seconds * 1000
+        return AixHost(tmp_path, lambda: now_ms, (shell.pid, shell.ppid), run=machine.run, node=node)
+
+    monkeypatch.setattr(live, "this_host", this_host)
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("AIX", "aixhost", "3", "7", "00F6B5934C00")))
+    return machine
+
+
+def test_a_replay_asks_the_aix_it_runs_on(on_aix: Any) -> None:
+    """`--host live`: processes that still run say where, WPARs have what stays; of another node nobody is asked."""
+    data = on_aix.auditpr("elrRtpPTc", numeric=True)
+    documents, _ = replayed(data, Options(format="json", host="live"))
+    found = judge(on_aix.records, documents)
+    assert not [name for name in found if name.startswith("WRONG")]
+    assert found["right name"] == found["right uuid"] >= 2, found
+    bare, _ = replayed(data, Options(format="json"))
+    assert not judge(on_aix.records, bare)["right name"]
+    named, _ = replayed(on_aix.auditpr("elrRtpPTcW", numeric=True), Options(format="json", host="live"))
+    found = judge(on_aix.records, named)
+    assert not [name for name in found if name.startswith("WRONG")]
+    assert found["right name"] == found["late uuid"] + found["right uuid"] > 10, found
+
+
+def test_an_aix_says_nothing_of_a_linux_log(on_aix: Any) -> None:
+    """Nor Linux of a trail: both are refused with what to do."""
+    log = b"type=SYSCALL msg=audit(1700000000.123:42): arch=c000003e syscall=59 success=yes exit=0\n"
+    with pytest.raises(UsageError, match="this machine is no Linux"):
+        run(log, Options(host="live"), Stats())

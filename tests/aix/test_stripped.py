@@ -90,7 +90,7 @@ ELSEWHERE = (
 def test_the_unit_tests_pass(tmp_path: Path) -> None:
     """The tests of the AIX half, of the codec and of the counters, and there is no /proc as Linux has it."""
     deselected = [f"--deselect=tests/aix/{name}" for name in ELSEWHERE]
-    slow = ["-k", "not (recorded_day or commands_are_not_audited)"]  # they write much, and take minutes
+    slow = ["-k", "not (recorded_day or commands_are_not_audited)"]  # the longest, and nothing of a system is in them
     words = ["-q", *slow, "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'base'}", *deselected]
     tests = ["tests/aix", "tests/storage/test_codec.py", "tests/core/test_stats.py"]
     command = [sys.executable, "-c", UNIT_TESTS, *words, *tests]

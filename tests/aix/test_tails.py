@@ -21,7 +21,7 @@ def test_events_file(samples: Path) -> None:
     formats = tail_format.parse_events((samples / "events-file/input.txt").read_bytes())
     assert len(formats) == 31
     execute = formats[b"PROC_Execute"]
-    assert [part.label for part in execute.parts if part.conversion] == ["euid", "egid", "epriv", "epriv.2", "name"]
+    assert [part.label for part in execute.parts if part.conversion] == ["euid", "egid", "epriv", "epriv_2", "name"]
 
 
 def test_the_forms_of_a_definition() -> None:
@@ -47,7 +47,7 @@ def test_printed_tail() -> None:
     form = tail_format.BUILT_IN[b"PROC_Execute"]
     tail = tail_format.read_text(form, b"euid: 0 egid: -1 epriv: 0:ff name /usr/bin/sh -c a  b")
     assert tail is not None
-    assert (tail.number("euid"), tail.number("egid"), tail.number("epriv.2", 16)) == (0, -1, 255)
+    assert (tail.number("euid"), tail.number("egid"), tail.number("epriv_2", 16)) == (0, -1, 255)
     assert tail.values["name"] == b"/usr/bin/sh -c a  b"
     assert tail_format.read_text(form, b"uid 0") is None
 

@@ -71,7 +71,7 @@ def test_all_sources_together() -> None:
     found = inventory.container_for(b"web", 1000)
     assert isinstance(found, Container)
     assert (found.contid, found.id, found.uuid, found.name) == (40000, UUID_A, UUID_A, "web")
-    assert found.identifiers == {"cid": "40000", "ckey": "3", "uuid": UUID_A, "type": "S"}
+    assert found.identifiers == {"cid": "40000", "ckey": "3", "uuid": UUID_A, "type": "system"}
     assert inventory.evidence(found, 1000) is Evidence.INVENTORY
     assert inventory.conflicts == []
     assert inventory.for_cid(40000, 1000) is found

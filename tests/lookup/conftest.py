@@ -156,6 +156,7 @@ class AixSite(Site):
     def __init__(self, root: Path, machine: Any) -> None:
         super().__init__(root)
         self.machine = machine
+        self.late_ms = self._passed_ms = 0
         machine.write_tree(root)
         self.inside = machine.wpars["webapp_prod"].init
         self.outside = machine.shell
@@ -177,8 +178,9 @@ class AixSite(Site):
         return (f"/usr/bin/{first}", *rest)
 
     def now(self) -> int:
-        """The simulated clock."""
-        return int(self.machine.seconds * 1000)
+        """The simulated clock; it goes on with each question by `late_ms`."""
+        self._passed_ms += self.late_ms
+        return int(self.machine.seconds * 1000) + self._passed_ms
 
 
 @pytest.fixture

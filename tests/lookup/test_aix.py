@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.aix import sockets
+from annotator.aix import getprocs, sockets
+from annotator.core.errors import SourceError
 from annotator.lookup.aix.file import mounts
 from annotator.lookup.document import ask
 
@@ -35,7 +36,7 @@ def test_a_process_has_what_psinfo_says(aix: AixSite) -> None:
     assert (process["command_line"], process["cpu_ms"], process["threads"]) == ("/etc/init", 3500, 1)
     assert "tty" not in process
     assert found["container"]["wpar"] == {
-        "cid": str(wpar.cid), "ckey": str(wpar.key), "type": "S", "uuid": wpar.uuid,
+        "cid": str(wpar.cid), "ckey": str(wpar.key), "type": "system", "uuid": wpar.uuid,
     }  # fmt: skip
     assert (found["container"]["rootfs"], found["container"]["addresses"]) == (wpar.directory, ["192.0.2.31"])
     assert "inferred" in found["evidence"]
@@ -69,6 +70,95 @@ def test_not_from_global_nothing_is_host(aix: AixSite) -> None:
     for kind, value in (("process", aix.outside), ("file", aix.host_file), ("port", 22)):
         found = aix.told(kind, value)
         assert (found["status"], found["reason"], found["errors"][0]["code"]) == ("unknown", "hidden", "denied"), kind
+
+
+def test_what_psinfo_does_not_say(aix: AixSite) -> None:
+    """Names by the passwd of its own WPAR, the thread's state, sizes, working directory, open files, arguments."""
+    aix.put("/wpars/webapp_prod/etc/passwd", "#x\nroot:!:0:0::/:/usr/bin/ksh\nsecond:!:0:0::/:\n")
+    aix.put("/wpars/webapp_prod/etc/group", "system:!:0:root\n")
+    aix.put("/etc/passwd", "globalroot:!:0:0::/:\n")
+    place = aix.root / f"proc/{aix.inside}"
+    data = bytearray((place / "psinfo").read_bytes())
+    data[328 + 30 : 328 + 36] = b"A\x14\x00\x00\x00\x3c"
+    (place / "psinfo").write_bytes(bytes(data))
+    (place / "cwd").symlink_to("/wpars/webapp_prod/home/")
+    aix.put(f"proc/{aix.inside}/fd/0", "")
+    (place / "fd/5").mkdir()
+    process = aix.told("process", aix.inside)["process"]
+    assert (process["user"], process["group"], process["effective_user"]) == ("root", "system", "root")
+    assert (process["state"], process["nice"], process["priority"]) == ("A", 20, 60)
+    assert (process["size_kib"], process["rss_kib"], process["cwd"]) == (2048, 1536, "/wpars/webapp_prod/home")
+    assert [(one["fd"], one["type"]) for one in process["open_files"]] == [(0, "file"), (5, "directory")]
+    assert aix.told("process", aix.outside)["process"]["user"] == "globalroot"
+    assert "args" not in process
+
+
+def test_a_wpar_cannot_name_users_by_the_file_of_another(aix: AixSite) -> None:
+    """Its root may make its passwd, or the directory of it, a link that leads out: then nothing is named."""
+    aix.put("/etc/passwd", "globalroot:!:0:0::/:\n")
+    (aix.root / "wpars/webapp_prod/etc/passwd").unlink()
+    (aix.root / "wpars/webapp_prod/etc").rmdir()
+    (aix.root / "wpars/webapp_prod/etc").symlink_to("../../etc")
+    assert "user" not in aix.told("process", aix.inside)["process"]
+
+
+def test_arguments_as_getargs_gives_them() -> None:
+    """Words ended by NUL, an empty one last; a call that fails gives none; the pid is where procentry64 has it."""
+
+    def call(entry: Any, size: int, buffer: Any, most: int) -> int:
+        assert (int.from_bytes(entry.raw[:4], "big"), size) == (4194306, 4944)
+        buffer[:13] = b"/etc/init\0-a\0"
+        return 0 if most > 100 else -1
+
+    assert getprocs.arguments(call, 4194306) == [b"/etc/init", b"-a"]
+    assert getprocs.arguments(lambda *_: -1, 7) == []
+    with pytest.raises(SourceError):
+        getprocs.load_arguments("linux")
+
+
+def test_the_own_wpar_is_said_by_its_key(aix: AixSite) -> None:
+    """Inside of one nothing can be told of others; which one it is, is said."""
+    aix.put("commands/uname -W", "6\n")
+    assert "key 6" in aix.told("process", aix.inside)["notes"][-1]
+
+
+# --- stopped WPARs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["name", "key", "uuid"])
+def test_a_stopped_wpar_is_found(aix: AixSite, by: str) -> None:
+    """By name, key or UUID, with all that stays; it has no CID. The clock goes on while the machine is asked."""
+    wpar = aix.machine.wpars["stopped_one"]
+    wpar.key = 77
+    for place, words in LISTINGS.items():
+        aix.put(place, aix.machine.run(aix._argv(words)).decode() if words else aix.machine.index())
+    aix.late_ms = 5000
+    container = aix.told("container", getattr(wpar, by))["container"]
+    assert (container["name"], container["state"], container["wpar_state"]) == ("stopped_one", "not-running", "D")
+    assert container["wpar"] == {"ckey": "77", "type": "system", "uuid": wpar.uuid}
+    assert "contid" not in container
+
+
+ASKED = "lswpar -c -q -a name,state,type,key,uuid"
+LISTINGS = {"etc/corrals/index": "", f"commands/{ASKED}": ASKED}
+"""What says keys, and the command that prints it."""
+
+
+def test_a_number_that_is_one_s_key_and_another_s_cid_is_ambiguous(aix: AixSite) -> None:
+    """Neither is picked; both are named."""
+    assert (aix.machine.wpars["stopped_one"].key, aix.machine.wpars["legacy53"].cid) == (6, 6)
+    document, code = aix.ask("container", "6")
+    assert code != 0
+    assert document["errors"][0]["code"] == "ambiguous"
+    assert {"legacy53", "stopped_one"} <= set(document["errors"][0]["what"].replace(",", " ").split())
+    assert document["verified"] is False
+
+
+def test_a_file_of_a_stopped_wpar(aix: AixSite) -> None:
+    """Its directory stays."""
+    aix.late_ms = 5000
+    aix.put("/wpars/stopped_one/etc/hosts")
+    assert aix.told("file", "/wpars/stopped_one/etc/hosts")["container"]["wpar"]["uuid"]
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -120,6 +210,45 @@ def test_netstat_of_one_wpar_shows_whose_a_socket_is(aix: AixSite) -> None:
     assert (found["container"]["name"], found["evidence"]) == (WEB, ["netstat", "inferred"])
     assert (found["ports"][0]["local"], found["ports"][0]["pcb"]) == ("*", "f1000e0001891b98")
     assert "pids" not in found["ports"][0]
+
+
+def test_a_port_of_global(aix: AixSite) -> None:
+    """`netstat -@ Global` shows it, and no WPAR does: then it is the host's. Without all lists it is unknown."""
+    aix.put("commands/netstat -Aan -@ Global", aix.sockets["ssh"])
+    found = aix.told("port", 22)
+    assert (found["status"], found["evidence"]) == ("host", ["netstat", "inferred"])
+    assert found["ports"][0]["ip_version"] == "4"
+    (aix.root / "commands/netstat -Aan -@ legacy53").unlink()
+    assert aix.told("port", 22)["status"] == "unknown"
+
+
+def test_a_list_of_global_that_has_sockets_of_wpars_is_not_believed(aix: AixSite) -> None:
+    """If `-@ Global` is no filter on this release, what it shows is nobody's."""
+    aix.put("commands/netstat -Aan -@ Global", aix.sockets["ssh"] + aix.sockets["web"])
+    assert aix.told("port", 22)["status"] == "unknown"
+    found = aix.told("port", 80)
+    assert found["container"]["name"] == WEB
+    assert "netstat -@ Global" in found["errors"][0]["what"]
+
+
+def test_connections_stand_beside_the_listener(aix: AixSite) -> None:
+    """Listeners first; tcp4 and tcp6 are told apart."""
+    more = "f1000e0001891b99 tcp6       0      0  *.80               *.*                LISTEN\n"
+    peer = "f1000e0001891b9a tcp4       0      0  192.0.2.31.80      192.0.2.2.54321    ESTABLISHED\n"
+    aix.put("commands/netstat -Aan", "".join((aix.sockets["title"], peer, aix.sockets["web"], more)))
+    ports = aix.told("port", 80)["ports"]
+    assert [(one["state"], one.get("ip_version")) for one in ports] == [
+        ("listen", None), ("listen", "6"), ("established", "4"),
+    ]  # fmt: skip
+    assert ports[2]["remote_port"] == 54321
+
+
+def test_a_socket_that_the_kernel_holds(aix: AixSite) -> None:
+    """The command names no process: said in words, not as a fault of the program."""
+    aix.put("commands/rmsock f1000e0001891b98 tcpcb", "The socket 0x1 is being held by Kernel/Kernel Extension.\n")
+    found = aix.told("port", 80, rmsock=True)
+    assert "the kernel" in " ".join(one["what"] for one in found["errors"])
+    assert found["container"]["name"] == WEB
 
 
 def test_an_address_of_one_wpar_alone(aix: AixSite) -> None:
@@ -183,7 +312,7 @@ def test_a_socket_of_two_wpars_is_ambiguous(aix: AixSite) -> None:
 def test_netstat_of_a_real_system(samples: Path) -> None:
     """The lines of the public example."""
     listen, connected = sockets.netstat((samples / "netstat/input.txt").read_bytes())
-    assert listen == sockets.Socket("f1000e0001891398", "tcp", "*", 22, "*", 0, "LISTEN")
+    assert listen == sockets.Socket("f1000e0001891398", "tcp", "4", "*", 22, "*", 0, "LISTEN")
     assert (connected.local, connected.port, connected.remote_port) == ("192.168.1.1", 22, 54321)
 
 

@@ -75,6 +75,12 @@ def record_place(
         move_in(state, life, Residence(stamp, container, place.evidence, session, lost=leaving))
 
 
+def left_at(life: ProcessLifetime, stamp: Stamp) -> Residence | None:
+    """Where the record of this very stamp says the process was, which is about to enter somewhere; else None."""
+    newest = life.membership.residences[-1:]
+    return next((one for one in newest if one.lost and one.since == stamp and one.evidence is Evidence.TRAIL), None)
+
+
 def session_at(life: ProcessLifetime, place: RecordedPlace, stamp: Stamp) -> Session | None:
     """The session of a process whose record names its place, as it was recorded. Changes nothing."""
     residence = latest(life, stamp)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from annotator.core.membership import claims, containers, doubt, inheritance, moving, programs, registration
+from annotator.core.membership import claims, containers, doubt, inheritance, moving, programs, registration, stated
 from annotator.core.membership.state import State
 from annotator.core.membership.where import where
 from annotator.core.model import (
@@ -102,7 +102,8 @@ class Membership(State):
                 if fact.engine:
                     moving.root_changed(self, fact, life, stamp)
             case EngineCommand() if actor is not None:
-                claims.commanded(self, fact, life, actor, where(self, life, stamp, record=True), stamp)
+                residence = where(self, life, stamp, record=True) or stated.left_at(life, stamp)
+                claims.commanded(self, fact, life, actor, residence, stamp)
             case CapabilityProven():
                 life.membership.vouched = stamp
             case Named():

@@ -67,6 +67,14 @@ _BIN = re.compile(rb"\xf0\xf0[\x00-\x0f\x80-\x8f][\x00-\x02]")
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{1,14}\0+")
 
 
+_RELAYED = re.compile(
+    rb"(?:<\d{1,3}>(?:\d )?)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.:+Z-]{0,16}) "
+    rb"(?:Message forwarded from [^\s:]{1,255}:|[^\s:]{1,255})(?: [a-z|]{2,24}\d{0,2}[:.][a-z]{2,8})? "
+    rb"[^\s:]{1,64}:(?: |$)"
+)
+"""What syslogd puts before each line of a trail that was piped into logger(1): see `annotator.aix.relay`."""
+
+
 def looks_binary(head: bytes) -> bool:
     """Whether it begins as a binary AIX trail (<sys/audit.h>).
 
@@ -86,6 +94,8 @@ def looks_aix(head: bytes) -> bool:
     for line in head[:HEAD].split(b"\n")[:20]:
         if _shape(line) in ("records", "interpreted"):
             return False
+        if (relayed := _RELAYED.match(line[:1024])) is not None:
+            line = line[relayed.end() :]
         if _TITLES.match(line[:512]) or _TRAIL.match(line[:512]) or (titled and _DASHES.match(line[:512])):
             return True
         titled = titled or len(_TITLE_WORDS.intersection(line[:512].split())) > 1

@@ -1,8 +1,8 @@
 """A port of AIX: the sockets of `netstat -Aan`, and the WPAR of each.
 
 Three roads, in order: `rmsock` names the process, but it exists to remove sockets that nobody holds, so it is run only
-when it was asked for; `netstat -Aan -@ NAME` shows the sockets of one WPAR; a local address that exactly one WPAR has.
-All three are inferred from documents. A socket on every address that none of them tells is unknown, never Global's.
+when it was asked for; `netstat -Aan -@ NAME` shows the sockets of one WPAR, or of `Global`; a local address that one
+WPAR alone has. All three are inferred from documents. A socket that none of them tells is unknown, never Global's.
 """
 
 from __future__ import annotations
@@ -27,19 +27,20 @@ MAX_WPARS = 256
 """WPARs whose sockets are asked for, one command each."""
 
 NETSTAT = ("/usr/bin/netstat", "-Aan")
+GLOBAL = "Global"
 WAITING = ("LISTEN", "")
 """States of sockets that wait for peers: a listening TCP socket, and one of UDP, which has no state."""
 
 
 def collect(value: str, view: AixView) -> Answer:
-    """All sockets on a local port; connections only where nothing waits for peers."""
+    """All sockets on a local port: those that wait for peers first, then connections."""
     asked = parse_args.port(value)
     try:
         every = sockets.netstat(view.run(*NETSTAT))
     except AnnotatorError as err:
         raise Refused(Code.UNSUPPORTED, err.what, err.advice) from None
     found = [one for one in every if one.port == asked.number and asked.protocol in ("", one.protocol)]
-    found = ([one for one in found if one.state in WAITING] or found)[: MAX_SOCKETS + 1]
+    found = sorted(found, key=lambda one: one.state not in WAITING)[: MAX_SOCKETS + 1]
     if not found:
         raise Refused(Code.GONE, f"no socket has port {value}")
     problems: list[Problem] = []
@@ -54,17 +55,31 @@ def collect(value: str, view: AixView) -> Answer:
 
 
 def _by_wpar(view: AixView, problems: list[Problem]) -> dict[str, set[str]]:
-    """The WPARs that show each socket, by its control block. A name that looks like a flag is handed to no command."""
+    """The WPARs that show each socket, by its control block; `Global` for one that Global alone shows.
+
+    A name that looks like a flag is handed to no command.
+    """
     found: dict[str, set[str]] = {}
-    for name in [name for name in view.names if not name.startswith("-")][:MAX_WPARS]:
+    of_global: set[str] = set()
+    own = [GLOBAL] if view.in_global else []
+    for name in [*own, *(name for name in view.names if not name.startswith("-"))][: MAX_WPARS + 1]:
         try:
             listed = sockets.netstat(view.run(*NETSTAT, "-@", name))
         except AnnotatorError as err:
             problems.append(Problem(Code.UNSUPPORTED, err.what, err.advice))
-            break  # it will say the same of the next
+            if name == GLOBAL:
+                continue
+            return found  # it will say the same of the next; without all of them nothing is Global's
+        if name == GLOBAL:
+            of_global = {one.pcb for one in listed}
+            continue
         for one in listed:
             found.setdefault(one.pcb, set()).add(name)
-    return found
+    if of_global & found.keys():
+        what = "netstat -@ Global shows sockets of WPARs too, so it says nothing of Global's own"
+        problems.append(Problem(Code.UNSUPPORTED, what, "Please report it with oslevel -s."))
+        return found
+    return found | {pcb: {GLOBAL} for pcb in of_global}
 
 
 def _where(
@@ -83,6 +98,8 @@ def _where(
     for names, how in ((by_pcb.get(one.pcb), How.NETSTAT), (_at(view, one), How.ADDRESS)):
         if names and len(names) > 1:
             return unknown(Reason.AMBIGUOUS), None
+        if names == {GLOBAL}:
+            return Where(Status.HOST, None, None, (how.value, Evidence.INFERRED.value)), None
         container = view.container(next(iter(names))) if names else None
         if container is not None:
             return Where(Status.CONTAINER, container, None, (how.value, Evidence.INFERRED.value)), None
@@ -102,6 +119,10 @@ def _holder(view: AixView, one: Socket, problems: list[Problem]) -> int | None:
     except AnnotatorError as err:
         problems.append(Problem(Code.DENIED, err.what, err.advice))
         return None
+    if pid == 0:
+        what = f"{one.pcb}: rmsock says that the kernel or an extension of it holds it, and no process"
+        problems.append(Problem(Code.UNSUPPORTED, what, "This is usual for sockets of NFS and other kernel services."))
+        return None
     if pid is None:
         problems.append(
             Problem(Code.UNSUPPORTED, f"rmsock named no process for {one.pcb}", "Please report its output.")
@@ -115,6 +136,7 @@ def _body(one: Socket, answer: Where, pid: int | None) -> dict[str, Any]:
         **known(
             {
                 "protocol": one.protocol,
+                "ip_version": one.version,
                 "local": one.local,
                 "port": one.port,
                 "remote": one.remote if connected else None,

@@ -1,4 +1,4 @@
-"""A process of AIX: ids, parent, times, terminal, arguments, and its WPAR, from /proc/PID/psinfo.
+"""A process of AIX: ids, names, parent, times, terminal, sizes, and its WPAR: /proc/PID/psinfo and more.
 
 Where psinfo did not prove itself, getprocs64 and `ps` say less: pid, parent, start. The layout of psinfo was computed
 from a field list and was not read on a live system by us, so no answer here is `verified`.
@@ -13,6 +13,7 @@ from annotator.core.errors import FormatError
 from annotator.core.model import Evidence, Reason, Status
 from annotator.core.times import show_time
 from annotator.lookup import parse_args
+from annotator.lookup.aix import process_files
 from annotator.lookup.answer import Answer, Code, Collector, Refused, refused_process, unknown, where_of
 from annotator.lookup.render import known, text, user
 
@@ -36,7 +37,10 @@ def collect(value: str, view: AixView) -> Answer:
         raise refused_process(pid, Reason.REUSED)
     also = _also(view, found)
     notes = [] if more else ["psinfo is not believed here: " + (view.host.report.get("psinfo") or "it was not read")]
-    return Answer("process", body(found, more), where(found), also=also, notes=notes, verified=False)
+    if view.host.own_key:
+        notes.append(f"This is the WPAR with key {view.host.own_key} (uname -W): what it shows is its own.")
+    shown = body(found, more) | known(process_files.collect(view, found, more))
+    return Answer("process", shown, where(found), also=also, notes=notes, verified=False)
 
 
 def _recorded(view: AixView, pid: int) -> HostProcess:
@@ -73,7 +77,10 @@ def details(view: AixView, found: HostProcess) -> dict[str, Any] | None:
         return {}
     try:
         with (view.host.proc / str(found.pid) / "psinfo").open("rb") as file:
-            values = layouts.unpack(layouts.PSINFO, file.read(psinfo.MOST))
+            data = file.read(psinfo.MOST)
+            values = layouts.unpack(layouts.PSINFO, data)
+            if len(data) >= layouts.PSINFO.size + layouts.LWPSINFO.size:
+                values |= {f"lwp_{name}": one for name, one in _thread(data).items()}
     except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
         return None
     except (OSError, FormatError):
@@ -82,8 +89,12 @@ def details(view: AixView, found: HostProcess) -> dict[str, Any] | None:
     return values if values["pr_pid"] == found.pid and start == found.ticks else None
 
 
+def _thread(data: bytes) -> dict[str, Any]:
+    return layouts.unpack(layouts.LWPSINFO, data, layouts.PSINFO.size)
+
+
 def body(found: HostProcess, more: dict[str, Any]) -> dict[str, Any]:
-    """The document's part. `args` is not there: psinfo keeps the first 79 bytes of the line, not where words end."""
+    """The document's part, of what psinfo says; `process_files` has the rest."""
     start = {"ppid": found.ppid, "uid": user(found.uid), "comm": text(found.comm)}
     shown = show_time(found.start_ms) if found.start_ms > 0 else None
     if not more:
@@ -99,6 +110,8 @@ def body(found: HostProcess, more: dict[str, Any]) -> dict[str, Any]:
             "start": shown,
             "cpu_ms": max(more["pr_time"], 0) * 1000 + max(more["pr_time_ns"], 0) // 1_000_000,
             "threads": more["pr_nlwp"],
+            "size_kib": more["pr_size"],
+            "rss_kib": more["pr_rssize"],
             "tty": None if more["pr_ttydev"] in (0, NO_DEVICE) else f"device {more['pr_ttydev']:#x}",
             "command_line": text(layouts.text(more["pr_psargs"])),
         }

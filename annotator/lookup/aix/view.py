@@ -7,6 +7,7 @@ command and its flags: `commands/lswpar -L`, `commands/netstat -Aan`. What is no
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,14 +15,17 @@ from annotator.aix import getprocs, perfstat, sockets
 from annotator.aix.host import AixHost
 from annotator.aix.inventory_scan import read_file, run_command
 from annotator.core.errors import AnnotatorError, SourceError, UsageError
-from annotator.core.model import Container
 from annotator.lookup.answer import Code, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from annotator.aix.wpar_resolvers import Run
+    from annotator.core.model import Container
+
+Arguments = Callable[[int], list[bytes]]
+"""The arguments of the process with this pid; none when it is gone."""
 
 T = TypeVar("T")
 
@@ -42,6 +46,7 @@ class AixView:
         *,
         live: bool,
         rmsock: bool = False,
+        arguments: Arguments | None = None,
     ) -> None:
         self.root = root
         self.host = host
@@ -49,6 +54,11 @@ class AixView:
         self.live = live
         self.rmsock = rmsock
         self._run = run
+        self._arguments = arguments
+
+    def arguments(self, pid: int) -> list[bytes]:
+        """The arguments of a process; none where they cannot be asked for (a recorded machine), or it has none."""
+        return [] if self._arguments is None else self._arguments(pid)
 
     def run(self, *argv: str) -> bytes:
         """A command's output. Raises SourceError, also when no commands are run here."""
@@ -62,9 +72,8 @@ class AixView:
         return self.host.inventory.inside is None
 
     def container(self, name: str) -> Container | None:
-        """The WPAR of a name, as it is now; None for Global and for what is no name."""
-        found = self.host.inventory.container_for(name, self.now())
-        return found if isinstance(found, Container) else None
+        """The WPAR of a name, running or stopped, as the look that was made for this question showed it."""
+        return self.host.inventory.current(name)
 
     @cached_property
     def names(self) -> list[str]:
@@ -109,7 +118,7 @@ def opened(root: Path, now: Callable[[], int], *, rmsock: bool) -> AixView:
     host = AixHost(
         root, now, (os.getpid(), os.getppid()), run, total=_or_none(perfstat.load), call=_or_none(getprocs.load)
     )
-    return AixView(root, host, now, run, live=True, rmsock=rmsock)
+    return AixView(root, host, now, run, live=True, rmsock=rmsock, arguments=_or_none(getprocs.load_arguments))
 
 
 def _or_none(load: Callable[[], T]) -> T | None:

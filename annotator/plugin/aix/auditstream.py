@@ -2,12 +2,17 @@
 
     auditstream ──pipe──> auditpr ──pipe──> a reading thread ──queue──> the loop ──queues──> one thread for each output
 
+Each record is printed with a heading that holds a random number of this run, so that no tail can imitate one
+(`annotator.aix.headings`). With `records = "binary"` there is no auditpr, and what the kernel wrote is read.
+
 One process and no auditd: when the queue is full reading stops, and records wait in the kernel's own buffer. When
 either program dies both are started again, after a pause; the records of that time are lost, so that nothing is
 believed that only an unbroken trail would prove. WPARs are read between two chunks of records, and written to
 `host.journal` for a replay. Nothing is kept over a restart: on AIX the record itself names its WPAR.
 SIGHUP reads the configuration again. Outputs, log, metrics and the control socket change between two chunks. Where a
 setting of the input has changed, the pipe is started again; on standard input the setting is kept, and that is logged.
+
+Budget: one run, with what begins, ends and changes it, shares its state.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ from typing import TYPE_CHECKING
 from annotator.aix.journal import Writer
 from annotator.aix.live import READ, InventoryScans, Pipe, commands, drain
 from annotator.aix.record import is_wpar
-from annotator.core.errors import AnnotatorError, ExitCode, SourceError, UsageError
+from annotator.core.errors import AnnotatorError, ExitCode, FormatError, FormError, SourceError, UsageError
 from annotator.core.model import Gap, Stamp
 from annotator.history import Observations
 from annotator.io.log import Log
@@ -70,7 +75,8 @@ def _load(path: Path | None) -> Config:
 
 
 def _pipe(aix: Aix) -> Pipe:
-    return Pipe(*commands(aix.auditstream, aix.auditpr, aix.classes, numeric=aix.numeric))
+    first, second = commands(aix.auditstream, aix.auditpr, aix.classes, numeric=aix.numeric)
+    return Pipe(first, [] if aix.records == "binary" else second)
 
 
 class Signals:
@@ -106,7 +112,8 @@ class AuditStream:
         self._host = host
         self._cutter = Cutter("auditpr")
         self._chunks: queue.Queue[bytes] = queue.Queue((config.queue.memory_mib << 20) // READ)
-        self._reading = False
+        self._reading = self._has_said_missing = False
+        self._is_binary = pipe is not None and config.aix.records == "binary"
         self._until_s = 0.0
         self._came_s = time.monotonic()
 
@@ -173,6 +180,9 @@ class AuditStream:
 
     def _start(self, now_s: float) -> None:
         fd = self.pipe.start(now_s) if self.pipe is not None else os.dup(0)
+        if self.pipe is not None:
+            self.pipeline.grouper.begin(binary=self._is_binary, nonce=self.pipe.nonce)
+            self._has_said_missing = False
         self._reading = True
         threading.Thread(target=drain, args=(fd, self._chunks), name="reader", daemon=True).start()
 
@@ -227,6 +237,9 @@ class AuditStream:
     def _take(self, chunk: bytes) -> None:
         self._came_s = time.monotonic()
         self._read_inventory()  # the WPARs that run are known before the records are read
+        if self._is_binary:
+            self._take_binary(chunk)
+            return
         try:
             block = self._cutter.feed(chunk)
         except SourceError as err:
@@ -237,6 +250,26 @@ class AuditStream:
             return
         if block is not None:
             self.pipeline.feed(block.lines)
+        headings = self.pipeline.grouper.headings
+        if headings is not None and headings.missing and not self._has_said_missing:
+            self._has_said_missing = True
+            self.log.error(
+                "no-headings", why="auditpr -t2 -m did not print its message before the first record",
+                effect="a file name can imitate a record, so no WPAR column is proof: its answers are `inferred`",
+            )  # fmt: skip
+
+    def _take_binary(self, chunk: bytes) -> None:
+        """What the kernel wrote. When it cannot be read, the pipe is started anew with auditpr, which can."""
+        try:
+            self.pipeline.feed([chunk])
+        except (FormError, FormatError) as err:
+            self.log.error("binary-not-readable", what=err.what, effect="records are read as auditpr prints them")
+            self.successor = dataclasses.replace(
+                self.config, aix=dataclasses.replace(self.config.aix, records="printed")
+            )
+            self._chunks = queue.Queue(self._chunks.maxsize)
+            self._reading = False
+            self.pipeline.grouper.give_up()
 
     def _run_is_over(self) -> None:
         """The open record is complete, titles come again, and what happens until then is not in the trail."""
