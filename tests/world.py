@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 START = 1_700_000_000_000
 
+HIGHEST = 32_768
+"""The highest pid that was seen: numbers do not come round in a few events."""
+
 
 class World:
     """Tables, and a clock that a test moves."""
@@ -37,17 +40,23 @@ class World:
         self.tables = Tables()
         self.ms = START
         self.serial = 0
+        self.programs: dict[int, bytes] = {}
 
     def event(
         self, pid: int, ppid: int, *facts: Fact, uid: int = 0, ses: int = UNSET_ID, ms: int | None = None,
-        node: bytes = b"", exe: bytes = b"/bin/true", reading: Translation | None = None,
+        node: bytes = b"", exe: bytes = b"", reading: Translation | None = None,
     ) -> Attribution:  # fmt: skip
         """One event of a process: its answer, before its facts were applied."""
         self.serial += 1
         self.ms += 100
         stamp = Stamp(self.ms if ms is None else ms, self.serial)
+        exe = exe or next(
+            (fact.exe for fact in facts if isinstance(fact, Executed)), self.programs.get(pid, b"/bin/true")
+        )
+        self.programs[pid] = exe
         actor = Actor(pid, ppid, 1000, uid, ses, exe=exe)
-        life = self.tables.processes.see(node, actor, stamp)
+        self.tables.processes.node(node).highest = HIGHEST
+        life = self.tables.processes.see(node, actor, stamp, facts)
         reading = reading or Translation(actor, facts)
         self.tables.recorder.record(reading, life, node, stamp)
         answer = self.tables.attributor.attribute(reading, life, node, stamp)
@@ -71,7 +80,7 @@ class World:
         """`pid` becomes the engine, `pid + 1` the container's init."""
         self.engine(pid, ppid, id, uid=uid)
         self.fork(pid, ppid, pid + 1, uid=uid)
-        self.event(pid + 1, pid, Moved(pid + 1, Ns.MNT | Ns.PID, joined=False), uid=uid, exe=b"/usr/bin/runc")
+        self.event(pid + 1, pid, Moved(pid + 1, Ns.MNT, joined=False), uid=uid, exe=b"/usr/bin/runc")
         self.event(pid + 1, pid, Executed(pid + 1, b"/bin/sh"), uid=uid)
 
     def exit(self, pid: int, ppid: int) -> Attribution:

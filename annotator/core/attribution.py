@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 NOTHING = Attribution(Status.NONE, reason=Reason.NO_SUBJECT)
 """The event names no process and no packet."""
 
+LOST = Attribution(Status.UNKNOWN, reason=Reason.GAP)
+"""Somebody acted, and the record that tells who is lost."""
+
 
 class Observation(NamedTuple):
     """What was seen of a process at a time, outside the log; `residence` None: nothing, and `reason` says why.
@@ -116,7 +119,7 @@ class Attributor:
 
     def _attribute(self, reading: Translation, life: ProcessLifetime | None, node: bytes, stamp: Stamp) -> Attribution:
         if is_about_actor(reading):
-            return self.of(life, stamp) if life is not None else NOTHING
+            return self.of(life, stamp) if life is not None else LOST if reading.gap else NOTHING
         if life is not None and is_aimed_at_itself(reading, life):
             return self.itself(life, stamp)
         return self._special(reading, life, node, stamp)
@@ -172,7 +175,8 @@ class Attributor:
             return Reason.GAP
         if is_below_disbelieved(self.membership, life):
             return Reason.ENGINE_NOT_BELIEVED
-        return Reason.GAP if self.membership.processes.peek(life.node).epoch and life.bound else Reason.NOT_SEEN
+        node = self.membership.processes.peek(life.node)
+        return Reason.GAP if node.epoch or node.open_hole else Reason.NOT_SEEN
 
     # --- what the trail states, targets, packets ------------------------------------------------------------------
 

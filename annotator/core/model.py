@@ -49,7 +49,10 @@ class Event:
     `node` is b"" where the lines name none. `at` is the index of the record that carries annotations, -1 until the
     backend has chosen one. `closed` is set once the event was decided: its lines may leave. `reversed`: the lines came
     last record first (plain ausearch output). `dropped`: a filter left it out. `late_for` is set where this is a single
-    record that came after its event had closed. `seen`, `held` and `splits` are the assembler's.
+    record that came after its event had closed. `seen`, `held`, `splits` and
+    `complete` (why it is taken for whole) are the assembler's. `reading` is what it says, where it was read early.
+    `foretold`: the birth that it tells of was noted with the child's record before it.
+    `titled`: it has the record that its kernel writes for each call (PROCTITLE), or lacks it; None: it is no call.
     Mutable, with class-level defaults, because one is made per event on the hot path.
     """
 
@@ -61,6 +64,10 @@ class Event:
     dropped = False
     splits: tuple[int, ...] = ()
     late_for: Event | None = None
+    complete: str = ""
+    foretold = False
+    titled: bool | None = None
+    reading: Translation | None = None
     _pieces: list[bytes] | None = None
     _lines: list[bytes] | None = None
 
@@ -410,6 +417,8 @@ class Translation(NamedTuple):
     """The answer itself, where the record has it."""
     network: bool = False
     """The event makes or uses a socket: in which network namespace its process was, is wanted."""
+    gap: bool = False
+    """Records are missing in this event: by then some were lost. Without an actor, somebody acted, and is unknown."""
     unknown: Reason | None = None
     """Somebody acted, but no record tells who: why not."""
 
@@ -451,13 +460,46 @@ class Executed(NamedTuple):
     marks: tuple[Mark, ...] = ()
     engine: bool = False
     line: bytes = b""
+    adopts: bool | None = None  # whether it is one of the programs that become subreapers; None: not known
 
 
 class Exited(NamedTuple):
-    """The process (not just a thread of it) is gone. `succeeded`: with status 0; None where that is not known."""
+    """The process (not just a thread of it) is gone: by its exit record, or (`crashed`) as the kernel dumped it.
+
+    `succeeded`: with status 0; None where that is not known.
+    """
 
     pid: int
     succeeded: bool | None = None
+    crashed: bool = False
+
+
+class Killed(NamedTuple):
+    """A SIGKILL that succeeded and had this one target: it is gone.
+
+    `unless_init`: the record does not show which number the sender used, so that the target may be the init of the
+    sender's own pid namespace, which drops such signals.
+    """
+
+    pid: int
+    unless_init: bool = False
+
+
+class LoggedIn(NamedTuple):
+    """The process wrote its login uid: from `old_auid` and `old_ses` to `auid` and `ses`. Nothing else changes them."""
+
+    pid: int
+    old_auid: int
+    old_ses: int
+    auid: int
+    ses: int
+
+
+class Adopts(NamedTuple):
+    """The process has become a subreaper (prctl PR_SET_CHILD_SUBREAPER), or (`on` false) is one no longer."""
+
+    pid: int
+    on: bool = True
 
 
 class Moved(NamedTuple):
@@ -570,6 +612,9 @@ Fact = (
     Forked
     | Executed
     | Exited
+    | Killed
+    | LoggedIn
+    | Adopts
     | Moved
     | RootChanged
     | EngineCommand

@@ -90,7 +90,8 @@ class Recorder:
                 return answer
         answer = self.attributor.answer(life, residence)
         if residence is None:
-            life.cache.put(answer, stamp, self.membership)
+            if life.bound or life.ppid < 0:  # the parent of another may show itself at any time
+                life.cache.put(answer, stamp, self.membership)
         elif residence is life.membership.residences[-1]:
             life.cache.put(answer, residence.since, self.membership)
         life.cache.put_at(stamp, answer)

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Protocol
 from annotator.core.attribution import Attributor
 from annotator.core.lifetimes import ProcessLifetime, ProcessTable
 from annotator.core.membership import Membership
-from annotator.core.model import Attribution, Event, Reason, Status
+from annotator.core.model import NO_PID, Attribution, Event, Forked, Reason, Stamp, Status
 from annotator.core.recording import Recorder
 from annotator.core.registry import Registry
 from annotator.events import EventAssembler, Missing
+from annotator.events.assembler import FOLLOW_MS
+
+FOLLOWERS = 24
+"""Events in which the record of a vfork is looked for behind its child's first."""
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from annotator.core.contracts import Backend
     from annotator.core.model import Translation
@@ -41,19 +45,19 @@ class Assembler(Protocol):
 
     reversed_records: bool
 
-    def feed(self, lines: list[bytes]) -> Sequence[Event | Missing]:
+    def feed(self, lines: list[bytes]) -> Iterable[Event | Missing]:
         """Take lines; the events that closed."""
         ...
 
-    def feed_text(self, text: bytes) -> Sequence[Event | Missing]:
+    def feed_text(self, text: bytes) -> Iterable[Event | Missing]:
         """Take consecutive lines as one text, without the last newline; the events that closed."""
         ...
 
-    def idle(self, *, quiet_ms: int = 0) -> Sequence[Event | Missing]:
+    def idle(self, *, quiet_ms: int = 0) -> Iterable[Event | Missing]:
         """Nothing came for a while; the events that closed by it."""
         ...
 
-    def flush(self) -> Sequence[Event | Missing]:
+    def flush(self) -> Iterable[Event | Missing]:
         """The end of input: all that is open."""
         ...
 
@@ -130,6 +134,8 @@ class Pipeline:
             is_lost=backend.is_lost,
             on_late=self._late,
         )
+        if isinstance(self.grouper, EventAssembler):
+            self.grouper.is_ready = self._is_ready
 
     def feed(self, lines: list[bytes]) -> bytes:
         """Take lines without their newline; returns what may leave now."""
@@ -147,13 +153,15 @@ class Pipeline:
         """The end of input."""
         return self._leave(self.grouper.flush())
 
-    def _leave(self, closed: Sequence[Event | Missing]) -> bytes:
+    def _leave(self, closed: Iterable[Event | Missing]) -> bytes:
+        counted = False
         for event in closed:
+            counted = True
             if isinstance(event, Missing):
-                self._gap(event.node, event.serials)
+                self._missing(event)
             else:
                 self._decide(event)
-        return self._left(counted=bool(closed))
+        return self._left(counted=counted)
 
     def _left(self, *, counted: bool) -> bytes:
         if counted:
@@ -171,11 +179,17 @@ class Pipeline:
     def _decide(self, event: Event) -> None:
         """One closed event: note where its processes are, answer it, write it, then apply what it says has changed."""
         tables = self.tables
-        reading = self.backend.read(event)
+        reading = event.reading or self.backend.read(event)
+        event.reading = None
         actor = reading.actor
         node = event.node
         stamp = event.stamp
-        life = tables.processes.see(node, actor, stamp) if actor is not None else None
+        if tables.observations is None and stamp.serial:
+            stamp = tables.processes.node(node).steady(stamp, actor.pid if actor is not None else NO_PID)
+        titled = event.titled
+        if reading.gap or (titled is not None and tables.processes.node(node).lacks_title(titled=titled)):
+            tables.membership.gap(node)
+        life = tables.processes.see(node, actor, stamp, reading.facts) if actor is not None else None
         tables.recorder.record(reading, life, node, stamp)
         if tables.recorder.entrant is not None:
             tables.recorder.identify(self.backend.words(event), stamp)
@@ -192,9 +206,50 @@ class Pipeline:
             for flag in answer.flags:
                 self.stats.flags[flag] += 1
         for fact in reading.facts:
-            tables.membership.apply(fact, life, actor, node, stamp)
+            if not (event.foretold and type(fact) is Forked):
+                tables.membership.apply(fact, life, actor, node, stamp)
         if self.watch is not None:
             self.watch(event, reading, life, answer)
+
+    def _is_ready(self, event: Event, behind: Iterable[Event]) -> bool:
+        """Whether an event can be decided: what belongs before it is known, or will not come.
+
+        A parent that waits in vfork(2) writes its record after its child's exec. What it says is noted before the exec.
+        """
+        reading = event.reading
+        if reading is None:
+            reading = event.reading = self.backend.read(event)
+        actor = reading.actor
+        if actor is None or actor.ppid <= 1 or not self.tables.processes.is_unheard(event.node, actor, reading.facts):
+            return True
+        parent = self.tables.processes.node(event.node).now.get(actor.ppid)
+        if parent is None or parent.end is not None:
+            return True
+        for seen, later in enumerate(behind):
+            if seen >= FOLLOWERS or later.stamp.ms > event.stamp.ms + FOLLOW_MS:
+                return True
+            if later.node == event.node:
+                if later.reading is None:
+                    later.reading = self.backend.read(later)
+                other = later.reading.actor
+                if other is not None and other.pid == actor.ppid:
+                    self._note_birth(later, later.reading, parent, event)
+                    return True
+        return False
+
+    def _note_birth(self, event: Event, reading: Translation, parent: ProcessLifetime, child: Event) -> None:
+        """The next record of a child's parent: of its birth, if the call began before the child's record."""
+        actor, tables = reading.actor, self.tables
+        if actor is None or event.foretold or event.stamp.ms > child.stamp.ms:
+            return
+        if (actor.auid, actor.ses, actor.exe) != (parent.auid, parent.ses, parent.runs):
+            return
+        stamp = tables.processes.node(event.node).steady(event.stamp, actor.pid)
+        for fact in reading.facts:
+            if type(fact) is Forked:
+                tables.processes.shown(parent, stamp)
+                tables.membership.apply(fact, parent, actor, event.node, stamp)
+                event.foretold = True
 
     def _write(self, event: Event, answer: Attribution) -> None:
         piece = self.form.write(event, answer)
@@ -224,8 +279,12 @@ class Pipeline:
             return None
         return line
 
-    def _gap(self, node: bytes, _: int) -> None:
-        self.tables.membership.gap(node)
+    def _missing(self, note: Missing) -> None:
+        membership = self.tables.membership
+        if note.booted:
+            membership.booted(note.node, Stamp(note.ms, 0))
+        else:
+            membership.lost(note.node, note.serials, awaited=note.awaited)
 
 
 def run(pipeline: Pipeline, blocks: Iterable[tuple[list[bytes], bool]], write: Callable[[bytes], None]) -> None:

@@ -25,7 +25,7 @@ from annotator.events.clock import ClockState, Serials, StreamClock
 from annotator.events.relay import relay_host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from annotator.core.stats import Stats
 
@@ -40,6 +40,9 @@ HEAD = re.compile(rb"(?:(.{0,256}?) )??(?:node=(.{1,255}?) )?type=(\S+) msg=audi
 
 STAMP = re.compile(rb"(\d{1,11})\.(\d{3}):(\d{1,20})")
 
+FOLLOW_MS = 20
+"""After so long a silence nothing is expected that belongs before an event."""
+
 REMEMBERED = 512
 """How many closed events can still be joined by a late record."""
 
@@ -48,10 +51,16 @@ _new_stamp = tuple.__new__
 
 
 class Missing(NamedTuple):
-    """Serials of a node are given up as missing, before whatever closes after it."""
+    """What serials say of a node, before whatever closes after it: how many are given up as missing.
+
+    `awaited`: others are missing, and may still come. `booted`: the kernel counts anew, with an event of `ms`.
+    """
 
     node: bytes
     serials: int
+    awaited: bool = False
+    booted: bool = False
+    ms: int = 0
 
 
 Closed = Event | Missing
@@ -82,6 +91,7 @@ class AssemblerState(NamedTuple):
     second: bytes
     ms: int
     next: int
+    before: int
     ordered: bool
     reversed_records: bool
 
@@ -130,18 +140,19 @@ class EventAssembler:
         self.recent: dict[bytes, Event] = {}
         self.serials: dict[bytes, Serials] = {}
         self._current: Event | None = None
-        self._closed: list[Closed] = []
-        self._checked_ms = self._held = self._ms = 0
+        self.queue: deque[Closed] = deque()
+        self.is_ready: Callable[[Event, Iterable[Event]], bool] | None = None
+        self._checked_ms = self._held = self._ms = self._before = 0
         self._second = b"-"
         self._next = -1
 
     # --- in -----------------------------------------------------------------------------------------------------
 
-    def feed(self, lines: list[bytes]) -> list[Closed]:
-        """Take lines without their newline; returns what closed, in closing order."""
+    def feed(self, lines: list[bytes]) -> Iterator[Closed]:
+        """Take lines without their newline; returns what is to be decided, in the order of the log."""
         return self.feed_text(b"\n".join(lines)) if lines else self._take()
 
-    def feed_text(self, text: bytes) -> list[Closed]:
+    def feed_text(self, text: bytes) -> Iterator[Closed]:
         """Take consecutive lines as one text: newlines between them, none at the end."""
         self.stats.lines += text.count(b"\n") + 1
         match, at, size = RUN.match, 0, len(text)
@@ -189,6 +200,7 @@ class EventAssembler:
                 else:
                     self._count_serial(b"", serial, self._ms)
                 self._current = event = Event(key, b"", _new_stamp(Stamp, (self._ms, serial)), text)
+                self.queue.append(event)
                 if self.ordered:
                     self.runs.append(event)
         current = self._current
@@ -245,6 +257,7 @@ class EventAssembler:
         digits = stamp[:10] + stamp[11:14]
         if digits.isdigit() and len(digits) == 13 and stamp[10:11] == b".":
             self._second, self._ms = stamp[:14], int(digits)
+            self._before = self.clock.now
             self.clock.observe(self._ms)
 
     def _begin(self, key: bytes, stamp: bytes, text: bytes, node: bytes, *, daemon: bool) -> None:
@@ -261,6 +274,7 @@ class EventAssembler:
         if not daemon:  # auditd numbers those itself
             self._count_serial(node, serial, ms)
         self._current = event = Event(key, node, Stamp(ms, serial), text)
+        self.queue.append(event)
         if self.ordered:
             self.runs.append(event)
 
@@ -306,15 +320,32 @@ class EventAssembler:
             serials = self.serials[node] = Serials()
         if not node and self._next > serials.highest + 1:
             serials.highest = self._next - 1
-        self._miss(node, serials.observe(serial, ms))
+            serials.latest = max(serials.latest, self._before)
+        waiting = serials.waiting
+        restarts = serials.restarts(serial, ms)
+        if restarts:
+            self._boot(node, serials, serial, ms)
+        else:
+            self._miss(node, serials, serials.observe(serial, ms) + (restarts is None), waiting=waiting)
+            serials.latest = max(serials.latest, ms)
         if not node:
             self._next = -1 if serials.waiting else serials.highest + 1
 
-    def _miss(self, node: bytes, lost: int) -> None:
+    def _boot(self, node: bytes, serials: Serials, serial: int, ms: int) -> None:
+        """The node has booted: what is open of it is decided as of before."""
+        self._miss(node, serials, serials.finish(), waiting=serials.waiting)
+        for event in [event for event in self.open.values() if event.node == node]:
+            self._close(event, "forced")
+        serials.begin(serial, ms)
+        self.queue.append(Missing(node, 0, booted=True, ms=ms))
+
+    def _miss(self, node: bytes, serials: Serials, lost: int, *, waiting: bool) -> None:
+        """Tell of serials that are given up, and of the first and the last that is awaited."""
         if lost:
             self.stats.possible_loss += lost
             self.stats.missed(node, lost)
-            self._closed.append(Missing(node, lost))
+        if lost or serials.waiting is not waiting:
+            self.queue.append(Missing(node, lost, awaited=serials.waiting))
 
     # --- closing ------------------------------------------------------------------------------------------------
 
@@ -326,8 +357,7 @@ class EventAssembler:
                 del self.open[event.key]
                 self._held -= event.held
             self.recent[event.key] = event
-            self._closed.append(event)
-            self.stats.closed += 1
+            event.complete = "closed"
             if len(self.recent) > 2 * REMEMBERED:
                 self.recent = dict(islice(self.recent.items(), REMEMBERED, None))
             if self.open and self._is_time():
@@ -360,13 +390,13 @@ class EventAssembler:
         start = last + 5 if text.startswith(b"type=", last) else text.find(b"type=", last) + 5
         return self.completes.get(text[start : text.find(b" ", start)], False)
 
-    def _close(self, event: Event) -> None:
+    def _close(self, event: Event, why: str) -> None:
         """An event that waited is closed by time, by force, or by the end."""
         if event.held:
             del self.open[event.key]
             self._held -= event.held
         self.recent[event.key] = event
-        self._closed.append(event)
+        event.complete = why
 
     def _is_time(self) -> bool:
         """Whether to look for what has waited too long."""
@@ -377,16 +407,16 @@ class EventAssembler:
         if len(self.recent) > 2 * REMEMBERED:
             self.recent = dict(islice(self.recent.items(), REMEMBERED, None))
         limit = self.clock.now - self.timeout_ms
-        for event in [e for e in self.open.values() if e.seen <= limit and e is not self._current]:
-            self._close(event)
-            self.stats.aged += 1
+        ahead = self.clock.now + self.timeout_ms  # the clock was set back
+        waited = [event for event in self.open.values() if not limit < event.seen <= ahead]
+        for event in [event for event in waited if event is not self._current]:
+            self._close(event, "aged")
 
     def _force(self, event: Event) -> None:
         """More is open than may be: `event` goes, and is counted."""
         if event is self._current:
             self._current = None
-        self._close(event)
-        self.stats.forced += 1
+        self._close(event, "forced")
 
     def _cut_off(self, event: Event) -> None:
         """The current event has more records than it may: it goes with the first ones, the others are late."""
@@ -396,34 +426,54 @@ class EventAssembler:
         for line in rest:
             self._join_late(event, line)
 
-    def _take(self) -> list[Closed]:
-        closed, self._closed = self._closed, []
-        if self.reversed_records:
-            for event in closed:
-                if isinstance(event, Event):
-                    event.reversed = True
-        return closed
+    def _take(self, *, final: bool = False) -> Iterator[Closed]:
+        """What is to be decided now, in the order of the log: nothing behind an event that is not complete.
 
-    def idle(self, *, quiet_ms: int = 0) -> list[Closed]:
+        Each is to be decided before the next is taken.
+
+        `is_ready` may want to see first what follows an event; not where this is `final`.
+        """
+        queue = self.queue
+        while queue:
+            head = queue[0]
+            if isinstance(head, Event):
+                if not head.complete:
+                    break
+                head.reversed = self.reversed_records
+                if self.is_ready is not None and not self.is_ready(head, self._behind()) and not final:
+                    break
+                setattr(self.stats, head.complete, getattr(self.stats, head.complete) + 1)
+            yield queue.popleft()
+
+    def _behind(self) -> Iterator[Event]:
+        """The events behind the first of the queue, up to one that is not complete."""
+        for item in islice(self.queue, 1, None):
+            if isinstance(item, Event):
+                if not item.complete:
+                    return
+                item.reversed = self.reversed_records
+                yield item
+            elif item.booted:
+                return
+
+    def idle(self, *, quiet_ms: int = 0) -> Iterator[Closed]:
         """Nothing came for `quiet_ms` (wall clock): close what is probably whole, and all after the timeout."""
         if self._current is not None:
             self._finish(self._current)
         if quiet_ms >= self.timeout_ms:
             for event in list(self.open.values()):
-                self._close(event)
-                self.stats.aged += 1
-        return self._take()
+                self._close(event, "aged")
+        return self._take(final=quiet_ms >= FOLLOW_MS)
 
-    def flush(self) -> list[Closed]:
+    def flush(self) -> Iterator[Closed]:
         """The end of input: close everything."""
         for node, serials in self.serials.items():
-            self._miss(node, serials.finish())
+            self._miss(node, serials, serials.finish(), waiting=serials.waiting)
         if self._current is not None:
             self._finish(self._current)
         for event in list(self.open.values()):
-            self._close(event)
-            self.stats.flushed += 1
-        return self._take()
+            self._close(event, "flushed")
+        return self._take(final=True)
 
     # --- out ----------------------------------------------------------------------------------------------------
 
@@ -485,10 +535,7 @@ class EventAssembler:
     @property
     def held_lines(self) -> int:
         """Lines that have come and are not decided: what `Stats.check` calls held."""
-        waiting = {id(event): event for event in self.open.values()}
-        if self._current is not None:
-            waiting[id(self._current)] = self._current
-        return sum(event.size for event in waiting.values())
+        return sum(item.size for item in self.queue if isinstance(item, Event))
 
     def state(self) -> AssemblerState:
         """For a checkpoint: all but the events and the serials."""
@@ -498,6 +545,7 @@ class EventAssembler:
             self._second,
             self._ms,
             self._next,
+            self._before,
             self.ordered,
             self.reversed_records,
         )
@@ -510,12 +558,14 @@ class EventAssembler:
         recent: dict[bytes, Event],
         runs: deque[Run],
         serials: dict[bytes, Serials],
+        queue: deque[Closed],
     ) -> None:
         """Become what was saved; the lines that are held count as read."""
         self.clock.load(state.clock)
-        self._checked_ms, self._second, self._ms, self._next = state[1:5]
+        self._checked_ms, self._second, self._ms, self._next, self._before = state[1:6]
         self.reversed_records = state.reversed_records
         self.open, self.recent, self.runs, self.serials = open_events, recent, runs, serials
         self._held = sum(event.held for event in open_events.values())
         self._current = current
+        self.queue = queue
         self.stats.lines += self.held_lines

@@ -12,6 +12,19 @@ JUMP_MS = 10_000
 """A stamp further ahead of the stream than this is believed only when a second event confirms it."""
 
 
+LATER_MS = 1_000
+"""A boot takes longer than this."""
+
+LATE_MS = 5_000
+"""Lines that come later than this after their stamp come from elsewhere in time."""
+
+FEW = 16
+"""So many events may stand before the first one of a log that begins in the middle."""
+
+WRAP = 1 << 31
+"""Serials have 32 bits: one that is so far behind is ahead."""
+
+
 class ClockState(NamedTuple):
     """What a checkpoint keeps of the clock."""
 
@@ -68,10 +81,15 @@ class Serials:
     """
 
     PATIENCE = 256
-    __slots__ = ("_before", "_gaps", "_mixed_at", "_ms", "highest", "returns")
+    __slots__ = ("_before", "_gaps", "_mixed_at", "_ms", "first", "highest", "latest", "low", "returns")
 
-    def __init__(self, highest: int = -1, gaps: Iterable[int] = ()) -> None:
+    def __init__(
+        self, highest: int = -1, gaps: Iterable[int] = (), *, first: int = -1, latest: int = 0, low: int = -1
+    ) -> None:
         self.highest = highest
+        self.first = first
+        self.latest = latest
+        self.low = low
         self.returns = 0
         self._ms = 0
         self._mixed_at = -1
@@ -100,11 +118,41 @@ class Serials:
                 self._before = self.highest
         self._ms = max(self._ms, ms)
 
+    def restarts(self, serial: int, ms: int) -> bool | None:
+        """Whether the kernel counts anew with this serial, which it does at a boot only (not where 32 bits wrap).
+
+        A serial that was there already, or should have been long ago, and a stamp later than all before it: it does.
+        With an earlier stamp the clock was set, or lines came late: a second such serial confirms it (None until then).
+        """
+        behind = self.highest - serial
+        if self.highest < 0 or behind < 0 or serial in self._gaps or behind > WRAP:
+            self.low = -1 if behind < 0 else self.low
+            return False
+        if behind < FEW and serial < self.first:
+            return False
+        if ms >= self.latest + LATER_MS:
+            return True
+        if ms > self.latest - LATE_MS or behind < self.PATIENCE:
+            return False
+        if 0 <= self.low < serial < self.low + 1000:
+            return True
+        self.low = serial
+        return None
+
+    def begin(self, serial: int, ms: int) -> None:
+        """The first serial of a boot."""
+        self._compare(serial, ms)
+        self._gaps.clear()
+        self.highest = self.first = serial
+        self.latest, self.low = ms, -1
+
     def observe(self, serial: int, ms: int) -> int:
         """Take note of one serial, at this stamp; returns how many are now given up as missing."""
         self._compare(serial, ms)
         ahead = serial - self.highest
         lost = 0
+        if self.highest < 0 or ahead < -WRAP:
+            self.first = serial
         if self.highest < 0 or not -100_000 < ahead < 1_000_000:
             lost = self.finish()  # the first, or a new boot's count
             self.highest = serial

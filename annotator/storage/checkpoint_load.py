@@ -12,7 +12,7 @@ from annotator.core.lifetimes import Node, ProcessLifetime
 from annotator.core.model import OWN_SESSION, Container, ContId, Event, Mark, Session, Stamp, Status
 from annotator.core.registry import Containers
 from annotator.core.residence import PendingOperation
-from annotator.events import Run, Serials
+from annotator.events import Closed, Missing, Run, Serials
 from annotator.storage.checkpoint_rows import (
     NOUNS,
     REFERRED,
@@ -25,6 +25,7 @@ from annotator.storage.checkpoint_rows import (
     Lines,
     Machine,
     Marked,
+    Noted,
     Numbers,
     Occupied,
     Tables,
@@ -75,6 +76,7 @@ class SavedRun:
     open: dict[bytes, Event]
     recent: dict[bytes, Event]
     runs: deque[Run]
+    queue: deque[Closed]
 
     def reboot(self, names: set[bytes], boot: str) -> None:
         """Nothing lives on these nodes any more."""
@@ -98,7 +100,7 @@ class SavedRun:
         membership.load(head.membership, self.inside, self.unsure, self.marks)
         for life in self.lives:
             life.cache.loaded(membership)
-        assembler.load(head.assembler, self.current, self.open, self.recent, self.runs, self.serials)
+        assembler.load(head.assembler, self.current, self.open, self.recent, self.runs, self.serials, self.queue)
 
 
 class _Objects:
@@ -173,13 +175,23 @@ class Rows:
             if event.closed or not event.lines or (event.key in open_events) != (0 < event.held <= len(event.lines)):
                 raise FormatError("an open event has no lines to wait for")
         recent = self._by_key("recent")
-        if not all(event.closed for event in recent.values()):
+        if not all(event.closed or event.complete for event in recent.values()):
             raise FormatError("an event is both open and closed")
         return SavedRun(
             heads[0], self.objects.lives, self._nodes(), self._containers(), self._inside(), self._unsure(),
             {(row.node, row.mark): row.shown for row in self._all(Marked)}, self._serials(), current,
             open_events, recent, deque(self._run(number, part) for number, part in _pairs(self._list("runs"))),
+            self._queue(),
         )  # fmt: skip
+
+    def _queue(self) -> deque[Closed]:
+        notes = self._all(Noted)
+        try:
+            return deque(
+                _pick(self.events, number - 1) if number else Missing(*next(notes)) for number in self._list("queue")
+            )
+        except (StopIteration, RuntimeError):
+            raise FormatError("a note of missing serials is missing") from None
 
     def _all(self, kind: type[T]) -> Iterator[T]:
         yield from self.rows.get(kind, ())  # type: ignore[misc]
@@ -235,6 +247,9 @@ class Rows:
         event.lines = []
         event.at, event.seen, event.held = row.at, row.seen, row.held
         event.closed, event.reversed, event.dropped = row.closed, row.reversed, row.dropped
+        if row.complete not in ("", "closed", "aged", "forced", "flushed"):
+            raise FormatError("an event is complete for no known reason")
+        event.complete, event.foretold = row.complete, row.foretold
         return event
 
     def _fill(self) -> None:
@@ -260,7 +275,10 @@ class Rows:
         return event
 
     def _serials(self) -> dict[bytes, Serials]:
-        return {row.node: Serials(row.highest, self._list("gaps", at)) for at, row in enumerate(self._all(Counted))}
+        return {
+            row.node: Serials(row.highest, self._list("gaps", at), first=row.first, latest=row.latest, low=row.low)
+            for at, row in enumerate(self._all(Counted))
+        }
 
 
 def _check_version(entries: Sequence[Entry]) -> None:

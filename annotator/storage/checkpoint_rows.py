@@ -108,6 +108,9 @@ class Counted(NamedTuple):
 
     node: bytes
     highest: int
+    first: int
+    latest: int
+    low: int
 
 
 class Grouped(NamedTuple):
@@ -122,6 +125,18 @@ class Grouped(NamedTuple):
     closed: bool = False
     reversed: bool = False
     dropped: bool = False
+    complete: str = ""
+    foretold: bool = False
+
+
+class Noted(NamedTuple):
+    """What serials say of a node (`events.Missing`), in the queue of events."""
+
+    node: bytes
+    serials: int
+    awaited: bool
+    booted: bool
+    ms: int
 
 
 class Lines(NamedTuple):
@@ -144,7 +159,7 @@ REFERRED: tuple[type, ...] = (Container, Session, PendingOperation, ProcessLifet
 """Classes whose objects have rows of their own, and stand as numbers in others."""
 
 ROWS: tuple[type, ...] = (
-    Version, Head, *REFERRED, Machine, Hinted, Hosted, Occupied, Marked, Counted, Grouped, Lines, Numbers,
+    Version, Head, *REFERRED, Machine, Hinted, Hosted, Occupied, Marked, Counted, Grouped, Noted, Lines, Numbers,
 )  # fmt: skip
 
 _NAMES = (

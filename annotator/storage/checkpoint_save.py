@@ -9,6 +9,7 @@ from annotator.core.errors import FormatError, StoreError
 from annotator.core.lifetimes import ProcessLifetime
 from annotator.core.model import Container, Session
 from annotator.core.residence import PendingOperation
+from annotator.events import Missing
 from annotator.storage.checkpoint_rows import (
     CHUNK,
     LONGEST,
@@ -23,6 +24,7 @@ from annotator.storage.checkpoint_rows import (
     Lines,
     Machine,
     Marked,
+    Noted,
     Numbers,
     Occupied,
     Tables,
@@ -187,17 +189,21 @@ class _Run:
     def _grouped(self) -> Iterator[object]:
         assembler, number = self.assembler, self.events.of
         for at, (name, serials) in enumerate(assembler.serials.items()):
-            yield Counted(name, serials.highest)
+            yield Counted(name, serials.highest, serials.first, serials.latest, serials.low)
             yield from _numbers("gaps", at, *serials.gaps)
         yield from _numbers("open", 0, *map(number, assembler.open.values()))
         parts = ((run[0], run[1] + 1) if isinstance(run, tuple) else (run, 0) for run in assembler.runs)
         yield from _numbers("runs", 0, *chain.from_iterable((number(event), part) for event, part in parts))
+        yield from _numbers(
+            "queue", 0, *(0 if isinstance(item, Missing) else number(item) + 1 for item in assembler.queue)
+        )
+        yield from (Noted(*item) for item in assembler.queue if isinstance(item, Missing))
         waiting = len(self.events.found)
         yield from _numbers("recent", 0, *map(number, assembler.recent.values()))
         for at, event in enumerate(self.events.found):
             yield Grouped(
                 event.key, event.node, event.stamp, event.at, event.seen, event.held, event.closed, event.reversed,
-                event.dropped,
+                event.dropped, event.complete, event.foretold,
             )  # fmt: skip
             if at < waiting:
                 yield from _numbers("splits", at, *event.splits)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from annotator.core.contracts import SLACK_MS
 from annotator.core.lifetimes import KEPT_MS, ProcessLifetime, ProcessTable
-from annotator.core.model import NO_PID, UNSET_ID, Actor, Ns, Stamp
+from annotator.core.model import NO_PID, UNSET_ID, Actor, LoggedIn, Ns, Stamp
 from tests.world import World, where
 
 NODE = b""
@@ -119,12 +119,12 @@ def test_a_number_that_fits_once_does_not_prove_a_pid_namespace(reaper: int) -> 
 
 
 def test_who_lives_on_as_it_was_is_nobodys_orphan() -> None:
-    """A living process that still shows its parent and session is not born again by another's fork record."""
+    """A living process is not born again by a fork record with a number of another pid namespace."""
     trail = Trail()
     caller = trail.see(5, 1, 0)
     trail.fork(caller, 20, 5)
     command = trail.see(20, 5, 10)
-    trail.fork(caller, 10, 20)
+    trail.fork(caller, 10, 20, ns=Ns.PID)
     shell = trail.see(10, 5, 30)
     trail.fork(shell, 20, 40)
     trail.exit(shell, 50)
@@ -155,7 +155,18 @@ def test_a_process_goes_on_under_another_parent_when_its_own_has_ended() -> None
     child = trail.see(20, 10, 20)
     trail.exit(parent, 100)
     assert trail.see(20, 1, 200) is child
-    assert trail.see(20, 5, 300).parent is parent
+
+
+def test_whom_the_hosts_init_adopted_keeps_it() -> None:
+    """It does not end: another parent later is another process's."""
+    trail = Trail()
+    parent = trail.see(10, 5, 0)
+    trail.fork(parent, 20, 10)
+    child = trail.see(20, 10, 20)
+    trail.exit(parent, 100)
+    assert trail.see(20, 1, 200) is child
+    assert trail.see(20, 10, 210) is child  # a record from before, decided late
+    assert trail.see(20, 5, 300) is not child
 
 
 def test_while_its_parent_lives_another_ppid_is_another_process() -> None:
@@ -164,7 +175,7 @@ def test_while_its_parent_lives_another_ppid_is_another_process() -> None:
     parent = trail.see(10, 5, 0)
     trail.fork(parent, 20, 10)
     child = trail.see(20, 10, 20)
-    fresh = trail.see(20, 1, 500)
+    fresh = trail.see(20, 1, 200)
     assert fresh is not child
     assert child.end == child.seen
 
@@ -232,10 +243,14 @@ def test_after_a_gap_a_life_must_show_its_parent_and_session_again() -> None:
 
 
 def test_a_login_changes_the_session_and_not_the_process() -> None:
-    """With its auid, as pam_loginuid does."""
+    """With its auid, as pam_loginuid does: that leaves a LOGIN record. Without one it is not proven to be the same."""
     trail = Trail()
-    life = trail.see(20, 10, 0, UNSET_ID, UNSET_ID)
-    assert trail.see(20, 10, 100, 5, 1000) is life
+    life = trail.see(20, 10, 0, 7, UNSET_ID)
+    login = LoggedIn(20, UNSET_ID, 7, 1000, 5)
+    assert trail.processes.see(NODE, Actor(20, 10, 1000, 0, 5), trail.stamp(100), (login,)) is life
+    other = trail.see(20, 10, 200, 6, 1001)
+    assert other is not life
+    assert other.in_doubt
 
 
 def test_a_boot_ends_every_life() -> None:
@@ -346,6 +361,8 @@ def test_an_orphan_s_hint_does_not_end_who_lives() -> None:
     world.container(30, "b", ppid=1)
     world.exit(30, 1)
     assert where(world.event(31, 1)) == "b"
+    inside = world.tables.processes.node(b"").now[11]
+    inside.level, inside.init_ns = -1, False
     world.fork(11, 10, 40)
     assert where(world.event(40, 11)) == "a"
     world.fork(11, 10, 31)

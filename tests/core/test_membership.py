@@ -7,7 +7,6 @@ import pytest
 from annotator.core.model import (
     CONTID_UNSET,
     NO_PID,
-    UNSET_ID,
     Actor,
     Booted,
     CapabilityProven,
@@ -504,12 +503,11 @@ def test_who_the_kernel_vouches_for_may_register_once(
 
 
 def test_a_boot_ends_all_lives_and_containers_of_its_node() -> None:
-    """The kernel's own record, or root's outside of containers."""
-    for believed, sender in ((True, (70, 1)), (False, (11, 10))):
-        world = World()
-        world.container(10, "a")
-        world.event(*sender, Booted())
-        assert where(world.event(11, 10)) == ("unknown" if believed else "a")
+    """Whoever it is that the record of it is of: only the kernel's is one."""
+    world = World()
+    world.container(10, "a")
+    world.event(70, 1, Booted())
+    assert where(world.event(11, 10)) == "unknown"
 
 
 def test_the_kernels_own_record_of_a_boot_is_believed() -> None:
@@ -543,11 +541,3 @@ def test_a_late_fork_record_still_proves_the_parent() -> None:
     assert answer.evidence == (Evidence.PPID,)
     world.event(11, 10, Forked(11, 13), ms=world.ms)
     assert world.event(13, 11).evidence == (Evidence.LINEAGE,)
-
-
-def test_unset_ids_are_no_owner() -> None:
-    """A record without uid is not root's."""
-    world = World()
-    world.container(10, "a")
-    world.event(70, 1, Booted(), uid=UNSET_ID)
-    assert where(world.event(11, 10)) == "a"

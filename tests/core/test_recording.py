@@ -33,7 +33,7 @@ def world() -> World:
 
 def test_a_question_keeps_nothing_of_what_it_worked_out(world: World) -> None:
     """A child's place follows from its parent each time it is asked for, and only an event keeps it."""
-    life = world.tables.processes.see(b"", Actor(12, 11), Stamp(world.ms + 1, 90))
+    life = world.tables.processes.see(b"", Actor(12, 11, 1000), Stamp(world.ms + 1, 90))
     before = known(world.tables)
     for ms in (1, 50):
         stamp = Stamp(world.ms + ms, 91)
@@ -50,7 +50,7 @@ def test_a_question_about_a_born_init_makes_no_container() -> None:
     world = World()
     world.engine(10, 1, "a")
     world.fork(10, 1, 11, Ns.MNT | Ns.PID)
-    life = world.tables.processes.see(b"", Actor(11, 10), Stamp(world.ms + 1, 90))
+    life = world.tables.processes.see(b"", Actor(11, 10, 1000), Stamp(world.ms + 1, 90))
     before = known(world.tables)
     assert where(world.tables.attributor.of(life, Stamp(world.ms + 1, 90))) == "a"
     assert known(world.tables) == before

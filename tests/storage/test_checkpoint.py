@@ -254,9 +254,11 @@ def test_a_field_is_saved_unless_its_class_says_otherwise(kind: type) -> None:
 
 SAVED: dict[type, set[str]] = {
     StreamClock: {"now", "_doubt", "_doubts"},
-    Serials: {"highest", "_gaps"} | {"returns", "_before", "_mixed_at", "_ms"},  # for a warning at the end of a run
+    Serials: {"first", "highest", "latest", "low", "_gaps"}
+    | {"returns", "_before", "_mixed_at", "_ms"},  # for a warning at the end of a run
     Event: {"key", "node", "stamp", "at", "seen", "held", "closed", "reversed", "dropped", "splits"}
     | {"_text", "_pieces", "_lines", "_size", "lines", "pieces", "text", "size"}  # saved as lines
+    | {"complete", "foretold", "reading", "titled"}  # the last two come again when it is read
     | {"late_for"},  # such a record is saved as what leaves in any case
     Tables: {"processes", "registry", "membership"},
     ProcessTable: {"nodes", "max_lives", "keep_all", *TableState._fields},
@@ -266,8 +268,9 @@ SAVED: dict[type, set[str]] = {
     | {"clients"},  # follows from the lives' commands
     Corroboration: {"known"},
     EventAssembler: {"clock", "open", "runs", "recent", "serials", "_current", "_checked_ms", "_second", "_ms", "_next"}
+    | {"queue", "_before"}
     | {"_held"}  # follows from others
-    | {"_closed"}  # empty between two calls
+    | {"is_ready"}  # the pipeline's
     | {"completes", "stats", "timeout_ms", "max_open", "max_records", "max_lines"}
     | {"ordered", "reversed_records", "is_lost", "on_late"}
     | {"relays", "file_node"},  # a state is of one file

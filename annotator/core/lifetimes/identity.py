@@ -1,37 +1,102 @@
 """Whether a record is of a life that is known: the rules of DESIGN section 5, *A life*.
 
-A re-used pid is never the life that had it before: an end, a fork record that names the pid again, another session, or
-a parent that the kernel cannot have given it tell them apart. After a gap a life must show its parent and session
-again before a record is believed to be its.
+A re-used pid is never the life that had it before: an end, a fork record that names the pid again, or a parent that the
+kernel cannot have given it tell them apart. Another login without its LOGIN record, or another program without its exec
+record, is a doubt: the record is not proven to be of that life, and nothing says that the life ended.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
 
 from annotator.core.contracts import SLACK_MS
 from annotator.core.lifetimes.reparenting import is_adopted
-from annotator.core.model import NO_PID, UNSET_ID
+from annotator.core.model import NO_PID, UNSET_ID, Executed, LoggedIn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from annotator.core.lifetimes.lifetime import ForkHint, Node, ProcessLifetime
-    from annotator.core.model import Actor, Stamp
+    from annotator.core.model import Actor, Fact, Stamp
 
 
-def is_same(node: Node, life: ProcessLifetime, actor: Actor, stamp: Stamp, hint: ForkHint | None) -> bool:
+class Identity(Enum):
+    """What a record says of the life that has its pid."""
+
+    SAME = "same"
+    OTHER = "other"  # another process has the pid now
+    DOUBT = "doubt"  # it may be either
+    APART = "apart"  # a record without a parent that does not fit: it says nothing of the life
+
+
+class Shown(NamedTuple):
+    """What a record shows of its process from before its event: login and session, whether a program begins with it."""
+
+    auid: int
+    ses: int
+    executes: bool
+
+
+def shown(actor: Actor, facts: Iterable[Fact]) -> Shown:
+    """A LOGIN record tells what they were before the event, an exec record why the program is another."""
+    auid, ses, executes = actor.auid, actor.ses, False
+    for fact in facts:
+        if type(fact) is LoggedIn and fact.pid == actor.pid:
+            auid, ses = fact.old_auid, fact.old_ses
+        elif type(fact) is Executed:
+            executes = True
+    return Shown(auid, ses, executes)
+
+
+def identify(
+    node: Node, life: ProcessLifetime, actor: Actor, stamp: Stamp, hint: ForkHint | None, before: Shown
+) -> Identity:
     """Whether this record can be of this life. `hint` is the fork record that can have made the record's process."""
-    if life.end is not None and (stamp.ms > life.end.ms + SLACK_MS or (hint and hint.stamp > life.born)):
-        return False
-    if life.end is not None and stamp > life.end and actor.ppid not in (life.ppid, NO_PID):
-        return False
-    if hint is not None and hint.stamp > life.seen:
-        return False
+    if _is_over(life, actor, stamp, hint):
+        return Identity.OTHER
+    login = (before.auid, before.ses) == (life.auid, life.ses)
+    if life.ppid == NO_PID and life.auid == life.ses == UNSET_ID:
+        return Identity.SAME  # nothing was known of it but its pid
     if actor.ppid == NO_PID or life.ppid == NO_PID:
-        return actor.ses == life.ses or actor.ses == UNSET_ID or life.ses == UNSET_ID
-    if life.epoch != node.epoch and (actor.ppid, actor.ses, actor.auid) != (life.ppid, life.ses, life.auid):
+        return Identity.SAME if login else Identity.APART if actor.ppid == NO_PID else Identity.OTHER
+    if life.epoch != node.epoch and (actor.ppid != life.ppid or not login):
+        return Identity.OTHER
+    if actor.ppid != life.ppid:
+        return Identity.SAME if login and is_adopted(node, life, actor.ppid, stamp) else Identity.OTHER
+    if _is_of_next_owner(life, stamp):
+        return Identity.OTHER
+    return Identity.SAME if login and (before.executes or _runs(node, life, actor.exe)) else Identity.DOUBT
+
+
+def _is_over(life: ProcessLifetime, actor: Actor, stamp: Stamp, hint: ForkHint | None) -> bool:
+    """Whether the life ended before this record, or its number was given again."""
+    if hint is not None and hint.stamp > life.seen:
+        return True
+    if life.end is None:
         return False
-    if actor.ppid == life.ppid:
-        return actor.ses == life.ses or UNSET_ID in (actor.ses, life.ses) or actor.auid != life.auid
-    if actor.ses != life.ses:
+    if stamp.ms > life.end.ms + SLACK_MS or (hint is not None and hint.stamp > life.born):
+        return True
+    return stamp > life.end and actor.ppid not in (life.ppid, NO_PID)
+
+
+def _is_of_next_owner(life: ProcessLifetime, stamp: Stamp) -> bool:
+    """Whether the parent that a record shows has ended: who shows its number is a child of that number's next owner."""
+    parent = life.parent
+    if parent is None or not life.bound or parent.pid != life.ppid or parent.end is None or parent.doubted:
         return False
-    return is_adopted(node, life, actor.ppid, stamp)
+    return stamp.ms > parent.end.ms + SLACK_MS and life.orphaned is None
+
+
+def _runs(node: Node, life: ProcessLifetime, exe: bytes) -> bool:
+    """Whether a record's program is the life's, where the log shows every program that begins.
+
+    A path gets ` (deleted)` when its file is replaced, and reads otherwise from another root.
+    """
+    if not (node.execs and exe and life.runs) or exe == life.runs:
+        return True
+    if exe.removesuffix(b" (deleted)") == life.runs.removesuffix(b" (deleted)"):
+        return True
+    if life.ran is None:
+        return life.moved is not None or life.rerooted is not None or life.ns is None or bool(life.ns)
+    return any(changed is not None and changed >= life.ran for changed in (life.moved, life.rerooted))

@@ -4,7 +4,7 @@
 - Another program, or other namespaces, end what the host view showed of a process on the host.
 - A change of the namespaces of files or processes that no engine announced ends any proof of host.
 - Marks that belong to other containers take back an answer that rests on the ppid alone (`core.corroboration`).
-- A boot ends everything on its node; root inside a container can write such a record, and is not believed.
+- A boot ends everything on its node. SYSTEM_BOOT is a user's record, and no sign of one.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from annotator.core.membership.containers import move_in
-from annotator.core.membership.where import latest, where
+from annotator.core.membership.where import latest
 from annotator.core.model import Evidence, Ns
 from annotator.core.residence import Residence
 
 if TYPE_CHECKING:
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.membership.state import State
-    from annotator.core.model import Actor, Attribution, Booted, Mark, Moved, Stamp
+    from annotator.core.model import Attribution, Mark, Moved, Stamp
 
 
 def gap(state: State, node: bytes) -> None:
@@ -56,19 +56,9 @@ def weigh_marks(
     return True
 
 
-def booted(
-    state: State, fact: Booted, life: ProcessLifetime | None, actor: Actor | None, node: bytes, stamp: Stamp
-) -> None:
-    """A record says that the node started anew; `life` wrote it, None where the kernel or auditd did."""
-    if life is not None and not _may_boot(state, life, actor, stamp):
-        return
-    state.processes.booted(node, fact.boot)
-    state.registry.booted(node, fact.boot, stamp)
+def boot(state: State, node: bytes, boot_id: str, stamp: Stamp) -> None:
+    """The node started anew: the kernel says so, or counts its serials from the beginning."""
+    state.processes.booted(node, boot_id)
+    state.registry.booted(node, boot_id, stamp)
     state.support.booted(node)
     state.version += 1
-
-
-def _may_boot(state: State, life: ProcessLifetime, actor: Actor | None, stamp: Stamp) -> bool:
-    """A user-space record of a boot: not from inside a container, whose root can send one too."""
-    residence = where(state, life, stamp, record=True)
-    return actor is not None and actor.uid == 0 and (residence is None or residence.container is None)

@@ -47,19 +47,21 @@ def from_birth(
     if life.pid in (1, KTHREADD) or life.ppid == KTHREADD:
         return Residence(life.born, None, Evidence.INIT, epoch=epoch)
     parent = state.processes.parent_of(life, stamp)
-    if parent is None:
+    if parent is None or (life.in_doubt and not life.bound):
         return None
     birth = life.birth if life.bound else stamp
     above = ask(state, parent, birth, depth + 1, record=record)
     outer = above.container if above is not None else None
     made = _born_of_engine(state, life, parent, birth, outer, record=record)
     if made is not None or above is None:
+        if made is not None and record and life.ns is not None and not life.ns & Ns.PID:
+            state.processes.node(life.node).shared = birth
         return made
     if outer is None:
         proven = _is_born_on_host(state, life) and pending(state, life, record=record) is None
         return Residence(life.born, None, Evidence.INIT, epoch=epoch) if proven else None
-    if not life.bound and (parent.ses, parent.auid) != (life.ses, life.auid):
-        return None  # a re-used pid, or a login: not to be told apart
+    if not life.bound and not _tells_by_ppid(state, life, parent):
+        return None
     evidence = Evidence.LINEAGE if life.bound else Evidence.PPID
     if above.evidence in (Evidence.REGISTERED, Evidence.RECORD):
         evidence = Evidence.REGISTERED
@@ -135,10 +137,29 @@ def _only_birth(state: State, life: ProcessLifetime, parent: ProcessLifetime, op
     return born.pop() if len(born) == 1 else None
 
 
+def _tells_by_ppid(state: State, life: ProcessLifetime, parent: ProcessLifetime) -> bool:
+    """Whether the ppid alone proves that a life is where its parent is.
+
+    Not across a login, which may be a re-used pid; not from an engine's stage, which has no children but those that it
+    is seen to bear; and not from an init who may adopt from other containers too, but for a child just born.
+    """
+    if (parent.ses, parent.auid) != (life.ses, life.auid):
+        return False
+    own = parent.membership
+    if own.pending is not None and own.residences and (parent.ran is None or parent.ran < own.residences[-1].since):
+        return False
+    shared = state.processes.peek(life.node).shared
+    if not parent.is_pid_init or shared is None or parent.born > shared:
+        return True
+    return abs(life.born.ms - parent.forked_ms) <= SLACK_MS  # its own child, and no orphan
+
+
 def _is_born_on_host(state: State, life: ProcessLifetime) -> bool:
     """Whether its birth is recorded, shows no new namespaces, and no gap came since; its parent was on the host."""
     node = state.processes.peek(life.node)
-    return life.bound and node.moves and life.birth_epoch == node.epoch and life.ns == Ns.NONE
+    if not life.bound or node.open_hole or life.parent is None or life.parent.bears_inside:
+        return False
+    return node.moves and life.birth_epoch == node.epoch and life.ns == Ns.NONE
 
 
 def parent_known(state: State, life: ProcessLifetime) -> None:
@@ -146,5 +167,6 @@ def parent_known(state: State, life: ProcessLifetime) -> None:
     residences = life.membership.residences
     if residences and residences[0].evidence is Evidence.PPID:
         del residences[0]
+    life.in_doubt = False
     life.cache.withdraw()
     state.version += 1

@@ -47,6 +47,8 @@ def _place(state: State, fact: Moved, life: ProcessLifetime, stamp: Stamp) -> No
         unannounced(state, fact, life, residence, stamp)
         return
     role, command = operation.command.role, operation.command
+    if role is Role.CREATE and fact.joined and (fact.ns & Ns.PID or fact.ns == Ns.NONE):
+        state.processes.node(life.node).shared = stamp
     if role is Role.CREATE:
         if not fact.joined and fact.ns & Ns.MNT and fact.ns & command.needs == command.needs:
             _become_init(state, operation, life, stamp)

@@ -16,7 +16,7 @@ from annotator.core.model import OWN_SESSION
 if TYPE_CHECKING:
     from annotator.core.lifetimes import ProcessLifetime
     from annotator.core.membership.state import State
-    from annotator.core.model import Executed, Exited, Stamp
+    from annotator.core.model import Executed, Killed, LoggedIn, Stamp
 
 
 def executed(state: State, fact: Executed, life: ProcessLifetime, stamp: Stamp) -> None:
@@ -30,13 +30,39 @@ def executed(state: State, fact: Executed, life: ProcessLifetime, stamp: Stamp) 
     life.ran = stamp
     life.programs += 1
     life.runs = fact.exe or life.runs
+    if life.adopts is not True:  # a subreaper stays one (prctl(2))
+        life.adopts = fact.adopts
+    state.processes.node(life.node).execs = True
 
 
-def exited(state: State, fact: Exited, life: ProcessLifetime, stamp: Stamp) -> None:
-    """The process is gone."""
-    claims.renamed(state, life, succeeded=fact.succeeded)
+def exited(state: State, life: ProcessLifetime, stamp: Stamp, *, recorded: bool = True) -> None:
+    """The process is gone, by its exit record, or (`recorded` false) as a signal or a crash tells.
+
+    With the init of a pid namespace all others in it are gone (kernel/pid_namespace.c, zap_pid_ns_processes).
+    """
     life.membership.vouched = None
-    state.processes.exited(life.node, life, stamp)
+    state.processes.exited(life.node, life, stamp, recorded=recorded)
     residence = where(state, life, stamp, record=True)
     if residence is not None and residence.container is not None:
         left(state, residence.container, life, stamp)
+    if life.is_pid_init:
+        for other in state.processes.peek(life.node).now.values():
+            if other.pidns is life and other.end is None:
+                other.end = stamp
+
+
+def killed(state: State, fact: Killed, sender: ProcessLifetime, stamp: Stamp) -> None:
+    """A SIGKILL that succeeded has ended its only target."""
+    target = state.processes.at(sender.node, fact.pid, stamp)
+    if target is None or target.pid <= 1 or target.end is not None:
+        return
+    if fact.unless_init and sender.level != 0 and (target.is_pid_init or target.level < 0):
+        return  # it may be the init of the sender's own pid namespace
+    exited(state, target, stamp, recorded=False)
+
+
+def logged_in(fact: LoggedIn, life: ProcessLifetime) -> None:
+    """A process has another login and session from now on; its children are born with them."""
+    if life.pid == fact.pid:
+        life.auid, life.ses = fact.auid, fact.ses
+        life.cache.withdraw()

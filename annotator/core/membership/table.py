@@ -8,6 +8,7 @@ from annotator.core.membership import claims, containers, doubt, inheritance, mo
 from annotator.core.membership.state import State
 from annotator.core.membership.where import where
 from annotator.core.model import (
+    Adopts,
     Booted,
     CapabilityProven,
     Dropped,
@@ -16,8 +17,11 @@ from annotator.core.model import (
     Exited,
     Forked,
     Gap,
+    Killed,
+    LoggedIn,
     Moved,
     Named,
+    Ns,
     Registered,
     RootChanged,
 )
@@ -62,6 +66,19 @@ class Membership(State):
         """Records of this node may be missing."""
         doubt.gap(self, node)
 
+    def lost(self, node: bytes, serials: int, *, awaited: bool) -> None:
+        """Serials of this node are missing for good; `awaited`: others are, and may still come."""
+        known = self.processes.node(node)
+        if serials:
+            doubt.gap(self, node)
+        if known.open_hole is not awaited:
+            known.open_hole = awaited
+            self.version += 1
+
+    def booted(self, node: bytes, stamp: Stamp) -> None:
+        """The node's serials began anew: all that was known of it is over."""
+        doubt.boot(self, node, "", stamp)
+
     def apply(self, fact: Fact, life: ProcessLifetime | None, actor: Actor | None, node: bytes, stamp: Stamp) -> None:
         """Take note of one fact. `life` and `actor` are those of the event's process."""
         match fact:
@@ -72,7 +89,7 @@ class Membership(State):
             case Gap():
                 doubt.gap(self, node)
             case Booted():
-                doubt.booted(self, fact, life, actor, node, stamp)
+                doubt.boot(self, node, fact.boot, stamp)
             case _ if life is not None:
                 self._apply_of(fact, life, actor, node, stamp)
             case _:
@@ -91,14 +108,24 @@ class Membership(State):
                 programs.executed(self, fact, life, stamp)
                 doubt.changed(self, life, stamp)
             case Exited():
-                programs.exited(self, fact, life, stamp)
+                claims.renamed(self, life, succeeded=fact.succeeded)
+                programs.exited(self, life, stamp, recorded=not fact.crashed)
+            case Killed():
+                programs.killed(self, fact, life, stamp)
+            case LoggedIn():
+                programs.logged_in(fact, life)
+            case Adopts():
+                life.adopts = fact.on
             case Moved():
                 self.processes.node(node).moves = True
                 if not fact.engine:
                     claims.other_program(life)
                 moving.moved(self, fact, life, stamp)
+                if fact.ns & Ns.PID or fact.ns == Ns.NONE:
+                    life.bears_inside, life.joined_pid, life.bears = True, fact.joined, None
                 doubt.changed(self, life, stamp)
             case RootChanged():
+                life.rerooted = stamp
                 if fact.engine:
                     moving.root_changed(self, fact, life, stamp)
             case EngineCommand() if actor is not None:

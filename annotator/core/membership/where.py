@@ -29,7 +29,7 @@ def where(state: State, life: ProcessLifetime, stamp: Stamp, depth: int = 0, *, 
     for residence in reversed(own.residences):
         if residence.since <= stamp:
             return None if residence.lost else _still(state, life, residence)
-    if depth > DEPTH or (own.unknown_version == state.version and not own.residences):
+    if depth > DEPTH or (own.unknown_version == state.version and not own.residences and life.bound):
         return None
     inherited = from_birth(state, life, stamp, where, depth, record=record)
     if record:
@@ -59,4 +59,5 @@ def _still(state: State, life: ProcessLifetime, residence: Residence) -> Residen
     """Host by a chain holds only while nothing was lost; pid 1 and kernel threads are always host."""
     if residence.container is not None or residence.evidence is not Evidence.INIT or life.pid <= 2:
         return residence
-    return residence if residence.epoch == state.processes.peek(life.node).epoch else None
+    node = state.processes.peek(life.node)
+    return residence if residence.epoch == node.epoch and not node.open_hole else None

@@ -36,6 +36,15 @@ CARRIERS: Final = frozenset(
 )
 """Programs that carry an announcement on when they run each other. Not the clients: conmon calls podman to clean up."""
 
+SUBREAPERS: Final = frozenset(
+    b"conmon conmonrs containerd-shim containerd-shim-runc-v1 containerd-shim-runc-v2 systemd dockerd docker-init tini "
+    b"dumb-init catatonit lxc-start lxc-execute lxd incusd podman crio".split()
+)
+"""Programs that call prctl(PR_SET_CHILD_SUBREAPER), so that orphans below them become their children."""
+
+SHELLS: Final = frozenset(b"bash busybox sh dash ash ksh mksh zsh fish csh tcsh sudo su runc crun youki".split())
+"""Programs that start others and are no subreapers."""
+
 NETWORKERS: Final = frozenset(
     b"ip tc bridge dhcp host-device host-local ipvlan loopback macvlan portmap ptp sbr static tuning vlan vrf firewall "
     b"bandwidth flannel calico calico-ipam calico-node cilium-cni cilium-agent multus weave-net kube-router kubelet "
@@ -155,6 +164,12 @@ def name_of(exe: bytes) -> bytes:
 def is_sealed_copy(exe: bytes) -> bool:
     """Whether a program has no path that names it: runc and crun run themselves from a sealed copy in memory."""
     return exe == b"/" or exe.startswith(b"/memfd:")
+
+
+def becomes_subreaper(exe: bytes) -> bool | None:
+    """Whether this program, when it runs, makes itself a subreaper; None where that is not known."""
+    name = name_of(exe)
+    return True if name in SUBREAPERS else False if name in SHELLS else None
 
 
 def moves(exe: bytes) -> bool:

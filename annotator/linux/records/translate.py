@@ -11,6 +11,7 @@ import re
 from annotator.core.model import (
     NO_PID,
     Actor,
+    Adopts,
     ContId,
     Dropped,
     Event,
@@ -18,6 +19,7 @@ from annotator.core.model import (
     Exited,
     Fact,
     Forked,
+    Killed,
     Moved,
     Ns,
     Reason,
@@ -28,12 +30,19 @@ from annotator.core.model import (
 )
 from annotator.linux.contid import link
 from annotator.linux.engines import commands
-from annotator.linux.engines.programs import DEFAULT, Engines, is_sealed_copy
+from annotator.linux.engines.programs import DEFAULT, Engines, becomes_subreaper, is_sealed_copy
 from annotator.linux.records.kernel_fields import subject
 from annotator.linux.records.labels import device, marks
 from annotator.linux.records.syntax import alone, arguments, body_end, field, head, number, split, text
 from annotator.linux.records.tables import ARCHES, SYSCALLS
-from annotator.linux.records.translate_user import carries, is_of_somebody, of_nobody, user_reading, vouched
+from annotator.linux.records.translate_user import (
+    carries,
+    is_of_somebody,
+    of_nobody,
+    said_by_kernel,
+    user_reading,
+    vouched,
+)
 
 CLONE_THREAD = 0x10000
 CLONE_PARENT = 0x8000
@@ -45,10 +54,21 @@ _FLAGS_SECOND = frozenset(("s390", "s390x"))
 _KINDS = {
     "fork": "fork", "vfork": "fork", "clone": "clone", "clone3": "clone3", "execve": "exec", "execveat": "exec",
     "exit_group": "exit", "unshare": "unshare", "setns": "setns", "pivot_root": "pivot", "mount": "mount",
-    "kill": "target", "tkill": "target", "tgkill": "target", "rt_sigqueueinfo": "target", "rt_tgsigqueueinfo": "target",
-    "pidfd_send_signal": "target", "ptrace": "target", "process_vm_readv": "target", "process_vm_writev": "target",
+    "kill": "kill", "tkill": "tkill", "tgkill": "tgkill", "rt_sigqueueinfo": "kill", "rt_tgsigqueueinfo": "tgkill",
+    "pidfd_send_signal": "pidfd_kill", "prctl": "prctl", "ptrace": "target", "process_vm_readv": "target",
+    "process_vm_writev": "target",
     "pidfd_getfd": "target", "process_madvise": "target",
 }  # fmt: skip
+
+SIGNALS = {"kill": b" a1=", "tkill": b" a1=", "tgkill": b" a2=", "pidfd_kill": b" a1="}
+"""Kinds of calls that send a signal, with the argument that says which (the queueing ones as their plain ones)."""
+
+_SIGKILL = 9
+_TO_GROUP = 4
+"""The flag PIDFD_SIGNAL_PROCESS_GROUP."""
+
+_SET_SUBREAPER = 36
+"""PR_SET_CHILD_SUBREAPER, of prctl(2)."""
 
 _SOCKETS = frozenset((
     "socket", "bind", "connect", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg",
@@ -75,7 +95,8 @@ def call_of(call: bytes) -> tuple[str, bool]:
     """The kind of a call ("": changes nothing) and whether it succeeded, by a record up to its `exit=` or `a0=`."""
     words = call.split(b" ", 2)
     kind = _CALLS.get(b" ".join(words[:2]), "")
-    return kind, kind == "exit" or (len(words) > 2 and words[2][:12] == b"success=yes ")
+    succeeded = kind == "exit" or (len(words) > 2 and words[2][:12] == b"success=yes ")
+    return "target" if kind in SIGNALS and not succeeded else kind, succeeded
 
 
 def actor_of(part: bytes) -> Actor | None:
@@ -99,13 +120,36 @@ def changed(kind: str, line: bytes, actor: Actor, *, engine: bool) -> tuple[Fact
         return _forked(kind, line, actor, engine=engine)
     if kind in ("pivot", "mount"):
         return (RootChanged(actor.pid, kind == "pivot", engine),)
-    if kind == "socket":
+    if kind == "prctl":
+        if hexadecimal(_argument(line, b" a0=")) != _SET_SUBREAPER:
+            return _NOTHING
+        return (Adopts(actor.pid, on=hexadecimal(_argument(line, b" a1=")) != 0),)
+    if kind == "socket" or kind in SIGNALS:
         return _NOTHING
     flags = hexadecimal(_argument(line, b" a1=" if kind == "setns" else b" a0="))
     if kind == "setns" and flags == 0:
         return (Moved(actor.pid, Ns.NONE, joined=True, engine=engine),)  # a kind the record hides
     ns = _ns(flags)
     return (Moved(actor.pid, ns, joined=kind == "setns", engine=engine),) if ns else _NOTHING
+
+
+def killed(kind: str, line: bytes, target: int) -> tuple[Fact, ...]:
+    """What a signal that was sent ended, by its SYSCALL record and the pid of the one OBJ_PID record beside it.
+
+    The kernel drops what a pid namespace's init is sent from inside, and says success. The sender knows that init as 1;
+    every other number is another process, or the init of a namespace below. A thread's number or a descriptor does not
+    show whose it is.
+    """
+    if hexadecimal(_argument(line, SIGNALS[kind])) & 0xFFFFFFFF != _SIGKILL:
+        return _NOTHING
+    if kind == "tkill":
+        return (Killed(target, unless_init=True),)
+    if kind == "pidfd_kill":
+        if hexadecimal(_argument(line, b" a3=")) & _TO_GROUP:
+            return _NOTHING
+        return (Killed(target, unless_init=True),)
+    to = hexadecimal(_argument(line, b" a0=")) & 0xFFFFFFFF
+    return (Killed(target),) if 1 < to <= 0x7FFFFFFF else _NOTHING  # 0 and below: groups, or everybody
 
 
 def _argument(line: bytes, name: bytes) -> bytes:
@@ -146,7 +190,7 @@ def cloned(parent: int, child: int, flags: int, *, engine: bool = False) -> tupl
 
 def executed(actor: Actor, part: bytes, dev: bytes, *, engine: bool) -> Executed:
     """An exec, by the SYSCALL record's part with the labels and the device that the program lies on."""
-    return Executed(actor.pid, actor.exe, marks=marks(part, dev), engine=engine)
+    return Executed(actor.pid, actor.exe, marks=marks(part, dev), engine=engine, adopts=becomes_subreaper(actor.exe))
 
 
 def commanded(bodies: list[bytes], actor: Actor, done: Executed, engines: Engines = DEFAULT) -> tuple[Fact, ...]:
@@ -175,7 +219,8 @@ def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
     event.at = carries(records)
     if event.at < 0:
         operations = _operations(records, None, b"") or of_nobody(records)
-        return Translation(None, operations, unknown=Reason.GAP if is_of_somebody(records) else None)
+        lost = is_of_somebody(records)
+        return Translation(None, operations, unknown=Reason.GAP if lost else None, gap=lost)
     name, body = records[event.at]
     actor: Actor | None
     facts: tuple[Fact, ...]
@@ -189,6 +234,7 @@ def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
         kind, succeeded = call_of(line[start : line.find(b" a0=", start)])
         ordered = records[::-1] if event.reversed else records
         facts = _facts(kind if succeeded else "", line, part, ordered, actor, engines)
+        facts += said_by_kernel(records, actor)
     else:
         kind = ""
         actor, facts = user_reading(name, body)
@@ -212,6 +258,9 @@ def _facts(
     """What a successful system call changed, by all records of its event. `kind` is "" for one that did nothing."""
     if kind in ("", "target"):
         return _NOTHING
+    if kind in SIGNALS:
+        targets = [number(field(body, b"opid"), NO_PID) for name, body in records if name == b"OBJ_PID"]
+        return killed(kind, line, targets[0]) if len(targets) == 1 and targets[0] > 1 else _NOTHING
     engine = engines.carries(actor.exe, actor.uid)
     if kind != "exec":
         return changed(kind, line, actor, engine=engine)

@@ -14,7 +14,10 @@ from annotator.core.model import (
     Booted,
     CapabilityProven,
     ContId,
+    Exited,
     Fact,
+    Gap,
+    LoggedIn,
     Named,
     Registered,
 )
@@ -37,6 +40,31 @@ def carries(records: list[tuple[bytes, bytes]]) -> int:
     return second
 
 
+_OLD_LOGIN = re.compile(rb" old-auid=(\d{1,10}) .*?old-ses=(\d{1,10}) .*?res=1(?: |$)")
+_SILENCED = re.compile(rb"(?:^| )(?:audit_enabled=[012] |op=(?:remove|add)_rule ).*?res=1(?: |$)")
+
+
+def said_by_kernel(records: list[tuple[bytes, bytes]], actor: Actor) -> tuple[Fact, ...]:
+    """What records of the kernel beside, or without, a SYSCALL record say: a login, a crash, other rules.
+
+    Their types cannot be sent by user space (kernel/audit.c, audit_receive_msg). Where auditing was off, or a rule was
+    not loaded, nothing that its rules would have told is in the log, and no serial is missing.
+    """
+    facts: list[Fact] = []
+    for name, body in records:
+        if name == b"LOGIN":
+            old = _OLD_LOGIN.search(body)
+            who = subject(name, body)
+            if old is not None and who.pid > 0:
+                facts.append(LoggedIn(who.pid, int(old[1]), int(old[2]), who.auid, who.ses))
+        elif name == b"ANOM_ABEND":
+            if subject(name, body).pid == actor.pid:
+                facts.append(Exited(actor.pid, crashed=True))
+        elif name == b"CONFIG_CHANGE" and _SILENCED.search(body):
+            facts.append(Gap(0))
+    return tuple(facts)
+
+
 def is_of_somebody(records: list[tuple[bytes, bytes]]) -> bool:
     """Whether somebody acted in an event without a record that says who: its SYSCALL record is lost.
 
@@ -49,11 +77,11 @@ def is_of_somebody(records: list[tuple[bytes, bytes]]) -> bool:
 
 
 def of_nobody(records: list[tuple[bytes, bytes]]) -> tuple[Fact, ...]:
-    """The facts of an event that names no process: the kernel has started."""
+    """The facts of an event that names no process: the kernel has started, or other rules were loaded."""
     for name, body in records:
         if name == b"KERNEL" and b"state=initialized" in body:
             return (Booted(),)
-    return ()
+    return said_by_kernel(records, Actor(NO_PID))
 
 
 _TTY_SET = re.compile(
@@ -81,9 +109,9 @@ def user_reading(name: bytes, body: bytes) -> tuple[Actor | None, tuple[Fact, ..
     actor = subject(name, body)
     if name == b"VIRT_CONTROL":
         return actor, virt_control(actor, body)
-    if name == b"SYSTEM_BOOT" or (name == b"KERNEL" and b"state=initialized" in body):
+    if name == b"KERNEL" and b"state=initialized" in body:
         return actor, (Booted(),)
-    return actor, ()
+    return actor, said_by_kernel([(name, body)], actor)
 
 
 _WORD = re.compile(rb"(?:^| |')([a-z][a-z0-9_-]*)=(\"[^\"]*\"|[^ ']*)")

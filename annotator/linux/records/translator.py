@@ -12,7 +12,16 @@ from annotator.core.model import NO_PID, Translation
 from annotator.linux.engines.programs import DEFAULT, Engines
 from annotator.linux.records.labels import device
 from annotator.linux.records.syntax import body_end, number, split
-from annotator.linux.records.translate import actor_of, call_of, changed, commanded, executed, full_reading
+from annotator.linux.records.translate import (
+    SIGNALS,
+    actor_of,
+    call_of,
+    changed,
+    commanded,
+    executed,
+    full_reading,
+    killed,
+)
 
 if TYPE_CHECKING:
     from annotator.core.model import Actor, Event, Fact
@@ -61,11 +70,15 @@ class Translator:
         """Translate one event. Sets `event.at` to the record that takes the annotation (-1: none)."""
         text = event.text
         start = len(event.node) + 6 if event.node and text.startswith(b"node=") else 0  # behind `node=NAME `
+        reading = None
         if text.startswith(b"type=SYSCALL ", start) and not event.reversed:
             reading = self._syscall(event, text, start)
-            if reading is not None:
-                return reading
-        return full_reading(event, self.engines)
+        reading = reading or full_reading(event, self.engines)
+        if b"type=PROCTITLE " in text:
+            event.titled = True
+        elif b"type=SYSCALL " in text:
+            event.titled = False
+        return reading
 
     def _syscall(self, event: Event, text: bytes, start: int) -> Translation | None:
         """An event that begins with its SYSCALL record; None where other records say more of it.
@@ -132,8 +145,8 @@ def _reading_of(
     kind: str, event: Event, event_text: bytes, start: int, end: int, caller: Caller, engines: Engines
 ) -> Translation | None:
     """What an event of this kind says; None where other records say more. `end` is that of the SYSCALL record."""
-    if kind == "target":
-        return _targeted(event_text, start, end, caller.actor)
+    if kind == "target" or kind in SIGNALS:
+        return _targeted(kind, event_text, start, end, caller.actor)
     if kind == "exec":
         return _executed(event, event_text, start, caller, engines)
     facts = changed(kind, event_text[:end], caller.actor, engine=caller.engine) if kind else _NOTHING
@@ -155,7 +168,7 @@ def _is_detailed(text: bytes, start: int, begin: int, kind: str) -> bool:
         if body is None:
             if kind == "socket" and name == b"SOCKADDR":
                 body = b"saddr="
-            elif kind == "target" and name == b"OBJ_PID":
+            elif (kind == "target" or kind in SIGNALS) and name == b"OBJ_PID":
                 body = b"opid="
             else:
                 return False
@@ -165,7 +178,7 @@ def _is_detailed(text: bytes, start: int, begin: int, kind: str) -> bool:
     return True
 
 
-def _targeted(event_text: bytes, start: int, end: int, actor: Actor) -> Translation | None:
+def _targeted(kind: str, event_text: bytes, start: int, end: int, actor: Actor) -> Translation | None:
     """A signal or trace of one process: its OBJ_PID record is the second, and but for PROCTITLE and EOE the last."""
     at = end + 1 + start
     if end == len(event_text):
@@ -179,7 +192,9 @@ def _targeted(event_text: bytes, start: int, end: int, actor: Actor) -> Translat
         rest = event_text.find(b"\n", rest) + 1
     if rest and event_text.startswith(b"type=EOE ", rest + start):
         rest = event_text.find(b"\n", rest) + 1
-    return Translation(actor, _NOTHING, (pid,)) if stop > 6 and pid > 0 and not rest else None
+    if stop <= 6 or pid <= 0 or rest:
+        return None
+    return Translation(actor, killed(kind, event_text[:end], pid) if kind in SIGNALS and pid > 1 else _NOTHING, (pid,))
 
 
 def _executed(event: Event, event_text: bytes, start: int, caller: Caller, engines: Engines) -> Translation:

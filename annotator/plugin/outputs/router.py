@@ -227,7 +227,7 @@ class PluginPipeline(RoutedPipeline):
             return
         if self._passed_nodes:  # the changes that those events made are unknown: as if the events had been lost
             for node in self._passed_nodes:
-                self._gap(node, 1)
+                self.tables.membership.gap(node)
             self._passed_nodes.clear()
         super()._decide(event)
 
