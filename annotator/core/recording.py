@@ -19,6 +19,7 @@ from annotator.core.attribution import (
 )
 from annotator.core.contracts import NO_ENGINE
 from annotator.core.membership import doubt, stated
+from annotator.core.membership.where import is_stage
 from annotator.core.model import NO_PID, EngineCommand, Evidence, Executed, Flag, Role
 from annotator.core.residence import Residence
 
@@ -75,7 +76,7 @@ class Recorder:
         answer = self.attributor.answer(life, residence)
         if residence is None:
             life.cache.put(answer, stamp, self.membership)
-        elif residence is life.membership.residences[-1]:
+        elif residence is life.membership.residences[-1] and not is_stage(life, residence):
             life.cache.put(answer, residence.since, self.membership)
         life.cache.put_at(stamp, answer)
         return answer
