@@ -19,6 +19,7 @@ from annotator.core.attribution import (
 )
 from annotator.core.contracts import NO_ENGINE
 from annotator.core.membership import doubt, sessions, stated
+from annotator.core.membership.where import is_stage
 from annotator.core.model import NO_PID, OWN_SESSION, EngineCommand, Evidence, Executed, Flag, Role
 from annotator.core.residence import Residence
 
@@ -92,7 +93,7 @@ class Recorder:
         if residence is None:
             if life.bound or life.ppid < 0:  # the parent of another may show itself at any time
                 life.cache.put(answer, stamp, self.membership)
-        elif residence is life.membership.residences[-1]:
+        elif residence is life.membership.residences[-1] and not is_stage(life, residence):
             life.cache.put(answer, residence.since, self.membership)
         life.cache.put_at(stamp, answer)
         return answer

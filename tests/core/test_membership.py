@@ -12,6 +12,7 @@ from annotator.core.model import (
     CapabilityProven,
     ContId,
     Dropped,
+    EngineCommand,
     Evidence,
     Executed,
     Flag,
@@ -52,6 +53,44 @@ def test_an_engines_child_that_changes_namespaces_is_the_container() -> None:
     answer = world.event(12, 11)
     assert (where(answer), answer.evidence) == ("a", (Evidence.LINEAGE,))
     assert where(world.event(10, 1)) == "unknown"
+
+
+def test_an_engines_stage_is_over_after_a_second() -> None:
+    """Who made namespaces and ran no program since was on its way in; later its number is another process's."""
+    world = World()
+    world.engine(10, 1, "a")
+    world.fork(10, 1, 11)
+    world.event(11, 10, UNSHARED)
+    assert where(world.event(11, 10)) == "a"
+    assert where(world.event(11, 10, ms=world.ms + 1500)) == "unknown"
+    world.container(20, "b")
+    assert where(world.event(21, 20, ms=world.ms + 60_000)) == "b"
+
+
+def test_a_late_birth_carries_nothing_past_another_program() -> None:
+    """A vforked hook runs its program before the engine's record of its birth; an init is one all the same."""
+    world = World()
+    world.engine(10, 1, "a")
+    world.event(11, 10, Executed(11, b"/usr/bin/unshare"))
+    world.fork(10, 1, 11, ms=world.ms - 100)
+    world.event(11, 10, UNSHARED)
+    assert where(world.event(11, 10)) == "unknown"
+    world.event(12, 10, Executed(12, b"/bin/sh"))
+    world.fork(10, 1, 12, Ns.MNT | Ns.PID, ms=world.ms - 100)
+    assert where(world.event(12, 10)) == "a"
+
+
+def test_nspawns_outer_child_is_none() -> None:
+    """What an engine needs for a container is complete with the inner child."""
+    world = World()
+    world.engine(10, 1, "m1")
+    command = EngineCommand(10, Role.CREATE, "nspawn", "m1", needs=Ns.MNT | Ns.PID)
+    world.event(10, 1, Executed(10, b"/usr/bin/systemd-nspawn", engine=True), command)
+    world.fork(10, 1, 11, Ns.MNT)
+    world.event(11, 10, RootChanged(11))
+    assert where(world.event(11, 10)) == "unknown"
+    world.fork(11, 10, 12, Ns.PID | Ns.UTS)
+    assert where(world.event(12, 11)) == "m1"
 
 
 def test_a_command_line_alone_makes_nothing() -> None:

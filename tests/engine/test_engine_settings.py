@@ -50,10 +50,11 @@ def test_root_of_the_host(exe: bytes) -> None:
     assert named(Options(strict_evidence=True), moved(exe)) > 0
 
 
-def test_the_reason_names_an_engine_that_does_not_count() -> None:
-    """Who is below it may be in a container."""
+@pytest.mark.parametrize("exe", [b"/srv/runc", b"/usr/bin/myrunc2", b"/srv/no-such-engine"])
+def test_the_reason_names_an_engine_that_does_not_count(exe: bytes) -> None:
+    """Who is below it may be in a container: by its place, or its grammar alone where its name says nothing."""
     run = Replay(Options(format="json"))
-    out = run.feed(Block(moved(b"/srv/runc", older=True), "audit.log", 0)) + run.finish()
+    out = run.feed(Block(moved(exe, older=True), "audit.log", 0)) + run.finish()
     assert b'"reason":"engine-not-believed"' in out
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from annotator.core.model import Stamp
     from annotator.core.residence import Residence
 
+STAGE_MS = 1000
+"""How long an engine's process on its way in is believed to be the one that has its number."""
+
 DEPTH = 32
 """How many generations a residence may come down in one question."""
 
@@ -28,7 +31,7 @@ def where(state: State, life: ProcessLifetime, stamp: Stamp, depth: int = 0, *, 
     own = life.membership
     for residence in reversed(own.residences):
         if residence.since <= stamp:
-            return None if residence.lost else _still(state, life, residence)
+            return None if residence.lost else _still(state, life, residence, stamp)
     if depth > DEPTH or (own.unknown_version == state.version and not own.residences and life.bound):
         return None
     inherited = from_birth(state, life, stamp, where, depth, record=record)
@@ -55,8 +58,20 @@ def latest(life: ProcessLifetime, stamp: Stamp) -> Residence | None:
     return next((one for one in reversed(life.membership.residences) if one.since <= stamp), None)
 
 
-def _still(state: State, life: ProcessLifetime, residence: Residence) -> Residence | None:
-    """Host by a chain holds only while nothing was lost; pid 1 and kernel threads are always host."""
+def is_stage(life: ProcessLifetime, residence: Residence) -> bool:
+    """Whether this is an engine's process on its way in: it made or joined namespaces, and has run no program since."""
+    if residence.evidence is not Evidence.COMMAND or (life.bound and residence.since <= life.birth):
+        return False
+    return life.ran is None or life.ran < residence.since
+
+
+def _still(state: State, life: ProcessLifetime, residence: Residence, stamp: Stamp) -> Residence | None:
+    """Host by a chain holds only while nothing was lost; pid 1 and kernel threads are always host.
+
+    An engine's stage lives for milliseconds: who has its number a second later is another process.
+    """
+    if residence.container is not None and is_stage(life, residence):
+        return residence if stamp.ms - residence.since.ms <= STAGE_MS else None
     if residence.container is not None or residence.evidence is not Evidence.INIT or life.pid <= 2:
         return residence
     node = state.processes.peek(life.node)

@@ -44,6 +44,21 @@ def read(pid: int, uid: int, exe: bytes, args: Sequence[bytes], engines: Engines
     )
 
 
+BUNDLE: Final = b'="--bundle"'
+"""What an EXECVE record of a runtime with runc's command line has in it."""
+
+
+def suspected(pid: int, uid: int, exe: bytes, args: Sequence[bytes]) -> EngineCommand | None:
+    """An engine that nobody has named, by its grammar alone: `create` or `run` with a bundle. It names nothing."""
+    words = parse(args[1:], grammars.OCI_GLOBAL).words
+    if len(words) < 4 or _OCI_ROLES.get(words[0]) is not Role.CREATE:
+        return None
+    parsed = parse(words[1:], grammars.OCI)
+    if not parsed.value(b"--bundle") or len(parsed.words) != 1:
+        return None
+    return _opaque(_show(name_of(exe)))._replace(pid=pid, uid=uid)
+
+
 def _engine(role: Role, engine: str, id: bytes, how: str, *, name: bytes = b"", target: int = NO_PID) -> EngineCommand:
     return EngineCommand(NO_PID, role, engine, _show(id), _show(name), "", 0, how, target)
 

@@ -196,7 +196,10 @@ def executed(actor: Actor, part: bytes, dev: bytes, *, engine: bool) -> Executed
 def commanded(bodies: list[bytes], actor: Actor, done: Executed, engines: Engines = DEFAULT) -> tuple[Fact, ...]:
     """An exec; and if it is an engine's, what its command line says, by the bodies of the EXECVE records."""
     if not engines.reads(actor.exe):
-        return (done,)
+        if not any(commands.BUNDLE in body for body in bodies):
+            return (done,)
+        unknown = commands.suspected(actor.pid, actor.uid, actor.exe, arguments(bodies))
+        return (done, unknown) if unknown is not None else (done,)
     words = arguments(bodies)
     if done.engine and not is_sealed_copy(actor.exe):
         done = done._replace(line=commands.line_of(words))

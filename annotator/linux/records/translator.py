@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from annotator.core.model import NO_PID, Translation
+from annotator.linux.engines.commands import BUNDLE
 from annotator.linux.engines.programs import DEFAULT, Engines
 from annotator.linux.records.labels import device
 from annotator.linux.records.syntax import body_end, number, split
@@ -207,7 +208,7 @@ def _executed(event: Event, event_text: bytes, start: int, caller: Caller, engin
     if reading is None:
         actor = caller.actor
         done = executed(actor, caller.part, dev, engine=caller.engine)
-        if caller.reads:
+        if caller.reads or BUNDLE in event_text:
             bodies = [body for name, body in map(split, event.lines) if name == b"EXECVE"]
             return Translation(actor, commanded(bodies, actor, done, engines))
         reading = Translation(actor, (done,))
