@@ -49,10 +49,10 @@ class Event:
     `node` is b"" where the lines name none. `at` is the index of the record that carries annotations, -1 until the
     backend has chosen one. `closed` is set once the event was decided: its lines may leave. `reversed`: the lines came
     last record first (plain ausearch output). `dropped`: a filter left it out. `late_for` is set where this is a single
-    record that came after its event had closed. `seen`, `held`, `splits` and
-    `complete` (why it is taken for whole) are the assembler's. `reading` is what it says, where it was read early.
-    `foretold`: the birth that it tells of was noted with the child's record before it.
-    `titled`: it has the record that its kernel writes for each call (PROCTITLE), or lacks it; None: it is no call.
+    record that came after its event had closed. `seen`, `held`, `splits` and `complete` (why it is taken for whole) are
+    the assembler's. `reading` is what it says, where it was read before its turn. `foretold`: the birth that it tells
+    of was noted with the child's record before it. `titled`: it has the record that its kernel writes for each call
+    (PROCTITLE), or lacks it; None: it is no call.
     Mutable, with class-level defaults, because one is made per event on the hot path.
     """
 

@@ -15,11 +15,8 @@ from annotator.core.membership import Membership
 from annotator.core.model import NO_PID, Attribution, Event, Forked, Reason, Stamp, Status
 from annotator.core.recording import Recorder
 from annotator.core.registry import Registry
+from annotator.engine.lookahead import Lookahead
 from annotator.events import EventAssembler, Missing
-from annotator.events.assembler import FOLLOW_MS
-
-FOLLOWERS = 24
-"""Events in which the record of a vfork is looked for behind its child's first."""
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -135,7 +132,7 @@ class Pipeline:
             on_late=self._late,
         )
         if isinstance(self.grouper, EventAssembler):
-            self.grouper.is_ready = self._is_ready
+            self.grouper.is_ready = Lookahead(backend, self.tables).is_ready
 
     def feed(self, lines: list[bytes]) -> bytes:
         """Take lines without their newline; returns what may leave now."""
@@ -210,46 +207,6 @@ class Pipeline:
                 tables.membership.apply(fact, life, actor, node, stamp)
         if self.watch is not None:
             self.watch(event, reading, life, answer)
-
-    def _is_ready(self, event: Event, behind: Iterable[Event]) -> bool:
-        """Whether an event can be decided: what belongs before it is known, or will not come.
-
-        A parent that waits in vfork(2) writes its record after its child's exec. What it says is noted before the exec.
-        """
-        reading = event.reading
-        if reading is None:
-            reading = event.reading = self.backend.read(event)
-        actor = reading.actor
-        if actor is None or actor.ppid <= 1 or not self.tables.processes.is_unheard(event.node, actor, reading.facts):
-            return True
-        parent = self.tables.processes.node(event.node).now.get(actor.ppid)
-        if parent is None or parent.end is not None:
-            return True
-        for seen, later in enumerate(behind):
-            if seen >= FOLLOWERS or later.stamp.ms > event.stamp.ms + FOLLOW_MS:
-                return True
-            if later.node == event.node:
-                if later.reading is None:
-                    later.reading = self.backend.read(later)
-                other = later.reading.actor
-                if other is not None and other.pid == actor.ppid:
-                    self._note_birth(later, later.reading, parent, event)
-                    return True
-        return False
-
-    def _note_birth(self, event: Event, reading: Translation, parent: ProcessLifetime, child: Event) -> None:
-        """The next record of a child's parent: of its birth, if the call began before the child's record."""
-        actor, tables = reading.actor, self.tables
-        if actor is None or event.foretold or event.stamp.ms > child.stamp.ms:
-            return
-        if (actor.auid, actor.ses, actor.exe) != (parent.auid, parent.ses, parent.runs):
-            return
-        stamp = tables.processes.node(event.node).steady(event.stamp, actor.pid)
-        for fact in reading.facts:
-            if type(fact) is Forked:
-                tables.processes.shown(parent, stamp)
-                tables.membership.apply(fact, parent, actor, event.node, stamp)
-                event.foretold = True
 
     def _write(self, event: Event, answer: Attribution) -> None:
         piece = self.form.write(event, answer)

@@ -355,7 +355,7 @@ def test_local_numbers_that_happen_to_be_somebody_s_do_not_take_him_over() -> No
 
 
 def test_an_orphan_s_hint_does_not_end_who_lives() -> None:
-    """Before it is known that the numbers are of another namespace, too."""
+    """Numbers of another pid namespace are nobody's on the host."""
     world = World()
     world.container(10, "a")
     world.container(30, "b", ppid=1)
@@ -365,6 +365,7 @@ def test_an_orphan_s_hint_does_not_end_who_lives() -> None:
     inside.level, inside.init_ns = -1, False
     world.fork(11, 10, 40)
     assert where(world.event(40, 11)) == "a"
+    inside.level, inside.init_ns = 1, False
     world.fork(11, 10, 31)
     world.exit(11, 10)
     assert where(world.event(31, 1)) == "b"

@@ -77,8 +77,8 @@ def bind(life: ProcessLifetime, hint: ForkHint) -> bool:
     _enter_pid_namespace(life, parent, hint)
     parent.init_ns = True  # its numbers may be the first namespace's, as the child's own record shows
     parent.matched += 1
-    known = hint.ns is not None and not hint.ns & Ns.PID
-    life.init_ns = parent.tells_pids and known and not parent.bears_inside
+    life.hidden = hint.ns is None or (parent.hidden and not hint.ns & Ns.PID)
+    life.init_ns = parent.tells_pids and not parent.bears_inside and (hint.ns is None or not hint.ns & Ns.PID)
     life.hinted = hint.stamp
     life.birth_epoch = hint.epoch  # what was lost since then may have moved it
     life.reconsider()

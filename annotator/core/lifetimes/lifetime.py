@@ -1,4 +1,7 @@
-"""What is known of one process, of a fork record whose child is not seen yet, and of the processes of one node."""
+"""What is known of one process, of a fork record whose child is not seen yet, and of the processes of one node.
+
+Budget: more than 300 lines, since the three are records of each other, with a sentence for each of their fields.
+"""
 
 from __future__ import annotations
 
@@ -43,15 +46,15 @@ class ProcessLifetime:
     had CLONE_PARENT; `ns` are the namespaces it was born into (None: the record hides them); `birth_epoch` is the
     epoch of that record (-1: none). `init_ns`: its pid is one of the first pid namespace, as far as its birth shows.
     `matched` and `strange` count its children whose own record its fork records named, and the others.
-    Alive: `alive` (ms) is when it, or a child that a fork record ties to it, last showed that it lives, `turn` how far
-    its node's numbers had gone by then. `doubted`: its pid was seen with marks that are not its own, and nothing says
-    that it ended; `in_doubt` is what was seen with them. `orphaned`: its parent before it was adopted, and when that
-    was seen.
+    Alive: `alive` (ms) is when it, or a child that a fork record ties to it, last showed that it lives; `turn` and
+    `silences` are how far its node's numbers had gone by then. `doubted`: its pid was seen with marks that are not its
+    own, and nothing says that it ended; `in_doubt` is what was seen with them. `orphaned`: its parent before it was
+    adopted, and when that was seen.
     Pid namespaces: `level` is 0 in the first one, 1 in another, -1 where that is not known; `pidns` the init of that
-    other one. `bears_inside`: children born from now on are in another one than itself, one that it joined
-    (`joined_pid`), or made: then the first child, `bears`, is its init. `forked_ms`: its last fork record.
-    `adopts`: it is a subreaper (None: not known). `rerooted`: when it last changed its root or mounts, so that its
-    path reads otherwise.
+    other one. `hidden`: its birth, or that of an ancestor, does not show into which one. `bears_inside`: children born
+    from now on are in another one than itself, one that it joined (`joined_pid`), or made: then the first child,
+    `bears`, is its init. `forked_ms`: its last fork record. `adopts`: it is a subreaper (None: not known). `rerooted`:
+    when it last changed its root or mounts, so that its path reads otherwise.
     Programs: `runs` is its program, `programs` how many were begun, `ran` when the last was, `moved` and `net_moved`
     when it last changed any namespace, or that of its network.
     `membership` belongs to `core.membership`, `cache` to `core.recording`.
@@ -92,6 +95,7 @@ class ProcessLifetime:
     orphaned: tuple[int, Stamp] | None = None
     level: int = -1
     pidns: ProcessLifetime | None = None
+    hidden: bool = False
     bears_inside: bool = False
     bears: ProcessLifetime | None = None
     joined_pid: bool = False

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 from annotator.core.contracts import SLACK_MS
 
+NEAR = 64
+"""How far behind its parent's number a child's is where both were born one after the other."""
+
 if TYPE_CHECKING:
     from annotator.core.lifetimes.lifetime import ForkHint, Node, ProcessLifetime
     from annotator.core.model import Actor, Stamp
@@ -76,6 +79,8 @@ def can_be_orphan_of(node: Node, hint: ForkHint, actor: Actor, stamp: Stamp, lif
         or not node.is_recent(hint.stamp.ms, hint.turn, hint.silences, stamp.ms)
     ):
         return False
+    if parent.hidden and not 0 < hint.child - parent.pid <= NEAR:
+        return False  # perhaps a number of another pid namespace
     if life is not None and life.end is None and (life.ppid, life.ses, life.auid) == (
         actor.ppid, actor.ses, actor.auid
     ):  # fmt: skip

@@ -153,7 +153,7 @@ class ProcessTable:
         hint = ForkHint(
             stamp, parent, child, ns, node.epoch, sibling=sibling, ppid=parent.ppid, auid=parent.auid, ses=parent.ses
         )
-        if parent.tells_pids:
+        if parent.tells_pids and not parent.hidden:
             node.given(child, stamp.ms, born=True)
             self._born_again(name, node, hint)
         hint.turn, hint.silences = node.turn, node.silences

@@ -47,7 +47,9 @@ def _place(state: State, fact: Moved, life: ProcessLifetime, stamp: Stamp) -> No
         unannounced(state, fact, life, residence, stamp)
         return
     role, command = operation.command.role, operation.command
-    if role is Role.CREATE and fact.joined and (fact.ns & Ns.PID or fact.ns == Ns.NONE):
+    is_joining = fact.joined and bool(fact.ns & Ns.PID)
+    is_without = not fact.joined and bool(fact.ns & Ns.MNT) and not fact.ns & Ns.PID and not life.bears_inside
+    if role is Role.CREATE and (is_joining or is_without):  # it is in the pid namespace of another, or of the host
         state.processes.node(life.node).shared = stamp
     if role is Role.CREATE:
         if not fact.joined and fact.ns & Ns.MNT and fact.ns & command.needs == command.needs:

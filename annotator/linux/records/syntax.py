@@ -136,6 +136,20 @@ def number(value: bytes, unset: int) -> int:
     return unset
 
 
+def argument(line: bytes, name: bytes) -> bytes:
+    """A number of the SYSCALL record, by ` name=`."""
+    start = line.find(name) + len(name)
+    return line[start : line.find(b" ", start)]
+
+
+def hexadecimal(value: bytes) -> int:
+    """A number as the kernel writes arguments; 0 when it is none."""
+    try:
+        return int(value, 16) if len(value) <= 16 else 0
+    except ValueError:
+        return 0
+
+
 def text(value: bytes) -> bytes:
     """An encoded field's bytes: `"quoted"`, or upper-case hex; `(null)`, `(none)` and `?` are b""."""
     if value[:1] == b'"':

@@ -19,7 +19,6 @@ from annotator.core.model import (
     Exited,
     Fact,
     Forked,
-    Killed,
     Moved,
     Ns,
     Reason,
@@ -33,7 +32,19 @@ from annotator.linux.engines import commands
 from annotator.linux.engines.programs import DEFAULT, Engines, becomes_subreaper, is_sealed_copy
 from annotator.linux.records.kernel_fields import subject
 from annotator.linux.records.labels import device, marks
-from annotator.linux.records.syntax import alone, arguments, body_end, field, head, number, split, text
+from annotator.linux.records.signals import SIGNALS, killed
+from annotator.linux.records.syntax import (
+    alone,
+    argument,
+    arguments,
+    body_end,
+    field,
+    head,
+    hexadecimal,
+    number,
+    split,
+    text,
+)
 from annotator.linux.records.tables import ARCHES, SYSCALLS
 from annotator.linux.records.translate_user import (
     carries,
@@ -59,13 +70,6 @@ _KINDS = {
     "process_vm_writev": "target",
     "pidfd_getfd": "target", "process_madvise": "target",
 }  # fmt: skip
-
-SIGNALS = {"kill": b" a1=", "tkill": b" a1=", "tgkill": b" a2=", "pidfd_kill": b" a1="}
-"""Kinds of calls that send a signal, with the argument that says which (the queueing ones as their plain ones)."""
-
-_SIGKILL = 9
-_TO_GROUP = 4
-"""The flag PIDFD_SIGNAL_PROCESS_GROUP."""
 
 _SET_SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER, of prctl(2)."""
@@ -115,47 +119,22 @@ _NOTHING: tuple[Fact, ...] = ()
 def changed(kind: str, line: bytes, actor: Actor, *, engine: bool) -> tuple[Fact, ...]:
     """What a successful system call changed, as its SYSCALL record tells. `engine`: an engine's program called."""
     if kind == "exit":
-        return (Exited(actor.pid, _argument(line, b" a0=") == b"0"),)
+        return (Exited(actor.pid, argument(line, b" a0=") == b"0"),)
     if kind in ("fork", "clone", "clone2", "clone3"):
         return _forked(kind, line, actor, engine=engine)
     if kind in ("pivot", "mount"):
         return (RootChanged(actor.pid, kind == "pivot", engine),)
     if kind == "prctl":
-        if hexadecimal(_argument(line, b" a0=")) != _SET_SUBREAPER:
+        if hexadecimal(argument(line, b" a0=")) != _SET_SUBREAPER:
             return _NOTHING
-        return (Adopts(actor.pid, on=hexadecimal(_argument(line, b" a1=")) != 0),)
+        return (Adopts(actor.pid, on=hexadecimal(argument(line, b" a1=")) != 0),)
     if kind == "socket" or kind in SIGNALS:
         return _NOTHING
-    flags = hexadecimal(_argument(line, b" a1=" if kind == "setns" else b" a0="))
+    flags = hexadecimal(argument(line, b" a1=" if kind == "setns" else b" a0="))
     if kind == "setns" and flags == 0:
         return (Moved(actor.pid, Ns.NONE, joined=True, engine=engine),)  # a kind the record hides
     ns = _ns(flags)
     return (Moved(actor.pid, ns, joined=kind == "setns", engine=engine),) if ns else _NOTHING
-
-
-def killed(kind: str, line: bytes, target: int) -> tuple[Fact, ...]:
-    """What a signal that was sent ended, by its SYSCALL record and the pid of the one OBJ_PID record beside it.
-
-    The kernel drops what a pid namespace's init is sent from inside, and says success. The sender knows that init as 1;
-    every other number is another process, or the init of a namespace below. A thread's number or a descriptor does not
-    show whose it is.
-    """
-    if hexadecimal(_argument(line, SIGNALS[kind])) & 0xFFFFFFFF != _SIGKILL:
-        return _NOTHING
-    if kind == "tkill":
-        return (Killed(target, unless_init=True),)
-    if kind == "pidfd_kill":
-        if hexadecimal(_argument(line, b" a3=")) & _TO_GROUP:
-            return _NOTHING
-        return (Killed(target, unless_init=True),)
-    to = hexadecimal(_argument(line, b" a0=")) & 0xFFFFFFFF
-    return (Killed(target),) if 1 < to <= 0x7FFFFFFF else _NOTHING  # 0 and below: groups, or everybody
-
-
-def _argument(line: bytes, name: bytes) -> bytes:
-    """A number of the SYSCALL record, by ` name=`."""
-    start = line.find(name) + len(name)
-    return line[start : line.find(b" ", start)]
 
 
 def _ns(flags: int) -> Ns:
@@ -170,14 +149,14 @@ _BITS = {0: Ns.NONE}
 
 
 def _forked(kind: str, line: bytes, actor: Actor, *, engine: bool) -> tuple[Fact, ...]:
-    child = number(_argument(line, b" exit="), NO_PID)
+    child = number(argument(line, b" exit="), NO_PID)
     if child <= 0:
         return _NOTHING
     if kind == "fork":
         return (Forked(actor.pid, child, engine=engine),)
     if kind == "clone3":
         return (Forked(actor.pid, child, ns=None, engine=engine),)
-    flags = hexadecimal(_argument(line, b" a1=" if kind == "clone2" else b" a0="))
+    flags = hexadecimal(argument(line, b" a1=" if kind == "clone2" else b" a0="))
     return cloned(actor.pid, child, flags, engine=engine)
 
 
@@ -207,14 +186,6 @@ def commanded(bodies: list[bytes], actor: Actor, done: Executed, engines: Engine
     return (done, command) if command is not None else (done,)
 
 
-def hexadecimal(value: bytes) -> int:
-    """A number as the kernel writes arguments; 0 when it is none."""
-    try:
-        return int(value, 16) if len(value) <= 16 else 0
-    except ValueError:
-        return 0
-
-
 def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
     """Any event: every record is looked at."""
     records = [split(line) for line in event.lines]
@@ -226,7 +197,6 @@ def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
         return Translation(None, operations, unknown=Reason.GAP if lost else None, gap=lost)
     name, body = records[event.at]
     actor: Actor | None
-    facts: tuple[Fact, ...]
     if name == b"SYSCALL":
         line = alone(event.lines[event.at])
         start = line.find(b" ppid=")

@@ -12,16 +12,15 @@ from annotator.core.model import NO_PID, Translation
 from annotator.linux.engines.commands import BUNDLE
 from annotator.linux.engines.programs import DEFAULT, Engines
 from annotator.linux.records.labels import device
+from annotator.linux.records.signals import SIGNALS, killed
 from annotator.linux.records.syntax import body_end, number, split
 from annotator.linux.records.translate import (
-    SIGNALS,
     actor_of,
     call_of,
     changed,
     commanded,
     executed,
     full_reading,
-    killed,
 )
 
 if TYPE_CHECKING:
