@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import pytest
@@ -143,9 +144,10 @@ def test_nodes_do_not_know_of_each_other() -> None:
     other = World(Dialect(node=b"web2"))
     for _ in range(12):
         other.opens(other.alive[1])
-    lines = [line for pair in zip(lines_of(one.told), lines_of(other.told), strict=False) for line in pair]
+    pairs = zip_longest(lines_of(one.told), lines_of(other.told))
+    lines = [line for pair in pairs for line in pair if line is not None]
     ran = annotate([lines])
-    assert {answer.status for event, _, answer in ran.answers if event.node} == {Status.HOST}
+    assert Status.CONTAINER not in {answer.status for event, _, answer in ran.answers if event.node}
     assert sum(answer.status is Status.CONTAINER for *_, answer in ran.answers) > 0
 
 

@@ -71,7 +71,7 @@ class Machine:
             f"type=EOE {stamp}",
         ]
         self.observations.executed(b"", pid, T0 + self.ms)
-        out = self.pipeline.feed([line.encode() for line in lines])
+        out = self.pipeline.feed([line.encode() for line in lines]) + self.pipeline.idle(50)
         provenance: dict[str, Any] = json.loads(out)["provenance"]
         return provenance
 
