@@ -57,13 +57,9 @@ def document(
     if when is not None:
         found["@timestamp"] = when
     found["ecs"] = ECS
-    host: dict[str, Any] = dict(parts.get("host", ()))
     if node:
-        host = {"name": node.decode("utf-8", "backslashreplace"), **host}
-    if host:
-        found["host"] = host
-        parts = {**parts, "host": host}
-    found.update(parts)
+        found["host"] = {"name": node.decode("utf-8", "backslashreplace"), **parts.get("host", {})}
+    found |= {**parts, "host": found["host"]} if node and "host" in parts else parts
     found["event"] = {**parts.get("event", {}), "sequence": event.stamp.serial}
     if original:
         found["event"]["original"] = b"\n".join(event.in_order()).decode("utf-8", "backslashreplace")
