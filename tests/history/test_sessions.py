@@ -243,9 +243,9 @@ def joined(machine: Machine, pid: int, ppid: int) -> None:
     machine.serial += 1
     stamp = f"msg=audit({(T0 + machine.ms) // 1000}.{(T0 + machine.ms) % 1000:03d}:{machine.serial}):"
     machine.pipeline.feed([line.encode() for line in (
-        f"type=SYSCALL {stamp} arch=c000003e syscall=308 success=yes exit=0 a0=c a1=20000 a2=0 a3=0 items=0 ppid={ppid} "
-        f"pid={pid} auid={UNSET_ID} uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses={UNSET_ID} "
-        'comm="runc:[1:CHILD]" exe="/" key=(null)',
+        f"type=SYSCALL {stamp} arch=c000003e syscall=308 success=yes exit=0 a0=c a1=20000 a2=0 a3=0 items=0 "
+        f"ppid={ppid} pid={pid} auid={UNSET_ID} uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) "
+        f'ses={UNSET_ID} comm="runc:[1:CHILD]" exe="/" key=(null)',
         f"type=PROCTITLE {stamp} proctitle=78",
         f"type=EOE {stamp}",
     )])  # fmt: skip
