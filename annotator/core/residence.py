@@ -58,7 +58,8 @@ class MembershipState:
     which it ran an engine's file last (b"": it runs something else). `user_ns` is when it first made or joined a user
     namespace, `hid_ns` when it first joined one of a kind that the record hides. `disbelieved`: an engine's command
     line of it was read and is worth nothing. `of_engine`: it showed as its parent an engine at work in a container.
-    `opened` is the session that its command to enter has begun. `served`: when a session was put down to this client.
+    `opened` is the session that its command to enter has begun, `entered` where the first process of it that joined
+    namespaces went, and `entered_exe` which program that ran. `served`: when a session was put down to this client.
     """
 
     residences: list[Residence] = field(default_factory=list)
@@ -73,4 +74,6 @@ class MembershipState:
     disbelieved: bool = False
     of_engine: bool = False
     opened: Session | None = None
+    entered: Residence | None = None
+    entered_exe: bytes = b""
     served: Stamp | None = None

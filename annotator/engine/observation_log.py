@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from annotator.storage.facts import Stored
     from annotator.storage.format import Entries
 
+FILE_BYTES = 64 << 20
+"""Bytes of one file of a journal, where it may take so many."""
+
 
 class Journaling:
     """Writes what was seen. Times are those of the sighting, not of the writing.
@@ -35,10 +38,18 @@ class Journaling:
     """
 
     def __init__(
-        self, path: Path, header: Header, stats: Stats | None = None, tell: Callable[[str], None] | None = None
+        self,
+        path: Path,
+        header: Header,
+        stats: Stats | None = None,
+        tell: Callable[[str], None] | None = None,
+        *,
+        max_bytes: int = 9 * FILE_BYTES,
+        max_age_s: float = 0,
     ) -> None:
-        """Open the journal. StoreError when it cannot be."""
-        self.journal = Journal(path, header)
+        """Open the journal; all its files together take `max_bytes` at most. StoreError when it cannot be opened."""
+        keep = min(8, max(1, max_bytes // FILE_BYTES - 1))
+        self.journal = Journal(path, header, max_bytes=max_bytes // (keep + 1), keep=keep, max_age_s=max_age_s)
         self.notice = self.journal.notice
         self.offset_ns = header.offset_ns
         self._stats = stats or Stats()

@@ -260,9 +260,9 @@ class Observations:
         """As of a stamp, which may be early: of several that can have had the pid the one with the record's parent."""
         pids = self._nodes.get(life.node) or self._nodes.get(b"") or {}
         lives = [known for known in pids.get(life.pid, ()) if known.covers(stamp.ms)]
-        its = [known for known in lives if known.parent == life.ppid]
-        if its or (lives and all(known.ended_ms is not None for known in lives)):
-            lives = its  # (orphans get another parent, but who has ended so soon is none)
+        its = [known for known in lives if known.shows_parent(life.ppid, stamp.ms)]
+        if its or not any(known.is_alive(stamp.ms + SLACK_MS) for known in lives):
+            lives = its  # who surely had the number then may have any parent by now
         if not lives:
             return NOTHING
         if len(lives) > 1:

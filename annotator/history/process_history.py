@@ -26,6 +26,9 @@ EXEC_MS = 250
 DEPTH = 32
 """How many generations an answer may come down."""
 
+ADOPTERS = 6
+"""How many generations above its parent an adopter is looked for: runtime, monitor, shim."""
+
 IN_VAIN = frozenset({Reason.ZOMBIE, Reason.DENIED, Reason.GONE, Reason.REUSED})
 """What a look says that shows nothing: as good as none."""
 
@@ -88,6 +91,25 @@ class Known:
         """Whether an event with that stamp can be this process's."""
         after = self.born_ms is None or self.born_ms <= ms + SLACK_MS
         return after and (self.ended_ms is None or ms <= self.ended_ms + END_MS)
+
+    def is_alive(self, ms: float) -> bool:
+        """Whether it has not ended by then, as far as was seen. What happened after it says nothing."""
+        return self.ended_ms is None or self.ended_ms > ms
+
+    def shows_parent(self, ppid: int, ms: float) -> bool:
+        """Whether a record of that time can show this parent: who bore it, or an ancestor that adopted it since."""
+        if self.parent == ppid:
+            return True
+        above = self.above
+        if above is None or above.is_alive(ms + SLACK_MS):
+            return False
+        for _ in range(ADOPTERS):
+            above = above.above
+            if above is None:
+                return False
+            if above.pid == ppid:
+                return above.is_alive(ms)
+        return False
 
     def is_of(self, seen: HostProcess) -> bool:
         """Whether that was read of this life: its birth says so, in clock ticks if it was read before."""

@@ -69,7 +69,17 @@ class Host:
         True,
         "Follow forks, execs and exits by the kernel's proc connector, so that short-lived processes are known too.",
     )
-    journal: str = _key("", "Keep what was seen in this file, for `annotator replay --journal` later. Empty: not kept.")
+    journal: str = _key(
+        "journal",
+        "Keep what was seen in this file, for `annotator replay --journal` later. A name without a slash is below "
+        "state.directory (Linux). Empty: not kept.",
+    )
+    journal_max_mib: int = _key(
+        512, "How much room the journal and what was rotated from it may take.", limits=(1, 1 << 20)
+    )
+    journal_max_days: float = _key(
+        90.0, "How long what was rotated from the journal is kept. 0: until there is no room.", limits=(0, 36500)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,12 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, header: Header, *, max_bytes: int = 64 << 20, max_entries: int = 1_000_000, keep: int = 8
-    ) -> None:
+        self, path: Path, header: Header, *, max_bytes: int = 64 << 20, max_entries: int = 1_000_000, keep: int = 8,
+        max_age_s: float = 0,
+    ) -> None:  # fmt: skip
         """Open or begin `path`. `keep` (at least 1) counts the rotated files, `path.1` being the newest.
+
+        `max_age_s` is how long those are kept, 0 for ever; see `expire`.
 
         Raises StoreError, also when others may write the file or another process is writing it.
         """
@@ -54,6 +57,7 @@ class Journal:
         self._max_bytes = max_bytes
         self._max_entries = max_entries
         self._keep = keep
+        self._max_age_s = max_age_s
         self._waiting = bytearray()
         self._size = 0
         self._count = 0
@@ -110,6 +114,19 @@ class Journal:
         with told(self._path):
             self._renew()
         self.flush()
+
+    def expire(self, now_s: float) -> None:
+        """Remove rotated files that were last written more than `max_age_s` before `now_s` (Unix seconds).
+
+        The oldest go first, so that no hole is between those that stay. A file that cannot be removed stays.
+        """
+        for path in journal_files(self._path) if self._max_age_s else []:
+            try:
+                if path == self._path or path.stat().st_mtime >= now_s - self._max_age_s:
+                    return
+                path.unlink()
+            except OSError:
+                return
 
     def close(self) -> None:
         """Flush and close; a second time does nothing."""

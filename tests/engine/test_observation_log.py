@@ -16,6 +16,7 @@ from annotator.engine.observation_log import Journaling, Loaded
 from annotator.history import Observations
 from annotator.linux.engines.programs import KINDS
 from annotator.storage.format import Header
+from annotator.storage.journal import journal_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,3 +140,21 @@ def test_one_fact_that_cannot_be_stored_costs_itself_alone(tmp_path: Path) -> No
     assert stats.store_failed == 1
     observations, _ = loaded(tmp_path / "journal")
     assert is_inside(observations, 50, 1000)
+
+
+def test_a_journal_is_bounded_by_size_and_age(tmp_path: Path) -> None:
+    """All its files together take no more room than they may, and what is too old goes."""
+    path = tmp_path / "journal"
+    kept = Journaling(path, HEADER, max_bytes=200_000, max_age_s=1000)
+    for pid in range(1, 9000):
+        kept.forked(pid, pid + 1, 10**18 + pid)
+    kept.flush()
+    files = journal_files(path)
+    assert len(files) == 2
+    assert sum(one.stat().st_size for one in files) <= 200_000
+    now = files[0].stat().st_mtime
+    kept.journal.expire(now + 999)
+    assert journal_files(path) == files
+    kept.journal.expire(now + 1001)
+    assert journal_files(path) == [path]
+    kept.close()

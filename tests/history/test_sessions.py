@@ -227,3 +227,46 @@ def test_a_log_alone_names_the_client_of_docker_exec(case: str, auids: list[str]
     assert {one.how for one in sessions} == {"runc exec"}
     assert [str(one.auid) for one in sessions if one.auid is not None] == auids
     assert [one.inferred for one in sessions if one.auid is not None] == ["command line" for _ in auids]
+
+
+@pytest.fixture
+def bare() -> Machine:
+    """A log alone, of the default rules: starts of programs and changes of namespaces, no births."""
+    machine = Machine()
+    machine.tables.observations = None
+    return machine
+
+
+def joined(machine: Machine, pid: int, ppid: int) -> None:
+    """A stage of the runtime joins the container's namespaces."""
+    machine.ms += 10
+    machine.serial += 1
+    stamp = f"msg=audit({(T0 + machine.ms) // 1000}.{(T0 + machine.ms) % 1000:03d}:{machine.serial}):"
+    machine.pipeline.feed([line.encode() for line in (
+        f"type=SYSCALL {stamp} arch=c000003e syscall=308 success=yes exit=0 a0=c a1=20000 a2=0 a3=0 items=0 "
+        f"ppid={ppid} pid={pid} auid={UNSET_ID} uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) "
+        f'ses={UNSET_ID} comm="runc:[1:CHILD]" exe="/" key=(null)',
+        f"type=PROCTITLE {stamp} proctitle=78",
+        f"type=EOE {stamp}",
+    )])  # fmt: skip
+
+
+def test_without_births_the_runtimes_child_is_what_entered(bare: Machine) -> None:
+    """Its first program, soon after the runtime joined the container; not the runtime's own, and not later."""
+    bare.run(80, 60, "runc", "exec", ID, "sh", exe="/usr/sbin/runc")
+    joined(bare, 81, 80)
+    assert bare.run(82, 80, "exe", exe="/")["status"] == "unknown"
+    found = bare.run(83, 80, "sh")
+    assert found["status"] == "container"
+    assert found["session"]["how"] == "runc exec"
+    assert bare.run(84, 83, "id")["session"] == found["session"]
+    bare.ms += 300
+    assert bare.run(85, 80, "sh")["status"] == "unknown"
+
+
+def test_a_childs_program_before_the_runtime_joined_proves_nothing(bare: Machine) -> None:
+    """Nor that of somebody else's child."""
+    bare.run(80, 60, "runc", "exec", ID, "sh", exe="/usr/sbin/runc")
+    assert bare.run(83, 80, "sh")["status"] == "unknown"
+    joined(bare, 81, 80)
+    assert bare.run(84, 60, "sh")["status"] == "unknown"

@@ -39,13 +39,18 @@ def entered(state: State, operation: PendingOperation, life: ProcessLifetime, st
     else:
         container = _container_of_id(state, operation)
         flags = flags_of(state, operation, life, stamp)
-    session = _session(state, operation, life, stamp)
-    move_in(state, life, Residence(stamp, container, Evidence.COMMAND, session, flags))
-
-
-def _session(state: State, operation: PendingOperation, life: ProcessLifetime, stamp: Stamp) -> Session:
-    """The session that begins; a command that has begun one begins no other, whichever of its processes moves."""
     commander = state.processes.at(life.node, operation.command.pid, operation.since)
+    session = _session(commander, operation, life, stamp)
+    residence = Residence(stamp, container, Evidence.COMMAND, session, flags)
+    move_in(state, life, residence)
+    if commander is not None and commander is not life and commander.membership.entered is None:
+        commander.membership.entered, commander.membership.entered_exe = residence, life.exe
+
+
+def _session(
+    commander: ProcessLifetime | None, operation: PendingOperation, life: ProcessLifetime, stamp: Stamp
+) -> Session:
+    """The session that begins; a command that has begun one begins no other, whichever of its processes moves."""
     if commander is None:
         return session_of(operation, stamp, life.pid)
     if commander.membership.opened is None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from annotator.core.model import Container, Stamp
     from annotator.core.residence import PendingOperation
 
+SOON_MS = 300
+"""For how long a number cannot have been given to another process (DESIGN section 5, *A life*)."""
+
 KTHREADD = 2
 """The parent of all kernel threads."""
 
@@ -53,6 +56,7 @@ def from_birth(
     above = ask(state, parent, birth, depth + 1, record=record)
     outer = above.container if above is not None else None
     made = _born_of_engine(state, life, parent, birth, outer, record=record)
+    made = made or _entered_below(life, parent, stamp)
     if made is not None or above is None:
         if made is not None and record and life.ns is not None and not life.ns & Ns.PID:
             state.processes.node(life.node).shared = birth
@@ -79,6 +83,22 @@ def from_birth(
     if not life.bound and Flag.AT_LEAST not in flags and _adopts_from_below(state, parent, outer):
         flags = (*flags, Flag.AT_LEAST)
     return Residence(min(life.born, stamp), outer, evidence, above.session, flags, epoch=epoch)
+
+
+def _entered_below(life: ProcessLifetime, parent: ProcessLifetime, stamp: Stamp) -> Residence | None:
+    """What a runtime's command to enter has borne for it, at the beginning of its own program.
+
+    One of the runtime's processes has joined the container's namespaces, and has borne this one as its sibling. Soon
+    after that the ppid can be nobody else's yet.
+    """
+    entered, operation = parent.membership.entered, parent.membership.pending
+    if entered is None or operation is None or operation.command.role is not Role.ENTER or life.bound:
+        return None
+    if not 0 <= stamp.ms - entered.since.ms <= SOON_MS or (parent.ses, parent.auid) != (life.ses, life.auid):
+        return None
+    if not life.exe or life.exe in (parent.exe, parent.runs, parent.membership.entered_exe):
+        return None  # the runtime's own, on its way
+    return entered._replace(since=stamp, evidence=Evidence.PPID)
 
 
 def _born_of_engine(

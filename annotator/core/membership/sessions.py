@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from annotator.core.contracts import SLACK_MS
+from annotator.core.contracts import NO_ENGINE, SLACK_MS
 from annotator.core.membership.claims import pending
 from annotator.core.membership.entering import session_of
 from annotator.core.model import OWN_SESSION, UNSET_ID, Flag, Role, Session, Stamp
@@ -70,7 +70,7 @@ def _operation(state: State, node: bytes, container: Container, origin: Origin) 
             continue
         command = operation.command
         if found is None:
-            fits = command.id == container.id or command.target > 0
+            fits = command.id == container.id or command.target > 0 or container.engine == NO_ENGINE
             if command.role in (Role.CREATE, Role.ENTER) and fits:
                 found = operation
             if found is not None and command.role is Role.CREATE:

@@ -36,7 +36,7 @@ from annotator.io.sources import Cutter
 from annotator.plugin import config_load
 from annotator.plugin.aix.service import AT_ONCE, AixService
 from annotator.plugin.aix.site import backend_of, header_of, host_of
-from annotator.plugin.journal import journaling, noting
+from annotator.plugin.journal import journaling, noting, path_of
 from annotator.plugin.outputs.outputs import check
 
 if TYPE_CHECKING:
@@ -295,10 +295,10 @@ class AuditStream:
 
     def _attach_host(self) -> None:
         """Ask this machine, if it may be asked: for its WPARs, and for processes whose record names no WPAR."""
-        host = self._host or host_of(self.config, self.service.node, self.log)
-        if host is None:
+        config, header = self.config, header_of(self.service.node)
+        if (host := self._host or host_of(config, self.service.node, self.log)) is None:
             return
-        journal = journaling(self.config.host.journal, header_of(self.service.node), self.stats, self.log)
+        journal = journaling(path_of(config, aix=True), config, header, self.stats, self.log)
         self.journal = journal
         writer = Writer(journal.append) if journal is not None else None
         every_ms = int(self.config.aix.inventory_interval_s * 1000)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from annotator.engine.host_context import live_host
 from annotator.history import Observations
 from annotator.linux.engines.programs import KINDS
-from annotator.plugin.journal import journaling
+from annotator.plugin.journal import journaling, path_of
 from annotator.plugin.worker.follow import FollowerLink
 from annotator.plugin.worker.host_updates import HostUpdates
 from annotator.plugin.worker.machine import header
@@ -101,7 +101,7 @@ def attach(run: Run, link: socket.socket | None, on_end: Callable[[int], object]
     for part, reason in host.report.items():
         if reason:
             run.log.info("host-view", what=part, why=reason)
-    journal = journaling(run.config.host.journal, header(run.node), run.stats, run.log)
+    journal = journaling(path_of(run.config), run.config, header(run.node), run.stats, run.log)
     tables = run.tables
     names = node_names(run.node)
     observations = Observations(tables.registry, names=names, processes=tables.processes, programs=KINDS)

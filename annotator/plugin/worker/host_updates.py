@@ -77,6 +77,8 @@ class HostUpdates:
         if now >= self._forget_at:
             self._forget_at = now + FORGET_MS
             self.observations.forget(now - KEPT_MS)
+            if self.journal is not None:
+                self.journal.journal.expire(now / 1000)
         for netns in self._used_networks:
             self._write_network(netns)
         self._used_networks.clear()
