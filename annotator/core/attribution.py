@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from annotator.core.kernel_numbers import as_the_kernel_says, is_crossed, stated_of_actor
 from annotator.core.membership import stated
 from annotator.core.membership.standing import is_below_disbelieved
 from annotator.core.model import (
@@ -112,6 +113,8 @@ class Attributor:
     def attribute(self, reading: Translation, life: ProcessLifetime | None, node: bytes, stamp: Stamp) -> Attribution:
         """The answer for one event, as the tables stand before the event's own facts are applied."""
         answer = self._attribute(reading, life, node, stamp)
+        if self.membership.registry.is_linked(node):
+            answer = as_the_kernel_says(answer, reading)
         if reading.network and life is not None and reading.actor is not None and self.observations is not None:
             netns = self.observations.netns(life, stamp, reading.actor.exe)
             return life.cache.with_network(answer, netns) if netns is not None else answer
@@ -198,9 +201,7 @@ class Attributor:
         if not reading.targets:
             return answer
         targets = tuple(self._target(pid, by_target.get(pid), node, stamp) for pid in reading.targets)
-        crossed = any(
-            target.chains[:1] != answer.chains[:1] for target in targets if target.status is not Status.UNKNOWN
-        )
+        crossed = any(is_crossed(target, answer) for target in targets if target.status is not Status.UNKNOWN)
         known = answer.status in (Status.CONTAINER, Status.HOST)
         flags = (*answer.flags, Flag.CROSSED) if crossed and known else answer.flags
         return answer._replace(targets=targets, flags=flags)
@@ -288,8 +289,3 @@ def is_about_actor(reading: Translation) -> bool:
 def is_aimed_at_itself(reading: Translation, life: ProcessLifetime) -> bool:
     """Whether its process is the event's only target, and the trail does not state where that is."""
     return reading.targets == (life.pid,) and not reading.stated and reading.placed is None
-
-
-def stated_of_actor(reading: Translation) -> Stated | None:
-    """What the trail states of the event's own process, or packet."""
-    return next((statement for statement in reading.stated if statement.pid == NO_PID), None)

@@ -357,6 +357,8 @@ class Attribution(NamedTuple):
     netns: Netns | None = None
     vpid: int | None = None
     key: ProcKey | None = None
+    unset: bool = False
+    """The kernel says that it has no contid: the container is an engine's word alone, and no number is its."""
 
     @property
     def container(self) -> Container | None:
@@ -388,6 +390,8 @@ class Stated(NamedTuple):
 
     pid: int
     chains: tuple[tuple[ContId, ...], ...] | None
+    linked: bool = False
+    """It is tied to its record by a number, as every such statement is on that system then."""
 
 
 class RecordedPlace(NamedTuple):

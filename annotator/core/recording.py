@@ -15,9 +15,9 @@ from annotator.core.attribution import (
     is_about_actor,
     is_aimed_at_itself,
     is_deeper,
-    stated_of_actor,
 )
 from annotator.core.contracts import NO_ENGINE
+from annotator.core.kernel_numbers import stated_of_actor
 from annotator.core.membership import doubt, sessions, stated
 from annotator.core.membership.where import is_stage
 from annotator.core.model import NO_PID, OWN_SESSION, EngineCommand, Evidence, Executed, Flag, Role
@@ -186,6 +186,8 @@ class Recorder:
         """Stated contids are containers. A single chain is that life's container from now on."""
         if statement.chains is None:
             return
+        if statement.linked:
+            self.membership.registry.node(node).linked = True
         if life is not None and len(statement.chains) == 1 and statement.chains[0]:
             stated.record_chain(self.membership, life, statement.chains[0], stamp)
             return

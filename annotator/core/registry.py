@@ -2,6 +2,8 @@
 
 An entry is keyed (node, boot, contid, start): a contid or an id that is used again is another entry. On a stock kernel
 the contid is derived from the engine's id alone, so that it is the same on every host and at every replay.
+
+Budget: the tables by number, by id and in time change together, so they have one owner.
 """
 
 from __future__ import annotations
@@ -36,9 +38,13 @@ class Containers:
     """One node's containers: the live ones by contid and by engine id, and all that are remembered.
 
     An id is unique to an engine's user only, and inside one container: whoever is elsewhere may use the same.
+    `numbered`: the node shows kernel contid records, so that no number is derived. `linked`: a SYSCALL record says by
+    itself whether its process has one (V10 on).
     """
 
     boot: str = ""
+    numbered: bool = False
+    linked: bool = False
     by_contid: dict[ContId, Container] = field(default_factory=dict, metadata=NOT_SAVED)
     by_id: dict[str, list[Container]] = field(default_factory=dict, metadata=NOT_SAVED)
     remembered: list[Container] = field(default_factory=list, metadata=NOT_SAVED)
@@ -70,7 +76,7 @@ class Registry:
 
     def registered(self, name: bytes, contid: ContId, outer: tuple[ContId, ...], stamp: Stamp) -> Container:
         """The live container of this number; a new entry when there is none, or when it stands elsewhere now."""
-        node = self.node(name)
+        node = self._numbered(name)
         container = node.by_contid.get(contid)
         parent = self.chain(name, outer, stamp)[0] if outer else None
         if container is not None and (container.parent is parent or not outer):
@@ -79,7 +85,7 @@ class Registry:
 
     def chain(self, name: bytes, contids: tuple[ContId, ...], stamp: Stamp) -> Chain:
         """The containers of a stated chain, nearest first; those not known yet are entered."""
-        node = self.node(name)
+        node = self._numbered(name)
         parent: Container | None = None
         for contid in reversed(contids[:16]):
             container = node.by_contid.get(contid)
@@ -99,6 +105,34 @@ class Registry:
             parent = container
         return parent.chain() if parent is not None else ()
 
+    def _numbered(self, name: bytes) -> Containers:
+        """The node's containers, on which only the kernel's numbers count from now on: derived ones are taken back."""
+        node = self.node(name)
+        if not node.numbered:
+            node.numbered = True
+            for container in node.remembered:
+                if container.id and container.contid == derive_contid(container.id):
+                    if node.by_contid.get(container.contid) is container:
+                        del node.by_contid[container.contid]
+                    container.contid = None
+                    container.version += 1
+            self.version += 1
+        return node
+
+    def derived(self, name: bytes, engine_id: str) -> ContId | None:
+        """The contid of an engine's container on this node; None where the kernel gives the numbers."""
+        return None if self._peek(name).numbered else derive_contid(engine_id)
+
+    def is_linked(self, name: bytes) -> bool:
+        """Whether a SYSCALL record of this node shows by itself whether its process has a contid."""
+        return self._peek(name).linked
+
+    def number(self, container: Container, contid: ContId) -> None:
+        """The kernel's number of an engine's container."""
+        container.contid = contid
+        container.version += 1
+        self.node(container.node).by_contid.setdefault(contid, container)
+
     def numbered(self, name: bytes, contid: ContId) -> Container | None:
         """The live container of this number."""
         return self._peek(name).by_contid.get(contid)
@@ -111,11 +145,16 @@ class Registry:
         """The live container of this engine id, as one who is `inside` (None: on the host) can mean it.
 
         It is that of `owner`: what root's engine names is root's. None may mean anybody's, when only one has the id.
+        A container that has but the kernel's number is no engine's: from the host what is inside it is seen too.
         """
         near = [
             one
             for one in self._peek(name).by_id.get(engine_id, ())
-            if (one.parent is None if inside is None else one is not inside and inside in one.chain())
+            if (
+                not any(outer.id for outer in one.chain()[1:])
+                if inside is None
+                else one is not inside and inside in one.chain()
+            )
         ]
         if owner is None:
             return near[0] if len(near) == 1 else next((one for one in near if one.owner == 0), None)
@@ -151,9 +190,9 @@ class Registry:
         if known is not None:
             return known
         node = self.node(name)
-        contid = derive_contid(engine_id) if contid is None else contid
+        contid = self.derived(name, engine_id) if contid is None else contid
         container = Container(contid, engine_id, engine=engine, owner=owner, parent=parent, node=name)
-        other = node.by_contid.get(contid)
+        other = node.by_contid.get(contid) if contid is not None else None
         if other is not None:
             container.shared = other.shared = True
             other.version += 1
@@ -184,8 +223,11 @@ class Registry:
     def claimed(self, name: bytes, engine_id: str, engine: str, contid: ContId) -> Container | None:
         """The live container of this id that root registers under this number; None when that cannot be.
 
-        A number is set once, and one that was given by hand has one holder. Derived ones may collide.
+        A number is set once, and one that was given by hand has one holder. Derived ones may collide. Where the kernel
+        gives the numbers, root's are none.
         """
+        if self._peek(name).numbered:
+            return self.engine(name, engine_id, engine)
         holder = self.numbered(name, contid)
         if holder is not None and holder.id != engine_id and contid != derive_contid(engine_id):
             return None

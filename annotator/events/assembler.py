@@ -383,7 +383,9 @@ class EventAssembler:
         last = text.rfind(b"\n") + 1
         if text.startswith(b"type=PROCTITLE ", last):
             return True
-        if last and text.startswith(b"): contid=", text.find(b"): ", last)):
+        if text.startswith(b"): contid=", text.find(b"): ", last)):
+            text = event.text  # the line before may have come apart from it
+            last = text.rfind(b"\n") + 1
             before = text.rfind(b"\n", 0, last - 1) + 1
             if text.startswith(b"type=PROCTITLE ", before + len(event.node) + 6 if event.node else before):
                 return True

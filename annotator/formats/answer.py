@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotator.core.model import UNSET_ID, Status
+from annotator.formats.values import numbered
 
 if TYPE_CHECKING:
     from annotator.core.model import Attribution, Chain, Container, Netns, ProcKey, Session, Target
@@ -38,7 +39,17 @@ class Answers:
         """The parts for one attribution. They are shared: never change one."""
         chains, session = given.chains, given.session
         versions = [container.version for chain in chains for container in chain]
-        key = (given.status, given.reason, chains, given.evidence, given.flags, id(session), given.netns, *versions)
+        key = (
+            given.status,
+            given.reason,
+            chains,
+            given.evidence,
+            given.flags,
+            given.unset,
+            id(session),
+            given.netns,
+            *versions,
+        )
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= MAX_KNOWN:
@@ -54,7 +65,7 @@ def _answer(given: Attribution) -> Answer:
         "status": given.status.value,
         **_known(
             reason=given.reason.value if given.reason else "",
-            chains=chain_ids(given.chains),
+            chains=[] if given.unset else chain_ids(given.chains),
             evidence=[one.value for one in given.evidence],
             flags=[one.value for one in given.flags],
             session=_session(given.session) if given.session else None,
@@ -82,7 +93,7 @@ def chain_ids(chains: tuple[Chain, ...]) -> list[list[str]]:
     Where the system has identifiers of its own (AIX), the name comes first: a contid there is of one start only, and
     not always known, so one container would have several spellings.
     """
-    return [[_spelling(one) for one in chain] for chain in chains]
+    return [[_spelling(one) for one in numbered(chain)] for chain in chains]
 
 
 def _spelling(one: Container) -> str:

@@ -85,7 +85,7 @@ def ends_of(answer: Attribution) -> list[bytes]:
 def _container(answer: Attribution) -> list[bytes]:
     found: list[bytes] = []
     contids = list_text(answer.chains)
-    if b"?" not in contids:
+    if b"?" not in contids and not answer.unset:
         found.append(b" contid=" + contids)
     container = answer.container
     if container is not None:

@@ -44,7 +44,7 @@ class Record:
             self.stats.passed += event.size - already
             return
         edits = _Edits(event)
-        if inside:
+        if inside and not answer.unset:
             place = self.backend.place(event)
             if place is not None:
                 edits.add(place, answer.chains, linked=self.backend.is_linked(event))
@@ -89,7 +89,7 @@ class _Edits:
 
     def add(self, place: Place, chains: tuple[Chain, ...], *, linked: bool) -> None:
         """One record, unless a container has no contid, or a line would become too long: without its link it lies."""
-        if not chains or any(container.contid is None for chain in chains for container in chain):
+        if not chains or b"?" in kernel_list(chains):
             return
         lines = self.event.lines
         line = lines[place.record]

@@ -32,9 +32,14 @@ def quoted(value: str | bytes) -> bytes:
     return data.hex().upper().encode()
 
 
+def numbered(chain: Chain) -> Chain:
+    """The containers of a chain that have numbers: where the kernel gives them, an engine's inside has none."""
+    return tuple(container for container in chain if container.contid is not None) or chain
+
+
 def chain_text(chain: Chain) -> bytes:
     """One chain, nearest first: `3^2^1`. A container without a contid (a name only) is `?`."""
-    return b"^".join(_number(container) for container in chain)
+    return b"^".join(_number(container) for container in numbered(chain))
 
 
 def list_text(chains: Iterable[Chain]) -> bytes:
@@ -48,7 +53,7 @@ def list_text(chains: Iterable[Chain]) -> bytes:
 
 def kernel_list(chains: Iterable[Chain]) -> bytes:
     """The same as the patched kernel writes it since V9: `3,^2,^1`."""
-    return b",".join(b",^".join(_number(container) for container in chain) for chain in chains)
+    return b",".join(b",^".join(_number(container) for container in numbered(chain)) for chain in chains)
 
 
 def targets_text(targets: Iterable[Target]) -> bytes:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from annotator.core.membership.standing import Standing, namespaces, standing
 from annotator.core.model import Container, Flag, Named, Role
-from annotator.core.registry import derive_contid
 from annotator.core.residence import PendingOperation, Residence
 
 if TYPE_CHECKING:
@@ -179,10 +178,10 @@ def flags_of(state: State, operation: PendingOperation, life: ProcessLifetime, s
     return (Flag.ASSUMED,) if user or hidden else ()
 
 
-def provisional(operation: PendingOperation) -> Container:
+def provisional(state: State, operation: PendingOperation) -> Container:
     """The container that was announced, as an entry outside the registry: for answers that record nothing."""
     command = operation.command
-    contid = derive_contid(command.id)
+    contid = state.registry.derived(operation.node, command.id)
     return Container(
         contid, command.id, command.name, engine=command.engine, parent=operation.inside, node=operation.node,
         owner=command.uid,
@@ -200,7 +199,7 @@ def created(state: State, operation: PendingOperation, stamp: Stamp, *, record: 
         known = registry.same(node, command.id, owner=command.uid, parent=inside)
         if known is not None and (known.start_ms is None or known.start_ms >= operation.since.ms):
             return known
-        return provisional(operation)
+        return provisional(state, operation)
     container = registry.engine(node, command.id, command.engine, owner=command.uid, parent=inside)
     if container.start_ms is not None and container.start_ms < operation.since.ms:
         container = registry.renew(container, stamp)

@@ -13,6 +13,7 @@ from annotator.core.membership.containers import move_in
 from annotator.core.membership.entering import session_of
 from annotator.core.membership.where import latest, where
 from annotator.core.model import Evidence, Role
+from annotator.core.registry import derive_contid
 from annotator.core.residence import Residence
 
 if TYPE_CHECKING:
@@ -43,12 +44,18 @@ def record_chain(state: State, life: ProcessLifetime, contids: tuple[ContId, ...
 
 
 def _agreeing(state: State, life: ProcessLifetime, contids: tuple[ContId, ...], stamp: Stamp, *, record: bool) -> Chain:
-    """The chain of the life's container, if it has these numbers; () if not."""
+    """The chain of the life's container, if it has these numbers; () if not.
+
+    Those that an engine made inside have none of the kernel's: the deeper place stands.
+    """
     residence = where(state, life, stamp, record=record)
     if residence is None or residence.container is None:
         return ()
-    chain = residence.container.chain()
-    return chain if tuple(one.contid for one in chain) == contids[:16] else ()
+    nearest = residence.container
+    if record and nearest.contid is None and nearest.id and contids[0] == derive_contid(nearest.id):
+        state.registry.number(nearest, contids[0])  # the record form of this program
+    chain = nearest.chain()
+    return chain if tuple(one.contid for one in chain if one.contid is not None) == contids[:16] else ()
 
 
 def record_place(

@@ -25,6 +25,7 @@ __all__ = [
     "LinkedChains",
     "Links",
     "is_lost",
+    "is_numbered",
     "link",
     "read",
 ]
@@ -132,6 +133,11 @@ def _by_number(
 def _in_front(same: Mapping[int, Chains], index: int) -> LinkedChains:
     """The chains of the CONTAINER_IDs of one number; of several, those directly in front, as the kernel writes."""
     return same[index - 1] if index - 1 in same else _one(set(same.values()))
+
+
+def is_numbered(body: bytes) -> bool:
+    """Whether a record ends in the number of its CONTAINER_ID (V10 on)."""
+    return _number_at_end(body) is not None
 
 
 def _number_at_end(body: bytes) -> int | None:

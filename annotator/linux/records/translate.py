@@ -219,7 +219,7 @@ def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
         facts += _operations(records, actor, body if name == b"SYSCALL" else b"")
     links = link.link(records, reversed_order=event.reversed)
     network = b"SOCKADDR" in names or kind == "socket"
-    reading = _reading(actor, facts, records, names, links, network=network)
+    reading = _reading(actor, facts, records, names, links, network=network, at=event.at)
     if actor is None and reading.packet is None:  # torn, or a text stands where the pid should
         return reading._replace(unknown=Reason.GAP if name == b"SYSCALL" else Reason.AMBIGUOUS)
     return reading
@@ -253,11 +253,13 @@ def _reading(
     links: link.Links,
     *,
     network: bool,
+    at: int = -1,
 ) -> Translation:
     targets: list[int] = []
     stated: list[Stated] = []
     if actor is not None and (isinstance(links.actor, tuple) or links.actor is link.LOST):
-        stated.append(Stated(NO_PID, _ids(links.actor)))
+        is_linked = link.is_numbered(records[at][1]) if at >= 0 else False
+        stated.append(Stated(NO_PID, _ids(links.actor), is_linked))
     for index, said in links.targets.items():
         pid = number(field(records[index][1], b"opid"), NO_PID)
         if pid > 0 and len(targets) < 64:
