@@ -18,8 +18,8 @@ from annotator.cli.options import FILE, HELP, TIME, aix_options, context_options
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
 from annotator.core.stats import Stats
 from annotator.engine.factory import FORMATS, Options
-from annotator.engine.input_check import check_files
-from annotator.engine.replay import Replay, blocks_of
+from annotator.engine.input_check import blocks_of, check_files
+from annotator.engine.replay import Replay
 from annotator.formats.raw import NAMES
 from annotator.io.sinks import FdSink, SinkClosed
 from annotator.io.sources import follow

@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.core.errors import UsageError
-from annotator.io.sources import Form, has_record, is_settled, read_file, recognise, refuse, refuse_unknown
+from annotator.io.sources import (
+    Form,
+    has_record,
+    is_settled,
+    order,
+    read_file,
+    read_stream,
+    recognise,
+    refuse,
+    refuse_unknown,
+)
 from annotator.io.sources.decompression import MAGIC_LENGTH, packing
 from annotator.io.sources.detection import HEAD, PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
     from annotator.io.sources import Block
+
+
+def blocks_of(paths: Iterable[str], *, system: str = "auto") -> Iterator[Block]:
+    """All blocks of all files: rotated sets oldest first, `-` is the standard input.
+
+    All files are looked at before the first is read: see `check_files`.
+    """
+    given = list(paths)
+    if given == ["-"]:
+        yield from read_stream(0)
+        return
+    files = order(Path(one) for one in given)
+    check_files(files, system=system)
+    for path in files:
+        yield from read_file(path)
 
 
 class Waiting:

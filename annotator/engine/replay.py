@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from annotator.core.errors import FormatError, FormError, StoreError, UsageError
 from annotator.core.stats import Stats
 from annotator.engine.factory import Options, aix_of, expression_of, filter_of, form_of, linux_of
-from annotator.engine.input_check import Waiting, check_files
+from annotator.engine.input_check import Waiting
 from annotator.engine.machines import Machines, mixed_nodes
 from annotator.engine.pipeline import Pipeline, Tables
 from annotator.events import EventAssembler
-from annotator.io.sources import Block, is_settled, looks_binary, order, read_file, read_stream, recognise, refuse
+from annotator.io.sources import Block, is_settled, looks_binary, recognise, refuse
 from annotator.io.sources import Form as InputForm
 from annotator.io.sources.detection import HEAD
 from annotator.linux.backend import Linux
@@ -34,21 +34,6 @@ if TYPE_CHECKING:
     from annotator.storage.format import Entry, Header
 
     FormMaker = Callable[[Options, Linux | Aix, Stats], Form]
-
-
-def blocks_of(paths: Iterable[str], *, system: str = "auto") -> Iterator[Block]:
-    """All blocks of all files: rotated sets oldest first, `-` is the standard input.
-
-    All files are looked at before the first is read: see `input_check.check_files`.
-    """
-    given = list(paths)
-    if given == ["-"]:
-        yield from read_stream(0)
-        return
-    files = order(Path(one) for one in given)
-    check_files(files, system=system)
-    for path in files:
-        yield from read_file(path)
 
 
 class Replay:

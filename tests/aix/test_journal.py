@@ -22,8 +22,9 @@ from annotator.core.registry import Registry
 from annotator.core.stats import Stats
 from annotator.engine.factory import Options
 from annotator.engine.host_context import HostContext
+from annotator.engine.input_check import blocks_of
 from annotator.engine.observation_log import Journaling
-from annotator.engine.replay import Replay, blocks_of
+from annotator.engine.replay import Replay
 from annotator.history import Observations
 from annotator.io.log import Log
 from annotator.plugin import config_load

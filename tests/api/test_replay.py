@@ -18,7 +18,8 @@ import annotator
 from annotator import api
 from annotator.core.stats import Stats
 from annotator.engine.factory import Options
-from annotator.engine.replay import Replay, blocks_of
+from annotator.engine.input_check import blocks_of
+from annotator.engine.replay import Replay
 from annotator.storage.format import Header
 from annotator.storage.journal import Journal
 from tests.scoring import SAMPLES, text_of

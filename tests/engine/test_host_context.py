@@ -15,8 +15,9 @@ from annotator.core.registry import Registry
 from annotator.core.stats import Stats
 from annotator.engine.factory import Options
 from annotator.engine.host_context import load_context
+from annotator.engine.input_check import blocks_of
 from annotator.engine.observation_log import Journaling, Loaded
-from annotator.engine.replay import Replay, blocks_of
+from annotator.engine.replay import Replay
 from annotator.history import Observations
 from annotator.linux.engines.programs import KINDS
 from annotator.storage.format import Header

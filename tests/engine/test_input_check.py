@@ -9,8 +9,8 @@ import pytest
 
 from annotator.core.errors import FormError, UsageError
 from annotator.engine.factory import Options
-from annotator.engine.input_check import check_files
-from annotator.engine.replay import Replay, blocks_of
+from annotator.engine.input_check import blocks_of, check_files
+from annotator.engine.replay import Replay
 from annotator.io.sources.detection import PATIENCE
 
 if TYPE_CHECKING:

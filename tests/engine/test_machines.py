@@ -9,8 +9,9 @@ import pytest
 
 from annotator.core.model import Status
 from annotator.engine.factory import Options
+from annotator.engine.input_check import blocks_of
 from annotator.engine.log import Log
-from annotator.engine.replay import Replay, blocks_of
+from annotator.engine.replay import Replay
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "linux" / "nodes-two-files"
 FILES = [str(SAMPLE / f"input-{number}.log") for number in (1, 2)]

@@ -14,8 +14,9 @@ from annotator.core.model import Container, Evidence, NetnsId, Ns, Reason
 from annotator.core.registry import Registry, derive_contid
 from annotator.core.stats import Stats
 from annotator.engine.factory import Options
+from annotator.engine.input_check import blocks_of
 from annotator.engine.observation_log import Journaling, Loaded
-from annotator.engine.replay import Replay, blocks_of
+from annotator.engine.replay import Replay
 from annotator.history import Observations
 from annotator.io.sources import Cutter
 from annotator.linux.engines.programs import KINDS

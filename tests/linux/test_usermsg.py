@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from annotator.core.model import Actor, ContId, Registered
 from annotator.core.registry import derive_contid
 from annotator.engine.factory import Options
-from annotator.engine.replay import Replay, blocks_of
+from annotator.engine.input_check import blocks_of
+from annotator.engine.replay import Replay
 from annotator.linux.netlink.user_messages import RegistrationMessage, message
 from annotator.linux.records.translate_user import virt_control
 

@@ -20,7 +20,8 @@ import pytest
 from annotator.admin.install_plan import hook as hook_file
 from annotator.core.registry import derive_contid
 from annotator.engine.factory import Options
-from annotator.engine.replay import Replay, blocks_of
+from annotator.engine.input_check import blocks_of
+from annotator.engine.replay import Replay
 from annotator.io.control import ask
 
 if TYPE_CHECKING:

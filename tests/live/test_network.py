@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from annotator.engine.factory import Options
-from annotator.engine.replay import Replay, blocks_of
+from annotator.engine.input_check import blocks_of
+from annotator.engine.replay import Replay
 from tests.live.ends import Truth, Verdicts, ends_of
 from tests.live.lab import Lab, Refused, scenario, sh
 from tests.live.networks import NET4, SOCKETS
