@@ -16,7 +16,13 @@ def as_the_kernel_says(answer: Attribution, reading: Translation) -> Attribution
     Who entered from outside has none, whatever is around him. Who was born inside would have: it is another process.
     """
     own, actor = stated_of_actor(reading), reading.actor
-    if own is not None or actor is None or actor.ppid == NO_PID or answer.status is not Status.CONTAINER:
+    if (
+        own is not None
+        or reading.torn
+        or actor is None
+        or actor.ppid == NO_PID
+        or answer.status is not Status.CONTAINER
+    ):
         return answer
     if all(container.contid is None for chain in answer.chains for container in chain):
         return answer

@@ -425,6 +425,8 @@ class Translation(NamedTuple):
     """Records are missing in this event: by then some were lost. Without an actor, somebody acted, and is unknown."""
     unknown: Reason | None = None
     """Somebody acted, but no record tells who: why not."""
+    torn: bool = False
+    """The end of the actor's record is missing: what is not in it proves nothing."""
 
 
 # --- facts: one change of the world each ----------------------------------------------------------------------------

@@ -86,6 +86,16 @@ _ENDS_IN_PID = frozenset((b"LOGIN", b"NETFILTER_CFG", b"SECCOMP", b"ANOM_ABEND")
 """The kernel's numbers stand behind a text that a user may choose, which must not end them."""
 
 
+def is_call_whole(line: bytes, key: int, end: int) -> bool:
+    """Whether a SYSCALL record whose ` key=` is at `key` (-1: none) was not cut off before its last field's end."""
+    value = line[key + 5 : key + 6]
+    if key < 0 or not value:
+        return False
+    if value == b'"':
+        return line.find(b'"', key + 6, end) > 0
+    return value != b"(" or line.startswith(b"(null)", key + 5)
+
+
 def whole_body(name: bytes, body: bytes) -> bytes:
     """A body without the field in which a line was torn, and the record that follows (a full disk, a relay)."""
     if b" msg=audit(" not in body or b" msg='" in body or name in _ENDS_IN_PID:

@@ -41,6 +41,7 @@ from annotator.linux.records.syntax import (
     field,
     head,
     hexadecimal,
+    is_call_whole,
     number,
     split,
     text,
@@ -220,6 +221,10 @@ def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
     links = link.link(records, reversed_order=event.reversed)
     network = b"SOCKADDR" in names or kind == "socket"
     reading = _reading(actor, facts, records, names, links, network=network, at=event.at)
+    if name == b"SYSCALL":
+        line = event.lines[event.at]
+        if not is_call_whole(line, line.rfind(b" key="), len(line)):
+            reading = reading._replace(torn=True)
     if actor is None and reading.packet is None:  # torn, or a text stands where the pid should
         return reading._replace(unknown=Reason.GAP if name == b"SYSCALL" else Reason.AMBIGUOUS)
     return reading

@@ -13,7 +13,7 @@ from annotator.linux.engines.commands import BUNDLE
 from annotator.linux.engines.programs import DEFAULT, Engines
 from annotator.linux.records.labels import device
 from annotator.linux.records.signals import SIGNALS, killed
-from annotator.linux.records.syntax import body_end, number, split
+from annotator.linux.records.syntax import body_end, is_call_whole, number, split
 from annotator.linux.records.translate import (
     actor_of,
     call_of,
@@ -109,7 +109,7 @@ class Translator:
         key = text.find(b" key=", shared, end)
         part = text[shared : key if key >= 0 else body_end(text[:end], 0)] if shared >= 0 else b""
         caller = self._callers.get(part) or self._caller(part)
-        if caller is None or text.find(b" record=", key if key >= 0 else shared, end) >= 0:
+        if caller is None or not is_call_whole(text, key, end) or text.find(b" record=", key, end) >= 0:
             return None  # torn; or a patched kernel's, whose CONTAINER_ID is lost
         reading = caller.readings.get(kind) or _reading_of(kind, event, text, start, end, caller, self.engines)
         if reading is not None:
