@@ -288,6 +288,39 @@ class Registry:
                 return meant[0] if len(meant) == 1 else None
         return None
 
+    def written(
+        self,
+        name: bytes,
+        contids: tuple[ContId, ...],
+        names: tuple[str, str],
+        engine: tuple[str, str],
+        stamp: Stamp,
+    ) -> Chain:
+        """The containers of a chain as this program wrote it, nearest first; those not known yet are entered.
+
+        `names` are the nearest's id and name, `engine` its image and engine; "" is not written.
+        """
+        node, parent = self.node(name), None
+        for contid in reversed(contids[1:16]):
+            container = node.by_contid.get(contid)
+            if container is None or container.parent is not parent:
+                container = self._add(node, Container(contid, node=name, parent=parent))
+            parent = container
+        nearest = contids[0] if contids else None
+        known = [one for one in node.by_id.get(names[0], ()) if one.contid == nearest and one.parent is parent]
+        holder = node.by_contid.get(nearest) if nearest is not None else None
+        if not known and holder is not None and holder.parent is parent and holder.id in ("", names[0]):
+            known = [holder]
+        made = known[-1] if known else self._add(node, Container(nearest, names[0], node=name, parent=parent))
+        if names[0] and not made.id:
+            made.id = names[0]
+            node.by_id.setdefault(made.id, []).append(made)
+        made.engine = made.engine or engine[1]
+        if names[1] and made.name != names[1]:
+            self.rename(made, names[1])
+        self.describe(made, Named(made.id, image=engine[0]), stamp)
+        return made.chain()
+
     def load(self, version: int, nodes: dict[bytes, Containers]) -> None:
         """Become what a checkpoint has saved."""
         self.version, self.nodes = version, nodes

@@ -73,6 +73,16 @@ class Observer(Protocol):
         ...
 
 
+class Earlier(Protocol):
+    """What an annotated log says itself (`engine.own_output`)."""
+
+    def answer(
+        self, event: Event, reading: Translation, life: ProcessLifetime | None, proven: Attribution, /
+    ) -> Attribution:
+        """The answer that stands in the event, else the one that its records prove."""
+        ...
+
+
 class Tables:
     """What is known: lives, containers, who is where. One per run; saved and restored by `store`."""
 
@@ -113,6 +123,7 @@ class Pipeline:
         watch: Observer | None = None,
         reversed_records: bool = False,
         relays: bool = True,
+        own: Earlier | None = None,
     ) -> None:
         self.backend = backend
         self.form = form
@@ -120,6 +131,7 @@ class Pipeline:
         self.tables = tables or Tables()
         self.keep = keep
         self.watch = watch
+        self.own = own
         self._pieces: list[bytes] = []
         self._answered: Counter[Status | Reason] = Counter()
         self.grouper = grouper or EventAssembler(
@@ -191,6 +203,8 @@ class Pipeline:
         if tables.recorder.entrant is not None:
             tables.recorder.identify(self.backend.words(event), stamp)
         answer = tables.attributor.attribute(reading, life, node, stamp)
+        if self.own is not None:
+            answer = self.own.answer(event, reading, life, answer)
         event.closed = True
         if self.keep is not None and not self.keep(event, answer):
             self.stats.filtered += event.size

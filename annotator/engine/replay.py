@@ -16,6 +16,7 @@ from annotator.core.stats import Stats
 from annotator.engine.factory import Options, aix_of, expression_of, filter_of, form_of, linux_of
 from annotator.engine.input_check import Waiting
 from annotator.engine.machines import Machines, mixed_nodes
+from annotator.engine.own_output import OwnOutput
 from annotator.engine.pipeline import Pipeline, Tables
 from annotator.events import EventAssembler
 from annotator.io.sources import Block, is_settled, looks_binary, recognise, refuse
@@ -102,6 +103,7 @@ class Replay:
             keep=filter_of(options, expression_of(options)),
             watch=self._observer,
             relays=not self._machines.one,
+            own=None if options.reannotate or self.trail is not None else OwnOutput(backend, self._tables),
         )
 
     def _aix(self) -> Aix:
