@@ -331,6 +331,15 @@ class Target:
     reason: Reason | None = None
 
 
+class Parent(NamedTuple):
+    """The parent of an event's process, as far as it is known: its program, and its command line, cut."""
+
+    key: ProcKey
+    exe: bytes = b""
+    comm: bytes = b""
+    command: bytes = b""
+
+
 class Attribution(NamedTuple):
     """The answer for one event, with what it rests on or why there is none.
 
@@ -350,6 +359,7 @@ class Attribution(NamedTuple):
     netns: Netns | None = None
     vpid: int | None = None
     key: ProcKey | None = None
+    parent: Parent | None = None
 
     @property
     def container(self) -> Container | None:

@@ -15,6 +15,7 @@ from annotator.core.membership import Membership
 from annotator.core.model import Attribution, Event, Reason, Status
 from annotator.core.recording import Recorder
 from annotator.core.registry import Registry
+from annotator.engine.parents import note_program, with_parent
 from annotator.events import EventAssembler, Missing
 
 if TYPE_CHECKING:
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
 
 
 class Form(Protocol):
-    """An output form, as the loop uses it. `ordered` forms edit `event.lines`; the others return bytes per event."""
+    """An output form, as the loop uses it. `ordered` forms edit `event.lines`; the others return bytes per event.
+
+    `shows_parents`: answers are wanted with the parent of the process.
+    """
 
     ordered: bool
+    shows_parents: bool
 
     def write(self, event: Event, answer: Attribution) -> bytes | None:
         """One decided event."""
@@ -115,6 +120,7 @@ class Pipeline:
     ) -> None:
         self.backend = backend
         self.form = form
+        self._shows_parents = form.shows_parents
         self.stats = stats
         self.tables = tables or Tables()
         self.keep = keep
@@ -180,6 +186,9 @@ class Pipeline:
         if tables.recorder.entrant is not None:
             tables.recorder.identify(self.backend.words(event), stamp)
         answer = tables.attributor.attribute(reading, life, node, stamp)
+        if self._shows_parents and life is not None:
+            note_program(event, reading, life)
+            answer = with_parent(tables.processes, life, stamp, answer)
         event.closed = True
         if self.keep is not None and not self.keep(event, answer):
             self.stats.filtered += event.size

@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     FormMaker = Callable[[Options, Linux | Aix, Stats], Form]
 
 
-def blocks_of(paths: Iterable[str], *, system: str = "auto") -> Iterator[Block]:
-    """All blocks of all files: rotated sets oldest first, `-` is the standard input.
+def blocks_of(
+    paths: Iterable[str], *, system: str = "auto", at: Callable[[int], None] | None = None
+) -> Iterator[Block]:
+    """All blocks of all files: rotated sets oldest first, `-` is the standard input. For `at` see `read_file`.
 
     All files are looked at before the first is read: see `input_check.check_files`.
     """
@@ -48,7 +50,7 @@ def blocks_of(paths: Iterable[str], *, system: str = "auto") -> Iterator[Block]:
     files = order(Path(one) for one in given)
     check_files(files, system=system)
     for path in files:
-        yield from read_file(path)
+        yield from read_file(path, at=at)
 
 
 class Replay:
@@ -135,6 +137,11 @@ class Replay:
         if known is None:
             return aix_of(options)
         return aix_of(options, known.listings, known.node.decode("utf-8", "surrogateescape"))
+
+    @property
+    def has_input(self) -> bool:
+        """Whether any line came."""
+        return self._origin is not None
 
     def _refuse_aix(self, origin: str) -> None:
         if self._context is not None and self._context.asks_aix:
