@@ -51,6 +51,7 @@ class Everywhere:
     """The raw form with one answer for all events: so that each kind of record is annotated, whatever the log."""
 
     ordered = True
+    shows_parents = False
 
     def __init__(self, raw: Raw) -> None:
         self.raw = raw

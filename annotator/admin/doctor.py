@@ -35,9 +35,9 @@ INITIAL_USER: Final = "user:[4026531837]"
 """The first namespaces (include/linux/proc_ns.h)."""
 
 
-def check(machine: Machine) -> list[CheckResult]:
-    """All checks, in the order in which a person would make them."""
-    configured, config_results = _config(machine)
+def check(machine: Machine, given: Path | None = None) -> list[CheckResult]:
+    """All checks, in the order in which a person would make them. `given`: the plugin's configuration, if elsewhere."""
+    configured, config_results = _config(machine, given)
     if doctor_aix.is_aix(machine):
         return [
             version(),
@@ -251,12 +251,14 @@ def worst(results: list[CheckResult]) -> Level:
     return max((result.level for result in results), key=order.index, default=Level.OK)
 
 
-def _config(machine: Machine) -> tuple[Config | None, list[CheckResult]]:
-    path = machine.path(install_plan.CONFIG)
-    if not path.exists():
-        return Config(), [note("config", f"{install_plan.CONFIG} is not there: the defaults hold")]
+def _config(machine: Machine, given: Path | None) -> tuple[Config | None, list[CheckResult]]:
+    path = given or machine.path(install_plan.CONFIG)
     try:
-        return config_load.load(path), [ok("config", f"{install_plan.CONFIG} is usable")]
+        if given is None and not path.exists():
+            return Config(), [note("config", f"{path} is not there: the defaults hold")]
+        return config_load.load(path), [ok("config", f"{path} is usable")]
+    except PermissionError:
+        return None, [skipped("config", f"{path} cannot be read: not root")]
     except AnnotatorError as err:
         return None, [bad("config", err.what, err.advice)]
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from annotator.admin import rules
 from annotator.admin.completions import completion
-from annotator.core.errors import UsageError
+from annotator.core.errors import AnnotatorError, UsageError
 
 DATA: Final = Path(__file__).parent.parent / "data"
 CONFIG: Final = "/etc/annotator/annotator.toml"
@@ -77,8 +77,11 @@ class Options(NamedTuple):
 def plugins(root: Path) -> str:
     """The directory of auditd's plugins on this machine. Raises UsageError when there is no auditd."""
     for one in PLUGINS:
-        if (root / one[1:]).is_dir():
-            return one
+        try:
+            if (root / one[1:]).is_dir():
+                return one
+        except PermissionError as error:
+            raise AnnotatorError(f"{root / one[1:]}: {error.strerror}", "Run it as root.") from error
     raise UsageError(
         f"no auditd below {root}: neither {PLUGINS[0]} nor {PLUGINS[1]} is there",
         "Install auditd first (package auditd or audit), or name another --root.",

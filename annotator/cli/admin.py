@@ -17,6 +17,7 @@ from annotator.admin import install_aix, install_plan, manifest, rules, status
 from annotator.admin.check_result import Level
 from annotator.admin.install import Action
 from annotator.admin.machine import Machine, files_below, this_machine
+from annotator.cli.output import width_of
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
 from annotator.engine.host_context import boot_id
 from annotator.io.console import machine as for_machines
@@ -27,6 +28,7 @@ from annotator.plugin.config import Config
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from annotator.admin.activity import Activity
     from annotator.admin.install import Step
     from annotator.admin.status import Status
 
@@ -46,8 +48,9 @@ config_option = click.option(
     help=f"The plugin's configuration; default {install_plan.CONFIG}.",
 )
 as_json = click.option(
-    "--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="Form."
-)
+    "--format", "--output", "output", type=click.Choice(("table", "json")), default="table", show_default=True,
+    help="Form.",
+)  # fmt: skip
 
 
 @click.command()
@@ -75,6 +78,8 @@ def install(root: Path, levels: str | None, **given: Any) -> None:
     dry: bool = given.pop("dry_run")
     _must_be_root(root, dry=dry)
     installed = manifest.load(root)
+    for name in ("program", "hook"):
+        _check_program(root, f"--{name}", given[name])
     options = install_plan.Options(
         levels=_levels(levels, installed),
         python=sys.executable,
@@ -109,10 +114,14 @@ def install(root: Path, levels: str | None, **given: Any) -> None:
 @root_option
 @dry_option
 @click.option("--purge", is_flag=True, help="Remove also what was changed by hand, the logs and the state.")
-@click.confirmation_option("-y", "--yes", prompt="Remove what `annotator install` wrote?")
-def uninstall(root: Path, *, dry_run: bool, purge: bool) -> None:
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def uninstall(root: Path, *, dry_run: bool, purge: bool, yes: bool) -> None:
     """Remove what install wrote, as it wrote it. What was changed by hand since stays, unless --purge is given."""
     _must_be_root(root, dry=dry_run)
+    if not dry_run and not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("nobody is there to say yes", "Give --yes; --dry-run shows what would be removed.")
+        click.confirm("Remove what `annotator install` wrote?", abort=True)
     installed = manifest.load(root)
     steps = installation.removals(root, installed, purge=purge)
     if dry_run:
@@ -133,13 +142,14 @@ def uninstall(root: Path, *, dry_run: bool, purge: bool) -> None:
 
 @click.command()
 @root_option
+@config_option
 @as_json
-def doctor(root: Path, output: str) -> None:
+def doctor(root: Path, config: Path | None, output: str) -> None:
     """Check whether the plugin can work here, and say what to do. Exits 1 when something is bad."""
     machine = _machine(root)
     if machine.is_this and os.geteuid() != 0:
         click.echo("annotator: not root: much cannot be asked", err=True)
-    results = checks.check(machine)
+    results = checks.check(machine, config)
     if output == "json":
         for result in results:
             row = {"level": result.level.value, "topic": result.topic, "found": result.outcome, "do": result.advice}
@@ -170,9 +180,12 @@ def status_command(root: Path, config: Path | None, output: str) -> None:
         for name, text in status.lines(shown):
             click.echo(f"{name + ':':16} {plain(text)}")
         if shown.containers:
-            columns = ["contid", "id", "name", "engine", "image", "inside", "started"]
-            width = None if sys.stdout.isatty() else 200
-            click.echo("\n" + table(shown.containers, columns, width=width), nl=False)
+            columns = ["name", "id", "engine", "image", "inside", "started", "contid"]
+            drawn = table(
+                shown.containers, columns, width=width_of(None, wide=False), flexible=("image", "name", "inside"),
+                droppable=("contid", "inside", "image", "started"),
+            )  # fmt: skip
+            click.echo("\n" + drawn, nl=False)
     if not shown.processes:
         raise SystemExit(ExitCode.FAILED)
 
@@ -184,11 +197,19 @@ def status_command(root: Path, config: Path | None, output: str) -> None:
     "--interval", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True, help="Seconds between looks."
 )
 @click.option("--times", type=click.IntRange(1), help="End after so many looks.")
-def top(root: Path, config: Path | None, interval: float, times: int | None) -> None:
-    """Watch the running plugin: events a second, drops, lag, containers. End with Ctrl-C."""
+@click.option(
+    "--sort", type=click.Choice(("rate", "name", "started")), default="rate", show_default=True, help="Of containers."
+)
+def top(root: Path, config: Path | None, interval: float, times: int | None, sort: str) -> None:
+    """Watch the running plugin: events a second, drops, lag, containers, live sessions, why events are unknown.
+
+    Keys: s sorts containers otherwise, q ends it. Rates by container and sessions are read from the plugin's first file
+    in the form raw or json.
+    """
     from rich.console import Console
 
     from annotator.admin.top import show
+    from annotator.cli.keys import keys
 
     def statuses() -> Iterator[tuple[float, Status]]:
         left = times
@@ -196,7 +217,20 @@ def top(root: Path, config: Path | None, interval: float, times: int | None) -> 
             yield time.time(), _read_status(root, config)
             left = None if left is None else left - 1
 
-    show(Console(), statuses(), lambda: time.sleep(interval))
+    activity = _activity(root, config)
+    with keys() as wait:
+        show(Console(), statuses(), lambda: wait(interval), activity=activity, sort=sort)
+
+
+def _activity(root: Path, path: Path | None) -> Activity | None:
+    """What is written of containers' events, where the plugin writes a file that says it."""
+    from annotator.admin.activity import Activity
+
+    machine = _machine(root)
+    for output in _configured(machine, path).output:
+        if output.type == "file" and output.format in ("raw", "json"):
+            return Activity(machine.path(output.path))
+    return None
 
 
 COMMANDS: tuple[click.Command, ...] = (install, uninstall, doctor, status_command, top)
@@ -230,15 +264,30 @@ def _must_be_root(root: Path, *, dry: bool) -> None:
         raise AnnotatorError("only root can install", "Use sudo; or see first what would be done: --dry-run.")
 
 
+def _check_program(root: Path, option: str, path: str) -> None:
+    """A program that something shall start is there, and can be started. Its form is judged elsewhere."""
+    if not path.startswith("/"):
+        return
+    place = root / path[1:]
+    if not place.is_file():
+        raise UsageError(f"{option}: there is no file {path}" + (f" below {root}" if str(root) != "/" else ""))
+    if not os.access(place, os.X_OK):
+        raise UsageError(f"{option}: {path} cannot be executed", f"chmod 0750 {path}")
+
+
 def _machine(root: Path) -> Machine:
     return this_machine() if root == Path("/") else files_below(root)
 
 
 def _read_status(root: Path, path: Path | None) -> Status:
     machine = _machine(root)
-    place = path or machine.path(install_plan.CONFIG)
-    loaded = config_load.load(place) if path or place.exists() else Config()
+    loaded = _configured(machine, path)
     return status.read(machine, loaded, time.time(), boot=boot_id() if machine.is_this else "")
+
+
+def _configured(machine: Machine, path: Path | None) -> Config:
+    place = path or machine.path(install_plan.CONFIG)
+    return config_load.load(place) if path or place.exists() else Config()
 
 
 def _print_steps(steps: Sequence[Step], acts: tuple[Action, ...], *, err: bool = False) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from annotator.cli.output import width_of
 from annotator.core.errors import ExitCode
 from annotator.io.console import table
 from annotator.io.sinks import FdSink, SinkClosed
@@ -87,7 +89,10 @@ def command(now: Callable[[], int]) -> click.Command:
     @click.command(name="lookup")
     @click.argument("kind", type=Kind(), metavar="process|file|port|container")
     @click.argument("value", metavar="PID|PATH|N[/PROTO]|CONTAINER")
-    @click.option("--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="Form.")
+    @click.option(
+        "--format", "--output", "output", type=click.Choice(("table", "json")), default="table", show_default=True,
+        help="Form.",
+    )  # fmt: skip
     @click.option(
         "--root",
         type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
@@ -128,6 +133,9 @@ def _write(found: dict[str, Any], output: str, code: ExitCode) -> None:
                 )
             if code is ExitCode.DONE:
                 shown = rows({name: one for name, one in found.items() if name not in ("schema", "question", "errors")})
-                width = None if sys.stdout.isatty() else 200
-                sink.write(table(shown, ("what", "value"), width=width).encode())
+                width = width_of(None, wide=False)
+                sink.write(table(shown, ("what", "value"), width=width, flexible=("value",)).encode())
         sink.flush()
+
+
+COMMANDS = (command(lambda: time.time_ns() // 1_000_000),)

@@ -4,215 +4,59 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
-import signal
+import os
 import sys
-import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from annotator import __version__
-from annotator.cli.options import FILE, HELP, TIME, aix_options, context_options, inputs, output_option, quiet_option
+from annotator.cli import inputs
+from annotator.cli.options import HELP
 from annotator.core.errors import AnnotatorError, ExitCode, UsageError
-from annotator.core.stats import Stats
-from annotator.engine.factory import FORMATS, Options
-from annotator.engine.input_check import blocks_of, check_files
-from annotator.engine.replay import Replay
-from annotator.formats.raw import NAMES
-from annotator.io.sinks import FdSink, SinkClosed
-from annotator.io.sources import follow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from annotator.api import Log
-    from annotator.io.sources import Block
+INTERRUPTED = 130
+"""128 and the number of SIGINT, as shells have it."""
+
+DEBUG = "ANNOTATOR_DEBUG"
+"""Set in the environment, it shows the traceback of a fault of this program."""
 
 
 class Commands(click.Group):
-    """The commands; those of a live machine are imported when they are asked for, since a replay needs none of them."""
+    """The commands by the module each is in: none is imported before it is asked for."""
 
-    live = ("doctor", "install", "lookup", "register", "status", "top", "uninstall")
+    modules = {  # noqa: RUF012  (click's own style of class attributes)
+        "containers": "reports", "doctor": "admin", "explain": "explain", "help": "help", "install": "admin",
+        "lookup": "lookup", "register": "registration", "replay": "replay", "sessions": "reports", "status": "admin",
+        "top": "admin", "tree": "reports", "uninstall": "admin", "watch": "watch", "who": "reports",
+    }  # fmt: skip
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All of them, in order."""
-        return sorted({*super().list_commands(ctx), *self.live})
+        return sorted({*super().list_commands(ctx), *self.modules})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """One of them; None for a word that is none."""
-        if cmd_name not in self.live:
+        if cmd_name not in self.modules:
             return super().get_command(ctx, cmd_name)
-        if cmd_name == "lookup":
-            from annotator.cli.lookup import command
-
-            return command(lambda: time.time_ns() // 1_000_000)
-        if cmd_name == "register":
-            from annotator.cli.registration import register
-
-            return register
-        from annotator.cli.admin import COMMANDS
-
-        return next((one for one in COMMANDS if one.name == cmd_name), None)
+        module = import_module(f"annotator.cli.{self.modules[cmd_name]}")
+        commands: tuple[click.Command, ...] = module.COMMANDS
+        return next(command for command in commands if command.name == cmd_name)
 
 
 @click.group(cls=Commands, context_settings=HELP)
 @click.version_option(__version__, prog_name="annotator")
 def cli() -> None:
-    """Say in which container each audit event happened."""
+    """Say in which container each audit event happened.
 
-
-@cli.command()
-@inputs
-@click.option("--format", type=click.Choice(FORMATS), default="raw", show_default=True, help="Output form.")
-@context_options
-@click.option("--state", type=FILE, help="Go on from this file, and save the state there (one input file).")
-@click.option("--node", default="", help="The one machine of all records without node=.")
-@aix_options
-@click.option("--contid", type=click.IntRange(0, 2**64 - 2), help="Only events of this contid, or nested in it.")
-@click.option("--container", default="", metavar="NAME|ID-PREFIX", help="Only events of this container.")
-@click.option("--since", "since_ms", type=TIME, help="Only events from this time on: RFC 3339 with a zone, or epoch.")
-@click.option("--until", "until_ms", type=TIME, help="Only events up to this time.")
-@click.option("--only-containers", is_flag=True, help="Only events in a container, or aimed at one.")
-@click.option("--expr", default="", metavar="EXPRESSION", help="Only events that match (ausearch-expression(5)).")
-@click.option("--fields", default="", metavar="LIST", help="Only these, comma separated: our fields, or JSON paths.")
-@click.option("--original", is_flag=True, help="JSON: keep the records, as event.original.")
-@click.option("--mark-unknown", is_flag=True, help='Raw: mark unknown events, cont_how="unknown:REASON".')
-@click.option("--reannotate", is_flag=True, help="Raw: replace fields that are there already.")
-@click.option("--resolve-users", is_flag=True, help="JSON: name users by this machine's passwd.")
-@click.option("--follow", "following", is_flag=True, help="Wait for more, through rotation (one file).")
-@click.option("--summary", type=click.Choice(("text", "json")), help="Counts, on standard error, at the end.")
-@click.option("--strict", is_flag=True, help="Exit 3 when anything was lost or rejected.")
-@quiet_option
-def replay(inputs: tuple[str, ...], fields: str, **given: Any) -> None:
-    """Annotate recorded logs: FILE... or - for standard input.
-
-    Example: annotator replay --format json /var/log/audit/audit.log
+    First: `annotator containers LOG`, `annotator sessions LOG`, `annotator replay --format text LOG`.
+    What words mean: `annotator help reasons`.
     """
-    following, strict, quiet, summary = (given.pop(name) for name in ("following", "strict", "quiet", "summary"))
-    state: Path | None = given.pop("state")
-    chosen = frozenset(name.strip() for name in fields.split(",") if name.strip()) or None
-    if chosen and given["format"] == "raw" and not chosen <= set(NAMES):
-        known = "Known: " + " ".join(NAMES)
-        raise UsageError(f"--fields: no such field: {', '.join(sorted(chosen - set(NAMES)))}", known)
-    if (following or state) and (len(inputs) != 1 or inputs[0] == "-"):
-        raise UsageError("--follow and --state take one file")
-    stats = Stats()
-    run = Replay(Options(fields=chosen, **given), stats=stats)
-    sink = FdSink(1)
-    with contextlib.suppress(SinkClosed), contextlib.ExitStack() as stack:  # the reader has seen enough
-        stack.callback(sink.flush)  # what was read before an error leaves too
-        if following or state:
-            _run_growing(run, Path(inputs[0]), state, sink, following=following)
-        else:
-            for block in _blocks(inputs, quiet=quiet, system=given["system"]):
-                sink.write(run.feed(block))
-        if state is None:
-            sink.write(run.finish())
-    for warning in run.warnings:
-        click.echo(f"annotator: {warning}", err=True)
-    if stats.lost:
-        click.echo(
-            f"annotator: auditd lost {stats.lost} records (type=UNKNOWN[1020] msg=lost): registrations of containers "
-            "are missing from this log.\n  Containers are then known by CONTAINER_ID records alone. "
-            "An audit user space with contid support writes them.",
-            err=True,
-        )
-    if summary:
-        click.echo(json.dumps(stats.as_dict()) if summary == "json" else stats.summary(), err=True)
-    if strict and stats.has_loss:
-        raise SystemExit(ExitCode.LOSS)
-
-
-def _blocks(inputs: tuple[str, ...], *, quiet: bool, system: str) -> Iterable[Block]:
-    """The inputs' blocks, with a progress bar when a person watches and the output goes elsewhere."""
-    blocks = blocks_of(inputs, system=system)
-    if quiet or not sys.stderr.isatty() or sys.stdout.isatty() or inputs == ("-",):
-        return blocks
-    from rich.console import Console
-
-    from annotator.io.console import watched
-
-    return watched(blocks, inputs, Console(stderr=True))
-
-
-def _run_growing(run: Replay, path: Path, state: Path | None, sink: FdSink, *, following: bool) -> None:
-    """A growing file: to its present end, or until SIGINT or SIGTERM; from a saved state on, and into one."""
-    signals: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda which, _: signals.append(which))
-    if path.exists():
-        check_files([path], system=run.options.system, packed=False)
-    start = run.resume(state, lambda text: click.echo(f"annotator: {text}", err=True)) if state is not None else None
-    sleep = time.sleep if following else lambda _: None
-    growing = follow(path, sleep=sleep, stop=lambda: bool(signals), start=start or 0)
-    for block in growing:
-        if block is not None:
-            sink.write(run.feed(block))
-        elif following:
-            sink.write(run.idle(1000))
-        else:
-            break
-        sink.flush()
-    if state is not None:
-        sink.write(run.end_of_input())
-        run.save(state, growing.position)
-
-
-@cli.command()
-@inputs
-@context_options
-@aix_options
-@output_option
-@quiet_option
-def containers(inputs: tuple[str, ...], output: str, *, quiet: bool, **given: Any) -> None:
-    """List the containers that logs show: contid, names, first and last seen, processes, events, sessions."""
-    from annotator.report.logs import container_rows
-
-    rows = container_rows(_open(inputs, quiet=quiet, **given))
-    columns = "contid id name engine image inside node first last ended processes events sessions shares_netns_with"
-    _show(rows, columns.split(), output, "no container was seen")
-
-
-@cli.command()
-@inputs
-@context_options
-@aix_options
-@output_option
-@quiet_option
-def sessions(inputs: tuple[str, ...], output: str, *, quiet: bool, **given: Any) -> None:
-    """List who entered which container from outside: when, how, and what they ran."""
-    from annotator.report.logs import session_rows
-
-    rows = session_rows(_open(inputs, quiet=quiet, **given))
-    columns = "session container name how by first last events ran"
-    _show(rows, columns.split(), output, "nobody entered a container, as far as the log shows")
-
-
-@cli.command(name="who")
-@click.argument("pid", type=click.IntRange(1, 2**31 - 1))
-@inputs
-@click.option("--at", "at_ms", type=TIME, required=True, help="When: RFC 3339 with a zone, or epoch.")
-@click.option("--node", default="", help="On which host, for logs of several.")
-@context_options
-@aix_options
-@output_option
-@quiet_option
-def who_command(
-    pid: int, inputs: tuple[str, ...], at_ms: int, node: str, output: str, *, quiet: bool, **given: Any
-) -> None:
-    """Show the chain of processes from PID up to init, each with its container and the evidence for it.
-
-    Example: annotator who 4242 --at 2026-01-31T12:00:00Z audit.log
-    """
-    from annotator.report.logs import process_rows
-
-    rows = process_rows(_open(inputs, quiet=quiet, **given), pid, at_ms, node)
-    columns = "pid ppid exe status reason container name session how evidence flags parent_proven born ended"
-    _show(rows, columns.split(), output, f"pid {pid} was not seen at that time")
-    if not rows:
-        raise SystemExit(ExitCode.FAILED)
 
 
 @cli.command()
@@ -227,6 +71,11 @@ def who_command(
 )
 def plugin(config: str, source: str, *, check_config: bool) -> int:
     """Run as auditd's plugin: records on standard input (in plugins.d, name the lighter `audisp-contid`)."""
+    if source == "auditd" and not check_config and sys.stdin is not None and sys.stdin.isatty():
+        raise UsageError(
+            "auditd starts this, and hands it the records: there is nothing to read on a terminal",
+            "`annotator install` puts it beside auditd. To read a log use `annotator replay` or `annotator watch`.",
+        )
     from annotator.plugin import main as run_plugin
 
     if source != "auditd" and not check_config:
@@ -236,50 +85,64 @@ def plugin(config: str, source: str, *, check_config: bool) -> int:
     return run_plugin([*(["--check-config"] if check_config else []), *([config] if config else [])])
 
 
-def _open(inputs: tuple[str, ...], *, quiet: bool, **given: Any) -> Log:
-    """The logs as one, read with a progress bar."""
-    from annotator.api import Log
-
-    log = Log(_blocks(inputs, quiet=quiet, system=given["system"]), Options(format="none", **given))
-    for warning in log.warnings:
-        click.echo(f"annotator: {warning}", err=True)
-    return log
-
-
-def _show(rows: list[dict[str, Any]], columns: list[str], output: str, nothing: str) -> None:
-    from annotator.io.console import machine, table
-
-    sink = FdSink(1)
-    with contextlib.suppress(SinkClosed):
-        if output == "json":
-            for row in rows:
-                sink.write(json.dumps(machine(row)).encode() + b"\n")
-        elif rows:
-            sink.write(table(rows, columns, width=None if sys.stdout.isatty() else 200).encode())
-        else:
-            click.echo(nothing, err=True)
-        sink.flush()
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit code. An error is one line of what, and one of what to do."""
+    """Run a command; returns the exit code. An error is one line of what, and one of what to do; never a traceback."""
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)  # events are made and dropped by the million, and hold no cycles
     run: Callable[..., Any] = cli.main
+    code = _run(run, arguments)
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as err:
+        _lose_output()
+        if not isinstance(err, BrokenPipeError):
+            return _failed(f"standard output: {getattr(err, 'strerror', err)}", "The output is incomplete.", code)
+    return code
+
+
+def _run(run: Callable[..., Any], arguments: list[str] | None) -> int:
     try:
         result = run(args=arguments, prog_name="annotator", standalone_mode=False)
     except AnnotatorError as err:
-        click.echo(f"annotator: {err.what}", err=True)
-        if err.advice:
-            click.echo(f"  {err.advice}", err=True)
-        return err.exit_code
+        return _failed(err.what, err.advice, err.exit_code)
     except click.ClickException as err:
         err.show()
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
-        return 130
+        where = inputs.interrupted()
+        _failed("stopped" + (f": {where}. What was printed is incomplete." if where else ""), "", INTERRUPTED)
+        return INTERRUPTED
     except BrokenPipeError:
+        _lose_output()
         return ExitCode.DONE
     except SystemExit as err:
         return err.code if isinstance(err.code, int) else ExitCode.FAILED
+    except OSError as err:
+        name = f"{err.filename}: " if err.filename else ""
+        advice = "Run it as root." if isinstance(err, PermissionError) else ""
+        return _failed(f"{name}{err.strerror or err}", advice, ExitCode.FAILED)
+    except Exception as err:
+        if os.environ.get(DEBUG):
+            raise
+        advice = f"This is a fault of annotator {__version__}: please report it, with the output of {DEBUG}=1."
+        return _failed(f"{type(err).__name__}: {err}", advice, ExitCode.FAILED)
     return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _failed(what: str, advice: str, code: int) -> int:
+    """Say it; where even that cannot be said, the exit code does."""
+    from annotator.io.console import plain
+
+    with contextlib.suppress(OSError, ValueError):
+        click.echo("annotator: " + "\n  ".join(map(plain, what.split("\n"))), err=True)
+        if advice:
+            click.echo(f"  {advice}", err=True)
+    return code or ExitCode.FAILED
+
+
+def _lose_output() -> None:
+    """Let what is left in standard output's buffer go nowhere: nobody takes it, and the interpreter would complain."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid as uuids
 from typing import Any
 
@@ -55,6 +56,7 @@ def register(pid: int, contid: int | None, engine_id: str, socket: str, *, no_lo
         request["id"] = engine_id
     from annotator.linux.netlink.user_messages import send
 
+    _check(pid)
     outcome = tell(request, socket, None if no_log else send)
     if outcome.error:
         raise AnnotatorError(f"{outcome.error}: {outcome.why}")
@@ -66,3 +68,16 @@ def register(pid: int, contid: int | None, engine_id: str, socket: str, *, no_lo
     if outcome.contid is not None:
         said["contid"] = str(outcome.contid)
     click.echo(json.dumps(said))
+
+
+COMMANDS = (register,)
+
+
+def _check(pid: int) -> None:
+    """Nothing is written about a process that there is not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError as error:
+        raise AnnotatorError(f"there is no process {pid}", "Nothing was registered, and nothing was logged.") from error
+    except PermissionError:
+        return  # it is there, and another user's

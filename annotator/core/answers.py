@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from annotator.core.model import NOT_SAVED
 
 if TYPE_CHECKING:
-    from annotator.core.model import Attribution, Netns, Stamp, Target
+    from annotator.core.model import Attribution, Netns, Parent, Stamp, Target
 
 
 class Versioned(Protocol):
@@ -26,7 +26,7 @@ class AnswerCache:
     """One answer with the conditions under which it holds. `answer` None: none is kept.
 
     It holds from stamp `since` on while `source.version` is `version`. `answer_at` holds for the event at stamp `at`
-    alone, not for those after it. The last two fields are variants of an answer, kept because output
+    alone, not for those after it. The last three fields are variants of an answer, kept because output
     forms recognise an answer they have rendered before by its identity.
     """
 
@@ -38,6 +38,7 @@ class AnswerCache:
     answer_at: Attribution | None = field(default=None, metadata=NOT_SAVED)
     at_itself: tuple[Attribution, Attribution] | None = field(default=None, metadata=NOT_SAVED)
     in_network: tuple[Attribution, Attribution] | None = field(default=None, metadata=NOT_SAVED)
+    below: tuple[Attribution, Attribution] | None = field(default=None, metadata=NOT_SAVED)
 
     def get(self, stamp: Stamp) -> Attribution | None:
         """The answer for an event at this stamp; None when it has to be worked out."""
@@ -76,4 +77,11 @@ class AnswerCache:
         known = self.in_network
         if known is None or known[0] is not answer or known[1].netns != netns:
             known = self.in_network = (answer, answer._replace(netns=netns))
+        return known[1]
+
+    def with_parent(self, answer: Attribution, parent: Parent) -> Attribution:
+        """The same answer with the process's parent: one object for all events that have it."""
+        known = self.below
+        if known is None or known[0] is not answer or known[1].parent != parent:
+            known = self.below = (answer, answer._replace(parent=parent))
         return known[1]

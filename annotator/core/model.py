@@ -338,6 +338,15 @@ class Target:
     reason: Reason | None = None
 
 
+class Parent(NamedTuple):
+    """The parent of an event's process, as far as it is known: its program, and its command line, cut."""
+
+    key: ProcKey
+    exe: bytes = b""
+    comm: bytes = b""
+    command: bytes = b""
+
+
 class Attribution(NamedTuple):
     """The answer for one event, with what it rests on or why there is none.
 
@@ -359,6 +368,7 @@ class Attribution(NamedTuple):
     key: ProcKey | None = None
     unset: bool = False
     """The kernel says that it has no contid: the container is an engine's word alone, and no number is its."""
+    parent: Parent | None = None
 
     @property
     def container(self) -> Container | None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from annotator.core.contracts import Backend
     from annotator.engine.pipeline import Form
 
-FORMATS = ("raw", "record", "json", "msgpack")
+FORMATS = ("raw", "record", "json", "msgpack", "text")
 SYSTEMS = ("auto", "linux", "aix")
 
 
@@ -39,8 +39,9 @@ class Options:
 
     `node` names the machine of records without `node=`; `one_machine` says that all are of one, without a name.
     `strict_evidence`: no answer rests on a claim whose claimant is not proven to be on the host. `engine_programs` and
-    `engine_directories` are the site's engines, as the plugin's settings `engines.*` name them.
-    The last five are for AIX: `wpars` are captured listings, each with the time it was taken, or None.
+    `engine_directories` are the site's engines, as the plugin's settings `engines.*` name them. `lean`: JSON without
+    the decoded records. `colour`: the text form for a terminal. The last five are for AIX: `tz` "" is UTC, `wpars` are
+    captured listings, each with the time it was taken, or None.
     """
 
     format: str = "raw"
@@ -54,6 +55,8 @@ class Options:
     only_containers: bool = False
     expr: str = ""
     fields: frozenset[str] | None = None
+    lean: bool = False
+    colour: bool = False
     original: bool = False
     mark_unknown: bool = False
     reannotate: bool = False
@@ -63,7 +66,7 @@ class Options:
     strict_evidence: bool = False
     engine_programs: tuple[str, ...] = ()
     engine_directories: tuple[str, ...] = ()
-    tz: str = "UTC"
+    tz: str = ""
     origin: str = ""
     wpars: tuple[tuple[str, int | None], ...] = ()
     aix_events: str = ""
@@ -94,12 +97,17 @@ def form_of(options: Options, backend: Backend, stats: Stats) -> Form:
         if backend.name == "aix":
             raise UsageError("--format record is for Linux: AIX has no CONTAINER_ID records", "Use raw or json.")
         return Record(backend, stats)
+    if options.format == "text":
+        from annotator.formats.text import Text
+
+        return Text(backend.interpreter(resolve_users=options.resolve_users), node=options.node, colour=options.colour)
     return Documents(
         json.encode if options.format == "json" else msgpack.encode,
         backend.interpreter(resolve_users=options.resolve_users),
         node=options.node,
         original=options.original,
         fields=options.fields,
+        lean=options.lean,
     )
 
 
@@ -110,7 +118,7 @@ def aix_of(options: Options, listings: Iterable[Listing] = (), node: str = "") -
     return site.backend(
         own_tail=tail_start,
         node=options.node or node,
-        tz=options.tz,
+        tz=options.tz or "UTC",
         origin=options.origin,
         wpars=options.wpars,
         events=options.aix_events,

@@ -22,13 +22,15 @@ from annotator.io.sources.decompression import MAGIC_LENGTH, packing
 from annotator.io.sources.detection import HEAD, PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from annotator.io.sources import Block
 
 
-def blocks_of(paths: Iterable[str], *, system: str = "auto") -> Iterator[Block]:
-    """All blocks of all files: rotated sets oldest first, `-` is the standard input.
+def blocks_of(
+    paths: Iterable[str], *, system: str = "auto", at: Callable[[int], None] | None = None
+) -> Iterator[Block]:
+    """All blocks of all files: rotated sets oldest first, `-` is the standard input. For `at` see `read_file`.
 
     All files are looked at before the first is read: see `check_files`.
     """
@@ -39,7 +41,7 @@ def blocks_of(paths: Iterable[str], *, system: str = "auto") -> Iterator[Block]:
     files = order(Path(one) for one in given)
     check_files(files, system=system)
     for path in files:
-        yield from read_file(path)
+        yield from read_file(path, at=at)
 
 
 class Waiting:

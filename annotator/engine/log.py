@@ -2,80 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from annotator.core.model import NO_PID, Executed, Stamp, Status
+from annotator.core.model import NO_PID, Stamp, Status
 from annotator.core.stats import Stats
 from annotator.core.times import parse_time
-from annotator.engine.factory import Options, interpret
 from annotator.engine.pipeline import Tables
+from annotator.engine.process_tree import ProcessNode, ProcessNotes
 from annotator.engine.replay import Replay
 from annotator.engine.snapshots import session_of, shown
+from annotator.engine.summaries import ContainerNotes, ContainerSummary, SessionNotes, SessionSummary, show_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from annotator.core import model
     from annotator.core.lifetimes import ProcessLifetime
+    from annotator.engine.factory import Options
     from annotator.engine.values import Evidence, Flag, Reason, Session
     from annotator.io.sources import Block
 
-__all__ = ["ContainerSummary", "Log", "ProcessSummary", "SessionSummary"]
-
-MAX_PROGRAMS = 64
-"""How many different programs of a session are listed."""
+__all__ = ["ContainerSummary", "Log", "ProcessNode", "ProcessSummary", "SessionSummary"]
 
 MAX_ANCESTORS = 64
 """Processes of the longest chain that `Log.process` gives."""
 
 _ANY_SERIAL = 2**63
 """A stamp with it comes after all events of its millisecond that a kernel wrote."""
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerSummary:
-    """What a log shows of one container. Times are Unix milliseconds; `started_ms` and `ended_ms` None if not known.
-
-    `inside` are the containers around it, nearest first, each by its id, else name, else contid. `events`, `processes`
-    and `sessions` count those in it, not those in containers inside it. `shares_netns_with` are containers that packets
-    showed to have the same network namespace.
-    """
-
-    contid: int | None
-    id: str
-    name: str
-    engine: str
-    image: str
-    inside: tuple[str, ...]
-    node: str
-    first_ms: int
-    last_ms: int
-    started_ms: int | None
-    ended_ms: int | None
-    events: int
-    processes: int
-    sessions: int
-    shares_netns_with: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SessionSummary:
-    """Who entered a container from outside, and what they ran there. Times are Unix milliseconds.
-
-    `container` is the container's id, else its name, else its contid. `ran` are the command lines, each once, as they
-    first came, at most 64; the executable where the log has no arguments.
-    """
-
-    session: Session
-    container: str
-    name: str
-    node: str
-    first_ms: int
-    last_ms: int
-    events: int
-    ran: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +57,23 @@ class ProcessSummary:
     session: Session | None
 
 
-def show_id(container: model.Container) -> str:
-    """A container as one word: its engine's id, else its name, else its contid."""
-    return container.id or container.name or str(container.contid)
-
-
 class Log:
     """A log that was read as a whole. `annotator.open` makes it; the answers are values, in the order of the log."""
 
-    def __init__(self, blocks: Iterable[Block], options: Options) -> None:
+    def __init__(
+        self,
+        blocks: Iterable[Block],
+        options: Options,
+        *,
+        wanted: Callable[[model.Event, model.Attribution], bool] | None = None,
+        with_processes: bool = False,
+    ) -> None:
+        """`wanted`: the events that count, else all. `with_processes`: `processes` will be asked for."""
+        self._wanted = wanted
+        self._processes = ProcessNotes() if with_processes else None
         self._tables = Tables(keep_all=True)
-        self._containers: dict[int, _ContainerNotes] = {}
-        self._sessions: dict[tuple[int, str], _SessionNotes] = {}
+        self._containers: dict[int, ContainerNotes] = {}
+        self._sessions: dict[tuple[int, str], SessionNotes] = {}
         self._stats = Stats()
         run = Replay(options, stats=self._stats, tables=self._tables, observer=self._observe)
         for block in blocks:
@@ -131,8 +91,8 @@ class Log:
         notes = dict(self._containers)
         for node in self._tables.registry.nodes.values():
             for container in node.remembered:
-                if id(container) not in notes and container.start_ms is not None:
-                    notes[id(container)] = _ContainerNotes(container, container.start_ms, container.start_ms)
+                if id(container) not in notes and container.start_ms is not None and self._wanted is None:
+                    notes[id(container)] = ContainerNotes(container, container.start_ms, container.start_ms)
         return tuple(one.summary() for one in notes.values())
 
     def sessions(self) -> tuple[SessionSummary, ...]:
@@ -144,14 +104,11 @@ class Log:
         """The process that had this pid at that time, and its ancestors up to init as far as they are known.
 
         `pid` is of the node's first pid namespace, `at` Unix milliseconds, an aware datetime, or text (RFC 3339 with a
-        zone, or seconds of the epoch), `node` as the records have it: a log of one node does not need it. () for a pid
-        that was not seen then. Raises UsageError for a time without a zone.
+        zone, or seconds of the epoch), `node` as the records have it ("": the only one there is). () for a pid that was
+        not seen then. Raises UsageError for a time without a zone.
         """
         tables, stamp = self._tables, Stamp(_ms(at), _ANY_SERIAL)
-        name = node.encode("utf-8", "surrogateescape")
-        if not node and len(tables.processes.nodes) == 1:
-            name = next(iter(tables.processes.nodes))
-        life = tables.processes.at(name, pid, stamp)
+        life = tables.processes.at(self._node(node), pid, stamp)
         links: list[ProcessSummary] = []
         while life is not None and len(links) < MAX_ANCESTORS:
             links.append(_link(tables, life, stamp))
@@ -161,6 +118,33 @@ class Log:
             life = above
         return tuple(links)
 
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The machines of which processes were seen, as the records name them; "" where they name none."""
+        return tuple(sorted(map(shown, self._tables.processes.nodes)))
+
+    def lives(self, pid: int, node: str = "") -> tuple[ProcessSummary, ...]:
+        """All processes that had this pid on that node, each as it was when last seen, in the order of their birth."""
+        table = self._tables.processes.peek(self._node(node))
+        lives = [*table.past.get(pid, ()), *([table.now[pid]] if pid in table.now else ())]
+        return tuple(_link(self._tables, life, life.seen) for life in sorted(lives, key=lambda life: life.born))
+
+    def processes(self, wanted: Callable[[ProcessNode], bool], *, below: bool = False) -> tuple[ProcessNode, ...]:
+        """The wanted processes as trees; see `ProcessNotes.trees`. Raises ValueError where none were noted."""
+        if self._processes is None:
+            raise ValueError("the log was read without its processes")
+        return self._processes.trees(self._tables.processes, wanted, show_id, below=below)
+
+    @property
+    def tables(self) -> Tables:
+        """What is known of the log at its end. It is not to be changed."""
+        return self._tables
+
+    def _node(self, node: str) -> bytes:
+        """The node of that name; "" is the only one there is, or where there are several the one without a name."""
+        known = self._tables.processes.nodes
+        return next(iter(known)) if not node and len(known) == 1 else node.encode("utf-8", "surrogateescape")
+
     def _observe(
         self,
         event: model.Event,
@@ -168,12 +152,16 @@ class Log:
         life: ProcessLifetime | None,
         answer: model.Attribution,
     ) -> None:
+        if self._wanted is not None and not self._wanted(event, answer):
+            return
         ms = event.stamp.ms
+        if self._processes is not None and life is not None:
+            self._processes.event(event, translation, life, answer)
         for chain in answer.chains:
             for container in chain:
                 notes = self._containers.get(id(container))
                 if notes is None:
-                    notes = self._containers[id(container)] = _ContainerNotes(container, ms, ms)
+                    notes = self._containers[id(container)] = ContainerNotes(container, ms, ms)
                 notes.first_ms = min(notes.first_ms, ms)
                 notes.last_ms = max(notes.last_ms, ms)
             self._containers[id(chain[0])].event(chain, life, answer)
@@ -181,93 +169,9 @@ class Log:
         if nearest is not None and session is not None and session.id != "0":
             entered = self._sessions.get((id(nearest), session.id))
             if entered is None:
-                entered = self._sessions[id(nearest), session.id] = _SessionNotes(session, nearest, ms, ms)
+                entered = self._sessions[id(nearest), session.id] = SessionNotes(session, nearest, ms, ms)
             entered.session = session  # who it was for may be known only when its program begins
             entered.event(event, translation)
-
-
-@dataclass(slots=True)
-class _ContainerNotes:
-    """What was seen of one container so far. `lives` are kept by the tables, so that their id() is theirs alone."""
-
-    container: model.Container
-    first_ms: int
-    last_ms: int
-    events: int = 0
-    lives: set[int] = field(default_factory=set)
-    sessions: set[str] = field(default_factory=set)
-    shared_net: set[str] = field(default_factory=set)
-
-    def event(self, chain: model.Chain, life: ProcessLifetime | None, answer: model.Attribution) -> None:
-        """Count an event of which this is the nearest container of one chain."""
-        self.events += 1
-        if len(answer.chains) > 1:
-            self.shared_net.update(show_id(other[0]) for other in answer.chains if other is not chain)
-        elif life is not None:
-            self.lives.add(id(life))
-        if answer.session is not None and answer.session.id != "0":
-            self.sessions.add(answer.session.id)
-
-    def summary(self) -> ContainerSummary:
-        """As a value, with the names that are known by now."""
-        container = self.container
-        return ContainerSummary(
-            contid=container.contid,
-            id=container.id,
-            name=container.name,
-            engine=container.engine,
-            image=container.image,
-            inside=tuple(show_id(outer) for outer in container.chain()[1:]),
-            node=shown(container.node),
-            first_ms=self.first_ms,
-            last_ms=self.last_ms,
-            started_ms=container.start_ms,
-            ended_ms=container.end_ms,
-            events=self.events,
-            processes=len(self.lives),
-            sessions=len(self.sessions),
-            shares_netns_with=tuple(sorted(self.shared_net)),
-        )
-
-
-@dataclass(slots=True)
-class _SessionNotes:
-    """What was seen of one session so far."""
-
-    session: model.Session
-    container: model.Container
-    first_ms: int
-    last_ms: int
-    events: int = 0
-    ran: dict[str, None] = field(default_factory=dict)
-    inside: str = field(init=False)
-    name: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.inside, self.name = show_id(self.container), self.container.name
-
-    def event(self, event: model.Event, translation: model.Translation) -> None:
-        """Count an event of it."""
-        ms = event.stamp.ms
-        self.first_ms, self.last_ms = min(self.first_ms, ms), max(self.last_ms, ms)
-        self.events += 1
-        for fact in translation.facts:
-            if isinstance(fact, Executed) and len(self.ran) < MAX_PROGRAMS:
-                line: str | None = interpret(event).get("process", {}).get("command_line")
-                self.ran.setdefault(line or shown(fact.exe))
-
-    def summary(self) -> SessionSummary:
-        """As a value."""
-        return SessionSummary(
-            session=session_of(self.session),
-            container=self.inside,
-            name=self.name,
-            node=shown(self.container.node),
-            first_ms=self.first_ms,
-            last_ms=self.last_ms,
-            events=self.events,
-            ran=tuple(self.ran),
-        )
 
 
 def _link(tables: Tables, life: ProcessLifetime, stamp: Stamp) -> ProcessSummary:

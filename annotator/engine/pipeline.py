@@ -16,6 +16,7 @@ from annotator.core.model import NO_PID, Attribution, Event, Forked, Reason, Sta
 from annotator.core.recording import Recorder
 from annotator.core.registry import Registry
 from annotator.engine.lookahead import Lookahead
+from annotator.engine.parents import note_program, with_parent
 from annotator.events import EventAssembler, Missing
 
 if TYPE_CHECKING:
@@ -28,9 +29,13 @@ if TYPE_CHECKING:
 
 
 class Form(Protocol):
-    """An output form, as the loop uses it. `ordered` forms edit `event.lines`; the others return bytes per event."""
+    """An output form, as the loop uses it. `ordered` forms edit `event.lines`; the others return bytes per event.
+
+    `shows_parents`: answers are wanted with the parent of the process.
+    """
 
     ordered: bool
+    shows_parents: bool
 
     def write(self, event: Event, answer: Attribution) -> bytes | None:
         """One decided event."""
@@ -127,6 +132,7 @@ class Pipeline:
     ) -> None:
         self.backend = backend
         self.form = form
+        self._shows_parents = form.shows_parents
         self.stats = stats
         self.tables = tables or Tables()
         self.keep = keep
@@ -205,6 +211,9 @@ class Pipeline:
         answer = tables.attributor.attribute(reading, life, node, stamp)
         if self.own is not None:
             answer = self.own.answer(event, reading, life, answer)
+        if self._shows_parents and life is not None:
+            note_program(event, reading, life)
+            answer = with_parent(tables.processes, life, stamp, answer)
         event.closed = True
         if self.keep is not None and not self.keep(event, answer):
             self.stats.filtered += event.size

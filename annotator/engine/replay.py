@@ -123,6 +123,11 @@ class Replay:
             return aix_of(options)
         return aix_of(options, known.listings, known.node.decode("utf-8", "surrogateescape"))
 
+    @property
+    def has_input(self) -> bool:
+        """Whether any line came."""
+        return self._origin is not None
+
     def _refuse_aix(self, origin: str) -> None:
         if self._context is not None and self._context.asks_aix:
             raise UsageError(

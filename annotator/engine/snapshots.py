@@ -157,6 +157,7 @@ class Collector:
     """
 
     ordered = False
+    shows_parents = True
 
     def __init__(self, *, is_linux: bool, node: str = "") -> None:
         self._is_linux = is_linux

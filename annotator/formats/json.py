@@ -14,9 +14,12 @@ from annotator.formats import json_text
 from annotator.formats.answer import Answers, entity_id
 
 if TYPE_CHECKING:
-    from annotator.core.model import Attribution, Event
+    from annotator.core.model import Attribution, Event, Parent
 
 ECS = {"version": "9.0.0"}
+
+_LINUX = {"type": "linux"}
+_NOT_LEAN = ("records", "summary")
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (written without its zone)
 _FIRST_SECOND, _LAST_SECOND = -62135596800, 253402300799
@@ -45,36 +48,68 @@ def document(
     node: bytes = b"",
     original: bool = False,
     fields: frozenset[str] | None = None,
+    lean: bool = False,
+    message: bool = True,
 ) -> dict[str, Any]:
     """The object, as plain data. Parts of it are shared with other events: never change it.
 
     `parts` are what the backend's `interpret` gave; `node` names the host. `fields`, when given, are the only ones that
     are kept: dotted names of leaves or of whole parts (`process.pid`, `container`). Of lists all elements are kept.
+    `lean`: without the decoded records and the audit library's summary. `message`: with the event as a sentence.
     """
     answer = _answers.of(attribution)
     found: dict[str, Any] = {}
-    when = timestamp(event.stamp.ms)
-    if when is not None:
+    if (when := timestamp(event.stamp.ms)) is not None:
         found["@timestamp"] = when
-    found["ecs"] = ECS
-    if node:
-        found["host"] = {"name": node.decode("utf-8", "backslashreplace"), **parts.get("host", {})}
-    found |= {**parts, "host": found["host"]} if node and "host" in parts else parts
-    found["event"] = {**parts.get("event", {}), "sequence": event.stamp.serial}
+    module = parts.get("event", {}).get("module", "auditd")
+    found.update(parts)
+    found["ecs"], found["host"] = ECS, _host(parts, node)
+    found["event"] = {**parts.get("event", {}), "dataset": f"{module}.log", "sequence": event.stamp.serial}
     if original:
         found["event"]["original"] = b"\n".join(event.in_order()).decode("utf-8", "backslashreplace")
     if attribution.key is not None or attribution.vpid is not None:
-        process = found["process"] = dict(parts.get("process", {}))
-        if attribution.vpid is not None:
-            process["vpid"] = attribution.vpid
-        if attribution.key is not None:
-            process["entity_id"] = entity(attribution.key)
-    if answer.container is not None:
-        found["container"] = answer.container
-    if answer.orchestrator is not None:
-        found["orchestrator"] = answer.orchestrator
+        found["process"] = _process(parts.get("process", {}), attribution)
+    named = (("container", answer.container), ("orchestrator", answer.orchestrator))
+    found |= {name: part for name, part in named if part is not None}
     found["provenance"] = answer.attributor
+    if message:
+        from annotator.formats.text import message as sentence
+
+        found["message"] = sentence(found)
+    if lean:
+        _make_lean(found)
     return found if fields is None else _pick(found, _tree(fields))
+
+
+def _host(parts: dict[str, Any], node: bytes) -> dict[str, Any]:
+    """The machine: its name, and the system whose trail it is, which the backend may know better."""
+    host: dict[str, Any] = {"os": _LINUX, **parts.get("host", {})}
+    return {"name": node.decode("utf-8", "backslashreplace"), **host} if node else host
+
+
+def _make_lean(found: dict[str, Any]) -> None:
+    kept = {name: part for name, part in found.pop("auditd", {}).items() if name not in _NOT_LEAN}
+    if kept:
+        found["auditd"] = kept
+
+
+def _process(given: dict[str, Any], attribution: Attribution) -> dict[str, Any]:
+    """The `process` part with what is known of it beyond its records: its identity, and its parent as it is known."""
+    process = dict(given)
+    if attribution.vpid is not None:
+        process["vpid"] = attribution.vpid
+    if attribution.key is not None:
+        process["entity_id"] = entity(attribution.key)
+    parent = attribution.parent
+    if parent is not None and process.get("parent", {}).get("pid") == parent.key.pid:
+        process["parent"] = {"pid": parent.key.pid, "entity_id": entity(parent.key), **_program(parent)}
+    return process
+
+
+@lru_cache(maxsize=4096)
+def _program(parent: Parent) -> dict[str, str]:
+    named = (("executable", parent.exe), ("name", parent.comm), ("command_line", parent.command))
+    return {name: value.decode("utf-8", "backslashreplace") for name, value in named if value}
 
 
 def encode(document: dict[str, Any]) -> bytes:

@@ -118,6 +118,7 @@ class Raw:
     """Appends to one line of the event in place: to the record that the backend names, where it says."""
 
     ordered = True
+    shows_parents = False
 
     def __init__(
         self,

@@ -27,6 +27,7 @@ class Record:
     """Edits `Event.lines` in place: a record that is put in and the line it belongs to are one entry."""
 
     ordered = True
+    shows_parents = False
 
     def __init__(self, backend: Backend, stats: Stats) -> None:
         self.backend = backend

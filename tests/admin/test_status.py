@@ -176,7 +176,7 @@ def test_top_shows_rates_and_no_control_bytes() -> None:
     row = {"id": "a" * 64, "name": "x\x1b[2Jy", "engine": "docker"}
     second = first._replace(counts={**first.counts, ("lines", ""): 110.0}, containers=[row] * 9)
     console = Console(file=io.StringIO(), width=120, height=30)
-    top.show(console, iter([(100.0, first), (102.0, second)]), lambda: None)
+    top.show(console, iter([(100.0, first), (102.0, second)]), lambda: "")
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "50.0" in text
     assert "\x1b" not in text

@@ -30,6 +30,7 @@ class Silent:
     """A form without output."""
 
     ordered = False
+    shows_parents = False
 
     def write(self, event: Event, answer: Attribution) -> bytes:
         """No bytes."""

@@ -96,13 +96,14 @@ def test_a_host_event_in_full() -> None:
     assert made(HOST) == {
         "@timestamp": "2023-11-14T22:13:20.007Z",
         "ecs": json_form.ECS,
-        "host": {"name": "web1"},
-        "event": {"module": "auditd", "kind": "event", "sequence": 42},
+        "host": {"name": "web1", "os": {"type": "linux"}},
+        "event": {"module": "auditd", "kind": "event", "dataset": "auditd.log", "sequence": 42},
         "process": {"pid": 11, "name": "sh"},
         "auditd": PARTS["auditd"],
         "provenance": {"status": "host", "evidence": ["lineage"]},
+        "message": "sh[11] cwd",
     }
-    assert "host" not in json.loads(render(event(node=b""), HOST, PARTS))
+    assert json.loads(render(event(node=b""), HOST, PARTS))["host"] == {"os": {"type": "linux"}}
 
 
 def test_a_container_event_in_full() -> None:

@@ -56,6 +56,7 @@ class Json:
     """The form that leaves event by event."""
 
     ordered = False
+    shows_parents = False
 
     def __init__(self, backend: Linux) -> None:
         self.interpret = backend.interpreter(resolve_users=False)

@@ -121,6 +121,7 @@ class Keys:
     """A form that leaves by event: the key, as soon as it is decided."""
 
     ordered = False
+    shows_parents = False
 
     def write(self, event: Event, answer: Attribution) -> bytes:
         """One line an event."""

@@ -42,6 +42,7 @@ class ProcessLifetime:
     Identity: `node`, `pid`, `key_boot` (the node's boot), `born` (the stamp of its fork record, else of the first
     record that shows it), `seen` (the last one with a parent), `end` (None: it lives). Unset: NO_PID or UNSET_ID.
     Records: `ppid`, `ses`, `auid`, `uid`, `exe` as its last record shows them, `epoch` the gaps of its node by then.
+    `comm` and `command` (cut) are what it is called, kept only where an output shows a process's parent.
     Binding: `bound` says that `parent` is proven, by a fork record whose stamp is `hinted`; `sibling`: that record
     had CLONE_PARENT; `ns` are the namespaces it was born into (None: the record hides them); `birth_epoch` is the
     epoch of that record (-1: none). `init_ns`: its pid is one of the first pid namespace, as far as its birth shows.
@@ -70,6 +71,8 @@ class ProcessLifetime:
     ses: int = UNSET_ID
     uid: int = UNSET_ID
     exe: bytes = b""
+    comm: bytes = b""
+    command: bytes = b""
     epoch: int = 0
     key_boot: str = ""
     parent: ProcessLifetime | None = None

@@ -11,7 +11,7 @@ from annotator.io.sources.decompression import MAGIC_LENGTH, packing, unpack
 from annotator.io.sources.lines import READ, Block, Cutter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _PACKED = re.compile(r"\.(?:gz|xz|zst)$")
@@ -52,18 +52,19 @@ def _age(name: str) -> tuple[str, tuple[int, int, str]]:
     return bare, (2, 0, "")
 
 
-def read_file(path: Path, *, start: int = 0) -> Iterator[Block]:
+def read_file(path: Path, *, start: int = 0, at: Callable[[int], None] | None = None) -> Iterator[Block]:
     """The lines of one file from byte `start` of its decompressed content, which must be the start of a line.
 
-    gz, xz and zst are recognised by their content. Pipes may be named (`<(…)`, /dev/stdin). Raises SourceError when the
-    file cannot be read, is damaged, or ends before `start`, after giving all that was readable.
+    `at` is told how many bytes of the file, as it lies there, have been read. gz, xz and zst are recognised by their
+    content. Pipes may be named (`<(…)`, /dev/stdin). Raises SourceError when the file cannot be read, is damaged, or
+    ends before `start`, after giving all that was readable.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise unreadable(str(path), error, 0) from error
     try:
-        yield from _blocks(fd, path, start)
+        yield from _blocks(fd, path, start, at)
     finally:
         os.close(fd)
 
@@ -78,11 +79,14 @@ def unreadable(origin: str, error: OSError, at: int) -> SourceError:
     return SourceError(f"{origin}: cannot be read at byte {at}: {error.strerror}", advice.get(type(error), ""))
 
 
-def _blocks(fd: int, path: Path, start: int) -> Iterator[Block]:
+def _blocks(fd: int, path: Path, start: int, at: Callable[[int], None] | None) -> Iterator[Block]:
     status = os.fstat(fd)
     cutter = Cutter(str(path), start, status.st_dev, status.st_ino)
     skip = start
+    counted = at if at is not None and _seekable(fd) else None
     for data in _content(fd, str(path)):
+        if counted is not None:
+            counted(os.lseek(fd, 0, os.SEEK_CUR))
         if skip >= len(data):
             skip -= len(data)
             continue

@@ -24,6 +24,7 @@ from annotator.linux.records.actor import (
     tail_of,
 )
 from annotator.linux.records.decode import shown
+from annotator.linux.records.detection import add_detection
 from annotator.linux.records.ecs import Meaning, leads, meaning
 from annotator.linux.records.fields import Fields, fields_of, text_of, yes
 from annotator.linux.records.kernel_fields import NOT_SUBJECTS, own_part
@@ -195,8 +196,11 @@ class Interpreter:
     ) -> dict[str, Any]:
         """An event with a SYSCALL record."""
         call_head, tail, record, process = call
-        means = self.meaning(lead.type if lead else "", tail.call or call_head.call, call_head.outcome)
-        return self._parts(means, tail, process, lead if means.leads else record, decoded, event)
+        name = tail.call or call_head.call
+        means = self.meaning(lead.type if lead else "", name, call_head.outcome)
+        parts = self._parts(means, tail, process, lead if means.leads else record, decoded, event)
+        add_detection(parts, means, name, tail, lead if means.leads else record, decoded)
+        return parts
 
     def _simple(self, lead: DecodedRecord | None, decoded: list[DecodedRecord], event: Event) -> dict[str, Any]:
         """An event without a SYSCALL record: the first record that says what it is, else the first with a pid."""
@@ -204,8 +208,10 @@ class Interpreter:
         if main is None:
             return {"event": {"module": "auditd", "kind": "event"}, "auditd": {"records": []}}
         process = numbers(main.own.get("pid"), main.own.get("ppid"))
-        tail = tail_of(kernels(main))
-        return self._parts(self.meaning(main.type, "", yes(main.fields)), tail, process, main, decoded, event)
+        means, tail = self.meaning(main.type, "", yes(main.fields)), tail_of(kernels(main))
+        parts = self._parts(means, tail, process, main, decoded, event)
+        add_detection(parts, means, "", tail, main, decoded)
+        return parts
 
     def _parts(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ _LINE_MEANINGS = {
     "passed": "Lines that left as they came.",
     "filtered": "Lines that the output's filter left out.",
 }
+OS = {"type": "unix", "name": "AIX"} if sys.platform == "aix" else {"type": "linux"}
 _GAUGES = {"queue_deepest_bytes"}
 
 
@@ -101,8 +103,8 @@ def heartbeat(form: str, now_ms: int, node: str, stats: Stats, reader: Mapping[s
     found = {
         "@timestamp": f"{when}.{now_ms % 1000:03d}Z",
         "ecs": ECS,
-        "event": {"module": "annotator", "kind": "metric", "action": "heartbeat"},
-        "host": {"name": node},
+        "event": {"module": "annotator", "kind": "metric", "dataset": "annotator.heartbeat", "action": "heartbeat"},
+        "host": {"name": node, "os": OS} if node else {"os": OS},
         "annotator": {"version": __version__, "counts": counts, "reader": dict(reader)},
     }
     return codec.pack(found) if form == "msgpack" else json_text.dumps(found) + b"\n"

@@ -100,6 +100,7 @@ class OutputRouter:
 
     def __init__(self, channels: Sequence[Channel]) -> None:
         self.channels = channels
+        self.shows_parents = any(one.form.shows_parents for one in channels)
         self.line_channels = [one for one in channels if one.form.ordered]
         self.document_channels = [one for one in channels if not one.form.ordered]
         only = self.line_channels[0] if len(self.line_channels) == 1 else None
