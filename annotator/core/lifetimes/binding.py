@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from annotator.core.contracts import SLACK_MS
+from annotator.core.lifetimes.identity import Shown, is_same_login
 from annotator.core.lifetimes.reparenting import can_be_orphan_of
 from annotator.core.model import Ns
 
 if TYPE_CHECKING:
-    from annotator.core.lifetimes.identity import Shown
     from annotator.core.lifetimes.lifetime import ForkHint, Node, ProcessLifetime
     from annotator.core.model import Actor, Stamp
 
@@ -36,7 +36,7 @@ def take_hint(node: Node, actor: Actor, stamp: Stamp, life: ProcessLifetime | No
         if hint.stamp.ms > stamp.ms + SLACK_MS:
             continue
         if _can_bind(node, hint, actor.ppid, stamp, before) or (
-            (before.auid, before.ses) == (hint.auid, hint.ses) and can_be_orphan_of(node, hint, actor, stamp, life)
+            is_same_login(before, hint) and can_be_orphan_of(node, hint, actor, stamp, life)
         ):
             if life is not None and life.bound and hint.stamp <= life.born:
                 break
@@ -54,7 +54,7 @@ def _can_bind(node: Node, hint: ForkHint, ppid: int, stamp: Stamp, before: Shown
 
     The numbers of a caller in another pid namespace than the first are no pids of the host.
     """
-    if hint.parent.level == 1 or not hint.fits(ppid) or (before.auid, before.ses) != (hint.auid, hint.ses):
+    if hint.parent.level == 1 or not hint.fits(ppid) or not is_same_login(before, hint):
         return False
     if hint.sibling:
         return stamp.ms - hint.stamp.ms <= SIBLING_MS
@@ -109,7 +109,7 @@ def bind_known_child(node: Node, hint: ForkHint) -> ProcessLifetime | None:
             continue
         if life.end is not None and life.end < hint.stamp:
             continue
-        if hint.parent.level == 1 or (life.auid, life.ses) != (hint.auid, hint.ses):
+        if hint.parent.level == 1 or not is_same_login(Shown(life.auid, life.ses, executes=False), hint):
             continue
         if hint.fits(life.ppid) and bind(life, hint):
             hint.parent.strange = max(0, hint.parent.strange - 1)  # it was only late

@@ -38,6 +38,11 @@ class Shown(NamedTuple):
     executes: bool
 
 
+def is_same_login(one: Shown, other: ProcessLifetime | ForkHint) -> bool:
+    """Whether login and session are the same. Who has no session has no login, or is of a system without sessions."""
+    return one.ses == other.ses and (one.auid == other.auid or one.ses == UNSET_ID)
+
+
 def shown(actor: Actor, facts: Iterable[Fact]) -> Shown:
     """A LOGIN record tells what they were before the event, an exec record why the program is another."""
     auid, ses, executes = actor.auid, actor.ses, False
@@ -55,7 +60,7 @@ def identify(
     """Whether this record can be of this life. `hint` is the fork record that can have made the record's process."""
     if _is_over(life, actor, stamp, hint):
         return Identity.OTHER
-    login = (before.auid, before.ses) == (life.auid, life.ses)
+    login = is_same_login(before, life)
     if life.ppid == NO_PID and life.auid == life.ses == UNSET_ID:
         return Identity.SAME  # nothing was known of it but its pid
     if actor.ppid == NO_PID or life.ppid == NO_PID:
