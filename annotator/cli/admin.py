@@ -78,8 +78,6 @@ def install(root: Path, levels: str | None, **given: Any) -> None:
     dry: bool = given.pop("dry_run")
     _must_be_root(root, dry=dry)
     installed = manifest.load(root)
-    for name in ("program", "hook"):
-        _check_program(root, f"--{name}", given[name])
     options = install_plan.Options(
         levels=_levels(levels, installed),
         python=sys.executable,
@@ -93,6 +91,8 @@ def install(root: Path, levels: str | None, **given: Any) -> None:
     if on_aix and levels is not None:
         raise UsageError("--rules is for Linux: what AIX audits is in its own configuration", "See install-aix.md.")
     plan = install_aix.plan(options) if on_aix else install_plan.plan(root, options)
+    for name in ("program", "hook"):  # after the plans, which refuse what this system has not
+        _check_program(root, f"--{name}", given[name])
     steps = installation.steps(root, plan, installed)
     if dry:
         click.echo(plain_lines(installation.diff(steps)), nl=False)
