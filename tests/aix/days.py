@@ -257,13 +257,21 @@ def judge(truth: list[Any], documents: list[dict[str, Any]]) -> Counter[str]:
 
 
 def judge_sessions(made: Day, truth: list[Any], documents: list[dict[str, Any]]) -> Counter[str]:
-    """Who is said to have entered, against who did."""
+    """Who is said to have entered, against who did.
+
+    Whose parent ended before its own first record is counted apart: init adopted it, so no record ties it to its birth,
+    and its pid may have been given again since.
+    """
     found: Counter[str] = Counter()
+    with_parent: set[int] = set()
     for record, said in zip(truth, documents, strict=True):
         session = said["provenance"].get("session", {})
         expected = made.inside.get(record.pid) if record.wpar else None
+        if record.ppid != 1:
+            with_parent.add(record.pid)
         if not session:
-            found["no session" if expected else "right none"] += 1
+            missing = "no session" if record.pid in with_parent else "no session of an orphan"
+            found[missing if expected else "right none"] += 1
         elif expected and session["id"].startswith(expected) and session["by"]["auid"] == "301":
             found["right session"] += 1
         else:
