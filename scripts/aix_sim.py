@@ -222,7 +222,7 @@ class Machine:
             process.comm, process.args = Path(words[0]).name[:15], line[:79]
 
     def exit(self, pid: int, zombie: bool = False) -> None:
-        """The process ends; as a zombie it stays without threads. Its children have init as their parent from then on."""
+        """The process ends; as a zombie it stays without threads. Init adopts its children."""
         self.record(pid, "PROC_Delete", pid)
         for process in self.processes.values():
             if process.ppid == pid:
