@@ -284,9 +284,7 @@ def test_what_is_not_of_the_grammar_is_no_tail(tail: bytes) -> None:
 
 @pytest.mark.parametrize("line", [CALL[:-30], CALL[:-1], CALL + b"contid=7"], ids=["label", "key", "more"])
 def test_a_record_without_its_end_leaves_as_it_came(line: bytes) -> None:
-    """What was cut off within a text has no place for fields: they would be a part of that text, and doubled by a
-    second run, which cannot tell them from it.
-    """
+    """Fields behind a text that was cut off would be a part of it, and doubled by a second run, which cannot tell."""
     (written,), stats = write(inside(box(7)), line)
     assert (written, stats.annotated, stats.left_out_fields) == (line, 0, 1)
 
