@@ -172,8 +172,17 @@ class Raw:
         if not fields:
             return False
         event.put(place.record, line[: place.offset] + b"".join(fields) + line[place.offset :])
+        if self._unreadable(event):
+            event.put(place.record, line)
+            self.stats.left_out_fields += len(fields)
+            return False
         self.stats.annotated += 1
         return True
+
+    def _unreadable(self, event: Event) -> bool:
+        """Whether nobody could read the fields back: the record was cut off before the field with which it ends."""
+        place = self.backend.place(event)
+        return place is None or self.backend.own_fields(event, place) < 0
 
     def _fields(self, answer: Attribution) -> tuple[list[bytes], int]:
         """The fields and their size; the same answer object is rendered once per version of its container's names."""

@@ -38,9 +38,12 @@ CARRIERS: Final = frozenset(
 
 SUBREAPERS: Final = frozenset(
     b"conmon conmonrs containerd-shim containerd-shim-runc-v1 containerd-shim-runc-v2 systemd dockerd docker-init tini "
-    b"dumb-init catatonit lxc-start lxc-execute lxd incusd podman crio".split()
+    b"dumb-init catatonit lxc-start lxc-execute lxd incusd crio".split()
 )
-"""Programs that call prctl(PR_SET_CHILD_SUBREAPER), so that orphans below them become their children."""
+"""Programs that call prctl(PR_SET_CHILD_SUBREAPER), so that orphans below them become their children.
+
+Not podman: only its service is one. The monitors that `podman run` and `podman exec` start go to the init.
+"""
 
 SHELLS: Final = frozenset(b"bash busybox sh dash ash ksh mksh zsh fish csh tcsh sudo su runc crun youki".split())
 """Programs that start others and are no subreapers."""
