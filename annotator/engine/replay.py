@@ -1,6 +1,8 @@
 """Replay recorded logs: open the files, choose the backend by their content, run them through one pipeline.
 
 What it must not do is ask this machine about a log: the host view is `NoHost` unless the caller hands another in.
+
+Budget: one run from its inputs to its last byte; its steps share the state of that run, and are read together.
 """
 
 from __future__ import annotations

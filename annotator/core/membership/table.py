@@ -96,7 +96,10 @@ class Membership(State):
                 pass
 
     def _apply_of(self, fact: Fact, life: ProcessLifetime, actor: Actor | None, node: bytes, stamp: Stamp) -> None:
-        """A fact about the event's own process."""
+        """A fact about the event's own process.
+
+        Budget: one table of facts, read in order; to cut it would hide which facts are of a process.
+        """
         match fact:
             case Forked():
                 if not fact.engine:
