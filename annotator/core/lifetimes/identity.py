@@ -69,7 +69,7 @@ def identify(
         return Identity.OTHER
     if actor.ppid != life.ppid:
         return Identity.SAME if login and is_adopted(node, life, actor.ppid, stamp) else Identity.OTHER
-    if _is_of_next_owner(life, stamp):
+    if _is_of_next_owner(node, life, stamp):
         return Identity.OTHER
     return Identity.SAME if login and (before.executes or _runs(node, life, actor.exe)) else Identity.DOUBT
 
@@ -80,17 +80,26 @@ def _is_over(life: ProcessLifetime, actor: Actor, stamp: Stamp, hint: ForkHint |
         return True
     if life.end is None:
         return False
+    if life.replaced and stamp >= life.end:
+        return True
     if stamp.ms > life.end.ms + SLACK_MS or (hint is not None and hint.stamp > life.born):
         return True
     return stamp > life.end and actor.ppid not in (life.ppid, NO_PID)
 
 
-def _is_of_next_owner(life: ProcessLifetime, stamp: Stamp) -> bool:
+def _is_of_next_owner(node: Node, life: ProcessLifetime, stamp: Stamp) -> bool:
     """Whether the parent that a record shows has ended: who shows its number is a child of that number's next owner."""
     parent = life.parent
-    if parent is None or not life.bound or parent.pid != life.ppid or parent.end is None or parent.doubted:
+    if parent is not None and life.bound and parent.pid == life.ppid:
+        if parent.end is None or parent.doubted:
+            return False
+        return stamp.ms > parent.end.ms + SLACK_MS and life.orphaned is None
+    owner = node.now.get(life.ppid)
+    if owner is None or owner.in_doubt or life.ppid <= 1:
         return False
-    return stamp.ms > parent.end.ms + SLACK_MS and life.orphaned is None
+    if owner.born.ms > life.seen.ms + SLACK_MS:
+        return True
+    return owner.end is not None and stamp.ms > owner.end.ms + SLACK_MS
 
 
 def _runs(node: Node, life: ProcessLifetime, exe: bytes) -> bool:

@@ -49,12 +49,14 @@ class ProcessLifetime:
     `matched` and `strange` count its children whose own record its fork records named, and the others.
     Alive: `alive` (ms) is when it, or a child that a fork record ties to it, last showed that it lives; `turn` and
     `silences` are how far its node's numbers had gone by then. `doubted`: its pid was seen with marks that are not its
-    own, and nothing says that it ended; `in_doubt` is what was seen with them. `orphaned`: its parent before it was
+    own, and nothing says that it ended; `in_doubt` is what was seen with them. `replaced`: it ended, as its number was
+    given again. `orphaned`: its parent before it was
     adopted, and when that was seen.
     Pid namespaces: `level` is 0 in the first one, 1 in another, -1 where that is not known; `pidns` the init of that
     other one. `hidden`: its birth, or that of an ancestor, does not show into which one. `bears_inside`: children born
     from now on are in another one than itself, one that it joined (`joined_pid`), or made: then the first child,
-    `bears`, is its init. `forked_ms`: its last fork record. `adopts`: it is a subreaper (None: not known). `rerooted`:
+    `bears`, is its init. `adopts_others`: processes of other containers may be in the pid namespace
+    whose init it is. `adopts`: it is a subreaper (None: not known). `rerooted`:
     when it last changed its root or mounts, so that its path reads otherwise.
     Programs: `runs` is its program, `programs` how many were begun, `ran` when the last was, `moved` and `net_moved`
     when it last changed any namespace, or that of its network.
@@ -95,6 +97,7 @@ class ProcessLifetime:
     silences: int = 0
     doubted: bool = False
     in_doubt: bool = False
+    replaced: bool = False
     orphaned: tuple[int, Stamp] | None = None
     level: int = -1
     pidns: ProcessLifetime | None = None
@@ -102,7 +105,7 @@ class ProcessLifetime:
     bears_inside: bool = False
     bears: ProcessLifetime | None = None
     joined_pid: bool = False
-    forked_ms: int = 0
+    adopts_others: bool = False
     adopts: bool | None = None
     membership: MembershipState = field(default_factory=MembershipState)
     cache: AnswerCache = field(default_factory=AnswerCache)
@@ -185,8 +188,7 @@ class Node:
 
     `hints` are the fork records that wait for their child, by its number. `boot` is the node's boot id, `epoch` counts
     the gaps in its records. `forks`, `exits`, `moves`, `execs`: its rules record forks, exits, changes of namespaces,
-    programs that begin. `shared`: when a container was last made that may share the
-    pid namespace of another one. `open_hole`: serials are missing that
+    programs that begin. `open_hole`: serials are missing that
     may still come. `untitled` counts calls in a row without a title. `cursor` is the number that was given
     last, at `given_ms`, `highest` the highest seen, `turn` how far the numbers
     have gone in all, `silences` how often a round could have passed unseen. `latest` to `behind_ms` belong to `steady`.
@@ -198,7 +200,6 @@ class Node:
     exits: bool = False
     moves: bool = False
     execs: bool = False
-    shared: Stamp | None = None
     open_hole: bool = False
     untitled: int = UNTITLED
     cursor: int = 0

@@ -56,8 +56,10 @@ def can_adopt(node: Node, dead: ProcessLifetime, ppid: int) -> bool:
         return dead.end is not None  # an ancestor that is older than the log
     if ppid == 1:
         return dead.level < 1
-    joined = node.now.get(ppid)
-    return dead.level < 0 and joined is not None and joined.is_pid_init and joined.end is None
+    if dead.parent is None or not dead.parent.joined_pid:
+        return False
+    joined = node.now.get(ppid)  # the init of the pid namespace that it was put into
+    return joined is not None and joined.is_pid_init and joined.end is None
 
 
 def _adopts(older: ProcessLifetime, dead: ProcessLifetime) -> bool:

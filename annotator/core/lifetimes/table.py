@@ -8,7 +8,7 @@ from annotator.core.contracts import SLACK_MS
 from annotator.core.lifetimes.binding import bind, bind_known_child, keep_hint, take_hint
 from annotator.core.lifetimes.eviction import bury, sweep
 from annotator.core.lifetimes.identity import Identity, Shown, identify, shown
-from annotator.core.lifetimes.lifetime import ForkHint, Node, ProcessLifetime, show_alive, update
+from annotator.core.lifetimes.lifetime import RECENT_MS, ForkHint, Node, ProcessLifetime, show_alive, update
 from annotator.core.model import Executed
 
 if TYPE_CHECKING:
@@ -68,9 +68,8 @@ class ProcessTable:
         if life is not None and life.end is None and stamp >= life.born and life.epoch == node.epoch:  # noqa: SIM102
             if actor.exe == life.runs and actor.ppid == life.ppid and actor.ses == life.ses and actor.auid == life.auid:
                 parent = life.parent
-                if not (node.hints and actor.pid in node.hints) and (
-                    parent is None or parent.end is None or parent.pid != life.ppid
-                ):
+                is_near = stamp.ms - life.alive <= RECENT_MS and not (node.hints and actor.pid in node.hints)
+                if is_near and (parent is None or parent.end is None or parent.pid != life.ppid):
                     if stamp > life.seen:
                         life.seen = stamp
                     show_alive(node, life, stamp)
@@ -149,7 +148,6 @@ class ProcessTable:
         """A fork record: binds a life that has shown itself already, else waits as a hint. Returns the bound life."""
         node = self.node(name)
         node.forks = True
-        parent.forked_ms = max(parent.forked_ms, stamp.ms)
         hint = ForkHint(
             stamp, parent, child, ns, node.epoch, sibling=sibling, ppid=parent.ppid, auid=parent.auid, ses=parent.ses
         )
@@ -171,7 +169,7 @@ class ProcessTable:
         if life is None or life.end is not None or life is hint.parent:
             return
         if life.seen.ms + SLACK_MS < hint.stamp.ms:
-            life.end = hint.stamp
+            life.end, life.replaced = hint.stamp, True
         elif life.bound and life.born.ms + SLACK_MS < hint.stamp.ms and hint.fits(life.ppid):
             ran = life.ran
             if ran is not None and ran.ms + SLACK_MS >= hint.stamp.ms and ran >= hint.stamp:
@@ -179,7 +177,7 @@ class ProcessTable:
                 new.ppid, new.auid, new.ses, new.uid = life.ppid, life.auid, life.ses, life.uid
                 new.exe, new.runs, new.ran, new.programs, new.epoch = life.exe, life.runs, ran, 1, node.epoch
                 new.seen, new.alive = life.seen, life.alive
-                life.end = hint.stamp
+                life.end, life.replaced = hint.stamp, True
 
     def begin(self, name: bytes, pid: int, stamp: Stamp) -> ProcessLifetime:
         """A process that is known to be another than the one that had this pid, but of which nothing else is known."""

@@ -58,12 +58,12 @@ def from_birth(
     made = _born_of_engine(state, life, parent, birth, outer, record=record) or _entered_below(life, parent, stamp)
     if made is not None or above is None:
         if made is not None and record and life.ns is not None and not life.ns & Ns.PID:
-            state.processes.node(life.node).shared = birth
+            share_pid_namespace(state, life)
         return made
     if outer is None:
         proven = _is_born_on_host(state, life) and pending(state, life, record=record) is None
         return Residence(life.born, None, Evidence.INIT, epoch=epoch) if proven else None
-    if not life.bound and not _tells_by_ppid(state, life, parent):
+    if not life.bound and not _tells_by_ppid(life, parent):
         return None
     evidence = Evidence.LINEAGE if life.bound else Evidence.PPID
     if above.evidence in (Evidence.REGISTERED, Evidence.RECORD):
@@ -156,21 +156,34 @@ def _only_birth(state: State, life: ProcessLifetime, parent: ProcessLifetime, op
     return born.pop() if len(born) == 1 else None
 
 
-def _tells_by_ppid(state: State, life: ProcessLifetime, parent: ProcessLifetime) -> bool:
+def share_pid_namespace(state: State, life: ProcessLifetime) -> None:
+    """A container is made in a pid namespace that is not its own: of the host, or of another container.
+
+    Of which one, no record tells: of one that the same monitor made, if it has made one, else of any whose monitor is
+    such a program. Orphans of the new container are adopted by that one's init.
+    """
+    node = state.processes.node(life.node)
+    monitors = {older.ppid for older in (life, *life.ancestors()[:3]) if older.ppid > 1}
+    programs = {node.now[pid].runs for pid in monitors if pid in node.now}
+    inits = [one for one in node.now.values() if one.is_pid_init and one is not life and one.end is None]
+    near = [one for one in inits if one.ppid in monitors]
+    for init in near or [one for one in inits if one.ppid not in node.now or node.now[one.ppid].runs in programs]:
+        init.adopts_others = True
+        state.version += 1
+
+
+def _tells_by_ppid(life: ProcessLifetime, parent: ProcessLifetime) -> bool:
     """Whether the ppid alone proves that a life is where its parent is.
 
     Not across a login, which may be a re-used pid; not from an engine's stage, which has no children but those that it
-    is seen to bear; and not from an init who may adopt from other containers too, but for a child just born.
+    is seen to bear; and not from an init who may adopt from other containers too.
     """
     if (parent.ses, parent.auid) != (life.ses, life.auid):
         return False
     own = parent.membership
     if own.pending is not None and own.residences and (parent.ran is None or parent.ran < own.residences[-1].since):
         return False
-    shared = state.processes.peek(life.node).shared
-    if not parent.is_pid_init or shared is None or parent.born > shared:
-        return True
-    return abs(life.born.ms - parent.forked_ms) <= SLACK_MS  # its own child, and no orphan
+    return not (parent.is_pid_init and parent.adopts_others)
 
 
 def _is_born_on_host(state: State, life: ProcessLifetime) -> bool:

@@ -15,6 +15,7 @@ from annotator.core.membership.claims import created, flags_of, pending
 from annotator.core.membership.containers import move_in
 from annotator.core.membership.doubt import unannounced
 from annotator.core.membership.entering import entered
+from annotator.core.membership.inheritance import share_pid_namespace
 from annotator.core.membership.where import where
 from annotator.core.model import OWN_SESSION, Evidence, Flag, Ns, Role
 from annotator.core.residence import Residence
@@ -50,7 +51,7 @@ def _place(state: State, fact: Moved, life: ProcessLifetime, stamp: Stamp) -> No
     is_joining = fact.joined and bool(fact.ns & Ns.PID)
     is_without = not fact.joined and bool(fact.ns & Ns.MNT) and not fact.ns & Ns.PID and not life.bears_inside
     if role is Role.CREATE and (is_joining or is_without):  # it is in the pid namespace of another, or of the host
-        state.processes.node(life.node).shared = stamp
+        share_pid_namespace(state, life)
     if role is Role.CREATE:
         if not fact.joined and fact.ns & Ns.MNT and fact.ns & command.needs == command.needs:
             _become_init(state, operation, life, stamp)
