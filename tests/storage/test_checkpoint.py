@@ -236,7 +236,7 @@ OWN_ROWS = {
     Node: {"now", "past", "hints"},
     Containers: {"by_contid", "by_id", "remembered"},
     Occupants: {"members"},
-    AnswerCache: {"source", "at", "answer_at", "at_itself", "in_network"},
+    AnswerCache: {"source", "at", "answer_at", "at_itself", "below", "in_network"},
     ProcessLifetime: set(),
     ForkHint: set(),
     MembershipState: set(),
