@@ -20,7 +20,6 @@ LINUX = {
     **{form: (f"--format={form}",) for form in FORMS},
     "raw.unknown": ("--format=raw", "--mark-unknown"),
     "raw.reannotate": ("--format=raw", "--reannotate"),
-    "json.original": ("--format=json", "--original", "--only-containers", "--node=golden.example"),
 }
 AIX = {
     **{form: (f"--format={form}",) for form in FORMS},
