@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid as uuids
+from pathlib import Path
 from typing import Any
 
 import click
@@ -49,6 +50,8 @@ def register(pid: int, contid: int | None, engine_id: str, socket: str, *, no_lo
         raise UsageError("--contid and --uuid: give one", "The number follows from the UUID.")
     if contid is None and not engine_id and not names["uuid"]:
         names["uuid"] = str(uuids.uuid4())
+    if Path("/proc/self").exists() and not Path(f"/proc/{pid}").exists():
+        raise AnnotatorError(f"there is no process {pid}", "Register a process while it lives, by its pid here.")
     request: dict[str, Any] = {"pid": pid, **{name: value for name, value in names.items() if value}}
     if contid is not None:
         request["contid"] = str(contid)

@@ -137,10 +137,7 @@ class Replay:
             raise UsageError(f"{origin}: a journal of an AIX machine says nothing of Linux logs", "Leave it out.")
 
     def feed(self, block: Block) -> bytes:
-        """Take one block. The first of each file are looked at, and wait until they show what it is.
-
-        Raises FormError for an input that has lost what is needed, or in which nothing is a record.
-        """
+        """Take one block. The first ones wait until they show what a file is; FormError where it is no audit log."""
         origin = (block.origin, block.inode)
         if self._resumed:  # in the middle of a file, whose form was seen at its beginning
             self._origin, self._resumed = origin, False

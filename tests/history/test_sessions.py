@@ -72,7 +72,7 @@ class Machine:
         ]
         self.observations.executed(b"", pid, T0 + self.ms)
         out = self.pipeline.feed([line.encode() for line in lines]) + self.pipeline.idle(50)
-        provenance: dict[str, Any] = json.loads(out)["provenance"]
+        provenance: dict[str, Any] = json.loads(out.splitlines()[-1])["provenance"]
         return provenance
 
     def entered(self, parent: int, pid: int, *args: str, tty: str = "(none)", **more: Any) -> dict[str, Any]:

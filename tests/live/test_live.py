@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.live import judge
-from tests.live.lab import Lab, Refused, scenario, text
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.live.lab import CALLS, Lab, Refused, scenario, text
 
 OUTSIDE = os.geteuid() == 0 and os.readlink("/proc/self/ns/pid") == "pid:[4026531836]"  # noqa: PTH115
 TOOLS = ("auditd", "auditctl", "runc", "bwrap", "busybox", "unshare", "nsenter")
@@ -29,6 +27,10 @@ pytestmark = [
 ]
 
 SHORT = ("host", "runc", "bubblewrap", "entered", "roots", "nested", "across", "before")
+ENTERED = (
+    *("runc", "crun", "podman", "pod", "rootless", "docker", "containerd", "lxc", "nspawn", "entered", "nested"),
+    "across",
+)
 WHOLE = (
     *("host", "runc", "crun", "podman", "pod", "rootless", "docker", "containerd", "lxc", "nspawn", "bubblewrap"),
     *("entered", "roots", "storm", "forks", "reused", "nested", "across", "before"),
@@ -51,9 +53,9 @@ REST_S = 0.6
 class Run:
     """What one laboratory gave."""
 
-    def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, names: tuple[str, ...], *, calls: str = CALLS) -> None:
         self.runs = []
-        lab = Lab(folder)
+        lab = Lab(folder, calls=calls)
         first = scenario(lab, "early") if "before" in names else None
         try:
             with lab:
@@ -68,26 +70,30 @@ class Run:
             self.runs[-1]["notes"] = [*first["notes"], *self.runs[-1]["notes"]]
         (folder / "runs.json").write_text(json.dumps(self.runs))
         self.judge = judge.Judge(folder, self.runs)
-        self.ours = self.judge.score(judge.ours(folder / "ours.json"))
+        self.folder = folder
+        self.answers = judge.ours(folder / "ours.json")
+        self.ours = self.judge.score(self.answers)
+        self.sessions = self.judge.sessions(self.answers)
         log = folder / "laurel/audit.log"
         self.laurel = self.judge.score(judge.laurel(log), "laurel") if log.exists() else {}
         self.notes = text(folder / "plugin.err")
 
     def table(self) -> str:
         """For people."""
+        sessions = "".join(f"Sessions of {name}: {found.line()}\n" for name, found in self.sessions.items())
         behind = [f"{run['name']} {max(0.0, run['settled'] - run['ended'] - REST_S):.1f} s" for run in self.runs]
         return (
-            f"{judge.table(self.ours, self.laurel)}\n"
+            f"{judge.table(self.ours, self.laurel)}\n{sessions}"
             f"Our queue at its deepest: {self.memory / 1024:.0f} KiB; records the kernel lost: {self.lost}.\n"
             f"From the end of a scenario until its last event was written: {', '.join(behind)}."
         )
 
 
-def made(factory: pytest.TempPathFactory, names: tuple[str, ...]) -> Run:
+def made(factory: pytest.TempPathFactory, names: tuple[str, ...], *, calls: str = CALLS) -> Run:
     """A laboratory in a folder of its own."""
     names = tuple(name for name in names if name not in NEEDS or shutil.which(NEEDS[name]))
     try:
-        found = Run(factory.mktemp("lab"), names)
+        found = Run(factory.mktemp("lab"), names, calls=calls)
     except Refused as why:
         pytest.skip(f"this machine's audit cannot be used: {why}")
     sys.__stdout__.write(f"\n{found.table()}\n") if sys.__stdout__ is not None else None
@@ -98,6 +104,12 @@ def made(factory: pytest.TempPathFactory, names: tuple[str, ...]) -> Run:
 def short(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The scenarios of every check."""
     return made(tmp_path_factory, SHORT)
+
+
+@pytest.fixture(scope="module")
+def default(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Everything that is entered, with the rules that `annotator install` loads."""
+    return made(tmp_path_factory, ENTERED, calls="")
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +135,46 @@ def check(run: Run) -> None:
 def test_a_short_run_names_everything_rightly(short: Run) -> None:
     """No container is named wrongly, none claimed to be host, no host event named; what is unknown is rare."""
     check(short)
+
+
+def test_every_exec_is_a_session_with_the_default_rules(default: Run) -> None:
+    """Each entry has its own; what the containers' own programs do is in none of them."""
+    check_sessions(default, default.sessions)
+
+
+def check_sessions(run: Run, sessions: dict[str, judge.Sessions]) -> None:
+    """An entry may be missed where nothing was seen of it in a loaded machine; none is anybody else's."""
+    entries = sum(len(one.entries) for one in sessions.values())
+    assert entries >= 12, run.table()
+    assert sum(one.found for one in sessions.values()) >= entries - entries // 30, run.table()
+    assert [one.wrong for one in sessions.values() if one.own["another's"]] == []
+
+
+def test_a_replay_with_the_journal_is_the_live_answer(default: Run) -> None:
+    """Event by event, with sessions: where both know, they say the same; the journal knows nearly all."""
+    given = from_journal(default)
+    contrary = [
+        (key, live, given[key])
+        for key, live in default.answers.items()
+        if live.ids and given[key].ids and live.ids[0] != given[key].ids[0]
+    ]
+    assert contrary == []
+    lost = [(key, live) for key, live in default.answers.items() if live.ids and not given[key].ids]
+    assert len(lost) <= len(default.answers) * 0.002 + 1, lost[:5]
+    check_sessions(default, default.judge.sessions(given))
+
+
+def from_journal(run: Run) -> dict[tuple[int, int], judge.Answer]:
+    """The answers of a replay of auditd's own log with the plugin's journal."""
+    program = Path(sys.executable).with_name("annotator")
+    replayed = run.folder / "replayed.json"
+    with replayed.open("wb") as out:
+        subprocess.run(
+            [program, "replay", run.folder / "audit.log", "--journal", run.folder / "journal", "--format", "json"],
+            stdout=out,
+            check=True,
+        )
+    return judge.ours(replayed)
 
 
 def test_targets_are_named_rightly(short: Run) -> None:

@@ -13,9 +13,11 @@ from pathlib import Path
 import click
 import pytest
 
+import annotator
 from annotator.admin import config_docs, install_plan, manual, rules
 from annotator.admin.completions import completion
 from annotator.cli.main import cli
+from annotator.data.examples.detect import alerts
 from annotator.plugin import config, config_load
 from tests import degrade, scoring
 
@@ -168,3 +170,22 @@ def test_selinux_labels_what_is_installed() -> None:
         install_plan.STATE,
         install_plan.RUN,
     ]
+
+
+def test_the_shipped_detections_find_an_exec_session() -> None:
+    """The conditions that siem.md gives Elastic and Wazuh hold for the shell of an exec, and for it alone."""
+    text = (DATA / "siem.md").read_text("utf-8")
+    query = re.search(r"^`(provenance\.session\.id : .*)`$", text, re.MULTILINE)
+    assert query is not None
+    fields = dict(re.findall(r'<field name="(provenance\.session\.id|event\.action)"[^>]*>([^<]*)<', text))
+    assert fields == {"provenance.session.id": "\\.+", "event.action": "^executed$"}
+    log = ROOT / "samples" / "linux" / "session-docker-exec-user" / "input.log"
+    found = [
+        event.serial
+        for event in annotator.replay(log)
+        for one in [event.to_dict()]
+        if one["provenance"].get("session", {}).get("id", "0") != "0" and one["event"].get("action") == "executed"
+        and one["process"]["executable"].endswith(("sh", "bash", "/busybox"))
+    ]  # fmt: skip
+    assert found == [119]
+    assert [line for line in alerts(str(log)) if " 119 interactive_shell: " in line]

@@ -55,8 +55,7 @@ def from_birth(
     birth = life.birth if life.bound else stamp
     above = ask(state, parent, birth, depth + 1, record=record)
     outer = above.container if above is not None else None
-    made = _born_of_engine(state, life, parent, birth, outer, record=record)
-    made = made or _entered_below(life, parent, stamp)
+    made = _born_of_engine(state, life, parent, birth, outer, record=record) or _entered_below(life, parent, stamp)
     if made is not None or above is None:
         if made is not None and record and life.ns is not None and not life.ns & Ns.PID:
             share_pid_namespace(state, life)

@@ -13,7 +13,6 @@ from annotator.core.model import (
     Actor,
     Adopts,
     ContId,
-    Dropped,
     Event,
     Executed,
     Exited,
@@ -22,7 +21,6 @@ from annotator.core.model import (
     Moved,
     Ns,
     Reason,
-    Registered,
     RootChanged,
     Stated,
     Translation,
@@ -47,6 +45,7 @@ from annotator.linux.records.syntax import (
     text,
 )
 from annotator.linux.records.tables import ARCHES, SYSCALLS
+from annotator.linux.records.translate_contid import operations
 from annotator.linux.records.translate_user import (
     carries,
     is_of_somebody,
@@ -193,9 +192,9 @@ def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
     names = [name for name, _ in records]
     event.at = carries(records)
     if event.at < 0:
-        operations = _operations(records, None, b"") or of_nobody(records)
+        changes = operations(records, None, b"") or of_nobody(records)
         lost = is_of_somebody(records)
-        return Translation(None, operations, unknown=Reason.GAP if lost else None, gap=lost)
+        return Translation(None, changes, unknown=Reason.GAP if lost else None, gap=lost)
     name, body = records[event.at]
     actor: Actor | None
     if name == b"SYSCALL":
@@ -216,8 +215,7 @@ def full_reading(event: Event, engines: Engines = DEFAULT) -> Translation:
         actor = None
     if actor is not None and b"CONFIG_CHANGE" in names:
         facts += vouched(records, actor)
-    if any(each[1][:3] in _CONTID for each in records):
-        facts += _operations(records, actor, body if name == b"SYSCALL" else b"")
+    facts += operations(records, actor, body if name == b"SYSCALL" else b"")
     links = link.link(records, reversed_order=event.reversed)
     network = b"SOCKADDR" in names or kind == "socket"
     reading = _reading(actor, facts, records, names, links, network=network, at=event.at)
@@ -245,9 +243,6 @@ def _facts(
     dev = next((device(body) for name, body in records if name == b"PATH" and body[:7] == b"item=0 "), b"")
     bodies = [body for name, body in records if name == b"EXECVE"]
     return commanded(bodies, actor, executed(actor, part, dev, engine=engine), engines)
-
-
-_CONTID = frozenset((b"op=", b"rec", b"con", b"ref", b"opi"))
 
 
 def _reading(
@@ -287,22 +282,3 @@ def _reading(
 
 def _ids(chains: link.LinkedChains) -> tuple[tuple[ContId, ...], ...] | None:
     return chains if isinstance(chains, tuple) else None
-
-
-def _operations(records: list[tuple[bytes, bytes]], actor: Actor | None, syscall: bytes) -> tuple[Fact, ...]:
-    """CONTAINER_OP records: registrations (with the result, where the log has it) and drops."""
-    found: list[Fact] = []
-    for name, body in records:
-        record = link.read(name, body)
-        if not isinstance(record, link.ContainerOp):
-            continue
-        writer = record.writer or actor
-        by = writer.pid if writer is not None else NO_PID
-        if record.op == "drop":
-            found += [Dropped(record.opid, old) for old in record.old[:1]]
-        elif record.contid:
-            ok = record.res
-            if ok is None and syscall:
-                ok = field(syscall, b"success") == b"yes"
-            found.append(Registered(record.opid, by, record.contid[0], record.outer, ok, old=record.old))
-    return tuple(found)

@@ -225,7 +225,10 @@ class Worker:
             self._acknowledge()
 
     def _receive(self) -> None:
-        data = self.link.recv(1 << 20)
+        try:
+            data = self.link.recv(1 << 20)
+        except ConnectionResetError:  # the reader was killed before it had read our counts: what it sent comes still
+            data = self.link.recv(1 << 20)
         if not data:
             self._end()  # the reader was killed: what we have goes out
             return
