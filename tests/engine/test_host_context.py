@@ -151,7 +151,7 @@ from annotator.cli.main import main
 import annotator.engine.replay, annotator.engine.host_context, annotator.history
 sys.addaudithook(guard)
 sys.argv = ["annotator", *sys.argv[1:]]
-main()
+sys.exit(main())
 """
 
 
