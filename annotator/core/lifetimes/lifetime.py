@@ -56,7 +56,7 @@ class ProcessLifetime:
     other one. `hidden`: its birth, or that of an ancestor, does not show into which one. `bears_inside`: children born
     from now on are in another one than itself, one that it joined (`joined_pid`), or made: then the first child,
     `bears`, is its init. `adopts_others`: processes of other containers may be in the pid namespace
-    whose init it is. `adopts`: it is a subreaper (None: not known). `rerooted`:
+    whose init it is. `forked_ms`: its last fork record. `adopts`: it is a subreaper (None: not known). `rerooted`:
     when it last changed its root or mounts, so that its path reads otherwise.
     Programs: `runs` is its program, `programs` how many were begun, `ran` when the last was, `moved` and `net_moved`
     when it last changed any namespace, or that of its network.
@@ -106,6 +106,7 @@ class ProcessLifetime:
     bears: ProcessLifetime | None = None
     joined_pid: bool = False
     adopts_others: bool = False
+    forked_ms: int = 0
     adopts: bool | None = None
     membership: MembershipState = field(default_factory=MembershipState)
     cache: AnswerCache = field(default_factory=AnswerCache)

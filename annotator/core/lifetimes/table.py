@@ -148,6 +148,7 @@ class ProcessTable:
         """A fork record: binds a life that has shown itself already, else waits as a hint. Returns the bound life."""
         node = self.node(name)
         node.forks = True
+        parent.forked_ms = max(parent.forked_ms, stamp.ms)
         hint = ForkHint(
             stamp, parent, child, ns, node.epoch, sibling=sibling, ppid=parent.ppid, auid=parent.auid, ses=parent.ses
         )

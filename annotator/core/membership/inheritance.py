@@ -176,14 +176,16 @@ def _tells_by_ppid(life: ProcessLifetime, parent: ProcessLifetime) -> bool:
     """Whether the ppid alone proves that a life is where its parent is.
 
     Not across a login, which may be a re-used pid; not from an engine's stage, which has no children but those that it
-    is seen to bear; and not from an init who may adopt from other containers too.
+    is seen to bear; and not from an init who may adopt from other containers too, but for a child just born.
     """
     if (parent.ses, parent.auid) != (life.ses, life.auid):
         return False
     own = parent.membership
     if own.pending is not None and own.residences and (parent.ran is None or parent.ran < own.residences[-1].since):
         return False
-    return not (parent.is_pid_init and parent.adopts_others)
+    if not (parent.is_pid_init and parent.adopts_others):
+        return True
+    return abs(life.born.ms - parent.forked_ms) <= SLACK_MS  # its own child, and no orphan
 
 
 def _is_born_on_host(state: State, life: ProcessLifetime) -> bool:
