@@ -172,10 +172,13 @@ def child_named(pid: int, comm: str) -> int:
 
 
 def host(case: Case) -> None:
-    """No container at all, but much that looks like one: private namespaces, words of engines."""
+    """No container at all, but much that looks like one: private namespaces, words of engines.
+
+    Only a look tells private mounts from a sandbox: who has them lives long enough for one, on a loaded machine too.
+    """
     root = case.root()
     case.run("sh", "-c", "for i in 1 2 3 4 5; do (:); /bin/true docker run --name x; done")
-    case.run("unshare", "-m", "sh", "-c", "/bin/true; (:); exec /bin/true")
+    case.run("unshare", "-m", "sh", "-c", "sleep 0.2; /bin/true; (:); exec /bin/true")
     case.run("unshare", "-n", "/bin/true")
     case.run("chroot", root, "/bin/sh", "-c", "/bin/busybox true; (:)")
     case.run("sh", "-c", "sh -c 'sleep 0.1' & wait")

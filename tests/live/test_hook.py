@@ -314,13 +314,14 @@ def test_the_plugin_is_told_and_answers(tmp_path: Path) -> None:
                 made = subprocess.run(
                     [*before, *register, *more], capture_output=True, text=True, check=False, env=ours
                 )
-                return made.stdout or made.stderr.split(":")[1].strip()
+                return made.stdout or made.stderr.splitlines()[0].split(":")[1].strip()
 
             pid = str(child.pid)
             assert run(pid, "--contid", "7", before=("unshare", "-U")) == "EPERM"
             dropped = ("setpriv", "--bounding-set", "-audit_control", "--inh-caps", "-audit_control")
             assert run(pid, "--contid", "7", before=dropped) == "EPERM"
-            assert run("4194304", "--contid", "7") == "ESRCH"
+            assert run("4194304", "--contid", "7") == "there is no process 4194304"  # the plugin is not even asked
+            assert ask(socket, {"op": "register", "pid": 4194304, "contid": "7"})["error"] == "ESRCH"
             assert json.loads(run(pid, "--contid", "7")) == {"pid": child.pid, "id": "contid-7", "contid": "7"}
             assert run(pid, "--contid", "8") == "EEXIST"
             assert run(str(os.getpid()), "--contid", "7", "--id", "other") == "ENOTUNIQ"

@@ -39,6 +39,7 @@ ENGINE: Final = "containerd"
 DOCKER: Final = "moby"
 _CRI: Final = "io.kubernetes.cri."
 _MAX_NAMESPACES: Final = 64
+_RUNC: Final = "/run/containerd/runc"  # of every containerd, wherever its own state is, unless a runtime has options
 _YEAR_1: Final = 62135596800  # seconds from 0001-01-01 to 1970-01-01 in the proleptic Gregorian calendar
 
 _HOMES: Final = (  # the state directory of one containerd, and where its lasting files may be
@@ -72,14 +73,25 @@ def claims(files: Files, id: str, *, namespace: str = "") -> list[EngineState]:
     """The containers with this id: one of each namespace that has it."""
     if not is_component(id) or (namespace and not is_component(namespace)):
         return []
-    found: list[EngineState] = []
+    found: dict[str, EngineState] = {}
     for state_dir, root_dirs in _HOMES:
         tasks = f"{state_dir}/io.containerd.runtime.v2.task"
         for name in (namespace,) if namespace else files.names(tasks, limit=_MAX_NAMESPACES):
             state = _task(files, f"{tasks}/{name}", root_dirs, name, id)
             if state is not None:
-                found.append(state)
-    return found
+                found[f"{state_dir} {name}"] = state
+    told = {key.rpartition(" ")[2] for key in found}
+    for name in (namespace,) if namespace else files.names(_RUNC, limit=_MAX_NAMESPACES):
+        runtime = oci.read(files, f"{_RUNC}/{name}", id) if name not in told else None
+        if runtime is not None:
+            found[name] = _of_runtime(runtime, name)
+    return list(found.values())
+
+
+def _of_runtime(runtime: oci.Oci, namespace: str) -> EngineState:
+    """A task of a containerd whose own state is where nobody looks: its runtime's is always in the same place."""
+    engine = "docker" if namespace == DOCKER else ENGINE
+    return replace(oci.as_state(runtime), engine=engine)
 
 
 def scan(files: Files) -> Iterator[EngineState]:
@@ -98,7 +110,7 @@ def _task(files: Files, tasks: str, root_dirs: tuple[str, ...], namespace: str, 
     if spec is None:
         return None
     init_pid = files.load(f"{tasks}/{id}/init.pid", _init_pid, limit=64)
-    runtime = oci.read(files, f"/run/containerd/runc/{namespace}", id)
+    runtime = oci.read(files, f"{_RUNC}/{namespace}", id)
     meta = _metadata(files, root_dirs, namespace, id)
     state = replace(_named(spec, meta, namespace, id), created_ms=meta.created_ms)
     rootfs = f"{tasks}/{id}/{spec.rootfs}" if spec.rootfs and not spec.rootfs.startswith("/") else spec.rootfs

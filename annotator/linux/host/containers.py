@@ -28,6 +28,9 @@ MAX_CONTAINERS: Final = 16_384
 RETRY_MS: Final = 1000
 """How long an engine that did not know a container, or a name, is not asked again about it."""
 
+EARLY_MS: Final = 20
+"""The same while a name is new: its cgroup is there before the engine writes down what is in it."""
+
 _OWNER: Final = re.compile(rb"/user-([0-9]{1,10})\.slice/")
 _KEYS = tuple[str, str, int, int]
 
@@ -53,7 +56,7 @@ class HostContainers:
         self._node = node
         self._boot = boot
         self._known: OrderedDict[_KEYS, Container] = OrderedDict()
-        self._asked: OrderedDict[_KEYS, tuple[int, EngineState | None]] = OrderedDict()
+        self._asked: OrderedDict[_KEYS, tuple[int, EngineState | None, int]] = OrderedDict()
 
     # --- by cgroup ----------------------------------------------------------------------------------------------
 
@@ -107,8 +110,9 @@ class HostContainers:
             return None
         key, now = (id_, engine, owner, 0), self._now()
         asked = self._asked.get(key)
-        if asked is None or not 0 <= now - asked[0] < (RETRY_MS if asked[1] is None or not asked[1].name else 10_000):
-            asked = (now, self._engines.lookup(id_, engine=engine, owner=owner or None))
+        if asked is None or not 0 <= now - asked[0] < _again_ms(*asked):
+            first = asked[2] if asked is not None else now
+            asked = (now, self._engines.lookup(id_, engine=engine, owner=owner or None), first)
             self._asked[key] = asked
             if len(self._asked) > MAX_CONTAINERS:
                 self._asked.popitem(last=False)
@@ -179,6 +183,13 @@ def _key(id_: str, engine: str, state: EngineState | None, parent: Container | N
     if is_full_id(id_):
         return (id_, "", id(parent), 0)
     return (id_, engine, id(parent), (state.init_ticks or 0) if state is not None else 0)
+
+
+def _again_ms(asked: int, state: EngineState | None, first: int) -> int:
+    """After how long a question is asked again that was first asked at `first`, and last at `asked`."""
+    if state is not None and state.name:
+        return 10_000
+    return EARLY_MS if state is None and 0 <= asked - first < RETRY_MS else RETRY_MS
 
 
 def owner_of(text: bytes) -> int:

@@ -250,6 +250,20 @@ def test_containerd_two_namespaces(put: Put, tmp_path: Path) -> None:
     engines.close()
 
 
+def test_containerd_with_its_state_elsewhere(put: Put, tmp_path: Path) -> None:
+    """Its runtime's state is in the usual place: a container that has both is one, in two namespaces it is two."""
+    engines = Engines(tmp_path)
+    put("/run/containerd/runc/lab/web/state.json", {"id": "web", "init_process_pid": 40, "init_process_start": 9})
+    state = engines.confirm("web")
+    assert state is not None
+    assert (state.engine, state.id, state.name, state.init_pid) == ("containerd", "web", "web", 40)
+    put(f"{TASKS}/lab/web/config.json", {"root": {}})
+    assert engines.confirm("web", "containerd") is not None
+    put("/run/containerd/runc/other/web/state.json", {"id": "web", "init_process_pid": 41, "init_process_start": 9})
+    assert engines.confirm("web", "containerd") is None
+    engines.close()
+
+
 def test_init_of_another_life(put: Put, ask: Callable[..., EngineState]) -> None:
     """When bundle and runc name different init pids, no start time is given for either."""
     put(f"{TASKS}/default/{ID}/config.json", {"root": {}})
