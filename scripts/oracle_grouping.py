@@ -35,8 +35,8 @@ KNOWN = {
     "eoe": "auparse swallows an EOE whose event is closed (by PROCTITLE) or has no other record.",
     "text-before": "Text stands before the record (a relay's, a comment's). auparse drops the line, or takes a word "
     "that begins with n for a node; we read the record.",
-    "other-node": "A relay names the machine in the text before the record, or `node=` has a name with a blank. For us that is "
-    "the event's node; auparse drops the line, or joins it to the events that name no node.",
+    "other-node": "A relay names the machine in the text before the record, or `node=` has a name with a blank. "
+    "For us that is the event's node; auparse drops the line, or joins it to the events that name no node.",
     "odd-head": "The line does not begin `type=TYPE msg=audit(SECONDS.MILLIS:SERIAL):`, or its numbers or names are "
     "beyond all bounds. auparse reads some of these lines and drops others; so do we, but not the same.",
 }
