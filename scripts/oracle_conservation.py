@@ -106,13 +106,22 @@ _BEFORE = (
 )
 
 
+_COPIES = re.compile(rb"(?:\x1d|#035)(?=[A-Z][A-Z0-9_-]*=)")
+"""What stands before auditd's copies: 0x1D, which syslog daemons write as its octal number."""
+
+
+def _end(line: bytes) -> int:
+    """Where the body ends: at what separates auditd's copies, after all that a user's message holds; else the CR."""
+    message = line.rfind(b"'") if b" msg='" in line else 0
+    copies = _COPIES.search(line, max(message, 0))
+    return copies.start() if copies else len(line) - line.endswith(b"\r")
+
+
 def strip(line: bytes) -> bytes:
     """A line without our fields: before 0x1D or at the end of the line, in some types before ` data=` or ` msg='`."""
     if b" cont" not in line:
         return line
-    end = line.find(b"\x1d")
-    if end < 0:
-        end = len(line) - line.endswith(b"\r")
+    end = _end(line)
     for kind, mark in _BEFORE:
         if kind.match(line) and (found := line.find(mark, 0, end)) > 0:
             end = found

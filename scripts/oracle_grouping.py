@@ -35,6 +35,8 @@ KNOWN = {
     "eoe": "auparse swallows an EOE whose event is closed (by PROCTITLE) or has no other record.",
     "text-before": "Text stands before the record (a relay's, a comment's). auparse drops the line, or takes a word "
     "that begins with n for a node; we read the record.",
+    "other-node": "A relay names the machine in the text before the record, or `node=` has a name with a blank. "
+    "For us that is the event's node; auparse drops the line, or joins it to the events that name no node.",
     "odd-head": "The line does not begin `type=TYPE msg=audit(SECONDS.MILLIS:SERIAL):`, or its numbers or names are "
     "beyond all bounds. auparse reads some of these lines and drops others; so do we, but not the same.",
 }
@@ -72,7 +74,12 @@ def ours(data: bytes) -> Assembler:
 
 # --- the library's rules ---------------------------------------------------------------------------------------------
 
-_RECORD = re.compile(rb"(?:(?<!\S)node=(\S+) )?(?<!\S)type=\S+ msg=audit\((\d{1,11})\.(\d{3}):(\d{1,20})\):")
+_RECORD = re.compile(rb"(?:(?<!\S)node=(.{1,255}?) )?(?<!\S)type=\S+ msg=audit\((\d{1,11})\.(\d{3}):(\d{1,20})\):")
+_RELAY = re.compile(
+    rb"(?:<\d+>)?(?:\d )?(?:[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ][\d:.,]+)\S* "
+    rb"([A-Za-z0-9][^\s\[\]]*)(?<!:) "
+)
+"""The time and the machine that a syslog relay puts before a record; a word that ends in a colon is a program's."""
 _NUMBER = re.compile(rb"[ \t]*([+-]?\d{1,20})")
 
 
@@ -166,12 +173,15 @@ class Library:
     def _look(self, line: bytes, head: tuple[Key, int] | None) -> None:
         """Count the record where it truly belongs, and note why the library may see it otherwise."""
         found = _RECORD.search(line, 0, 1024)
-        key = None
+        key = relay = None
         if found is not None:
-            key = Key(found[1] or b"", int(found[2] + found[3]), int(found[4]))
+            relay = None if found[1] else _RELAY.match(line, 0, found.start())
+            key = Key(found[1] or (relay[1] if relay else b""), int(found[2] + found[3]), int(found[4]))
             self.truth[key] = self.truth.get(key, 0) + 1
         if key != (head and head[0]):
             why = "text-before" if found is not None and found.start() else "odd-head"
+            if key is not None and (relay is not None or b" " in key.node):
+                why = "other-node"
             for one in (key, head and head[0]):
                 if one is not None:
                     self._note(one, why)

@@ -196,7 +196,16 @@ class World:
         if parent.where and not self.patched:
             self.local = number = 2 + self.local % 900
         self.tell("clone", parent, number, child=child, a0=flags | 17)
+        if child.ses != parent.ses:
+            self.logs_in(child)
         return child
+
+    def logs_in(self, who: Process) -> None:
+        """Its login is written down: without that record another session is in doubt."""
+        said = f"pid={who.pid} uid=0 old-auid={UNSET} auid={who.auid} tty=(none) old-ses={UNSET} ses={who.ses} res=1"
+        login = self.record("LOGIN", said)
+        self.tell("openat", who, 3)
+        self.told[-1].lines.insert(0, login)
 
     def execs(self, who: Process, exe: str, *args: str) -> None:
         """It runs another program."""
@@ -466,7 +475,8 @@ def appended(before: bytes, after: bytes) -> bytes | None:
     if before == after:
         return b""
     more = len(after) - len(before)
-    for end in (before.find(b"\x1d"), len(before), len(before) - 1, before.find(b" data=")):
+    separators = [at for at, byte in enumerate(before) if byte == 0x1D]  # a user's text may hold one before auditd's
+    for end in (*separators, len(before), len(before) - 1, before.find(b" data=")):
         chunk = after[end : end + more]
         if end >= 0 and more > 0 and after == before[:end] + chunk + before[end:] and FIELDS.fullmatch(chunk):
             return chunk

@@ -102,6 +102,8 @@ def test_a_difference_of_the_stock_tools_is_seen(body: bytes, says: str) -> None
         ([line("AVC", 1), line("AVC", 2, ms=2000), line("SYSCALL", 1, SYSCALL)], "timeout"),
         ([line("SYSCALL", 1, SYSCALL), line("PROCTITLE", 1), line("EOE", 1)], "eoe"),
         ([line("SYSCALL", 2, SYSCALL), b"Nov 22 host audispd: " + line("SYSCALL", 1, SYSCALL)], "text-before"),
+        ([line("SYSCALL", 2, SYSCALL), b"Nov 22 11:09:08 web1 audispd: " + line("SYSCALL", 1, SYSCALL)], "other-node"),
+        ([line("SYSCALL", 2, SYSCALL), b"node=Web A " + line("SYSCALL", 1, SYSCALL)], "other-node"),
         ([line("SYSCALL", 2, SYSCALL), b"type=SYSCALL msg=audit(1700000000:1): a=b\n"], "odd-head"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

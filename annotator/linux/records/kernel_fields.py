@@ -84,7 +84,8 @@ _CLOSING = {
 }
 """With what the kernel (or auditd) ends records that have a label, or other free text, further in front."""
 
-_ENDS = {name: re.compile(pattern + rb"(?= cont|\r?\Z)") for name, pattern in _CLOSING.items()}
+_ENDS = {name: re.compile(pattern + rb"(?= cont| [A-Z][A-Z0-9_]*=|\r?\Z)") for name, pattern in _CLOSING.items()}
+_COPIES = re.compile(rb"(?: [A-Z][A-Z0-9_]*=(?:\"[^\"]*\"|[^ \"{]+))+(?= cont|\r?\Z)")
 _FREE = re.compile(rb"(?:^| )(?:subj|obj|table)(?:_[a-z]+)?=")
 _SENDER = re.compile(rb"(?:user |tty )?pid=\d+ uid=\d+ auid=\d+(?: ses=\d+)?(?= )")
 
@@ -116,11 +117,19 @@ def appended_at(name: bytes, body: bytes) -> int:
     quote = body.find(b" msg='") if is_message else -1
     if quote >= 0:
         closed = body.rfind(b"'")
-        return closed + 1 if closed > quote + 5 else -1
+        return _behind_copies(body, closed + 1) if closed > quote + 5 else -1
     if name in _ENDS or _FREE.search(body):
         ends = [match.end() for match in _ENDS.get(name, _ENDS[b""]).finditer(body)]
-        return ends[-1] if ends else -1
+        if ends:
+            return _behind_copies(body, ends[-1])
+        return -1 if _FREE.search(body) else body.find(b" cont")  # torn before its last field
     return body.find(b" cont")
+
+
+def _behind_copies(body: bytes, at: int) -> int:
+    """Behind auditd's copies that a relay parted from the body by a blank: our fields went to the end of the line."""
+    copies = _COPIES.match(body, at)
+    return copies.end() if copies else at
 
 
 def names_process(kind: int, body: bytes) -> bool:
