@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -25,7 +26,6 @@ from tests.live.lab import Lab, Refused, scenario, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 OUTSIDE = os.geteuid() == 0 and os.readlink("/proc/self/ns/pid") == "pid:[4026531836]"  # noqa: PTH115
 TOOLS = ("auditd", "auditctl", "runc", "busybox")
@@ -151,9 +151,9 @@ class Siege:
         return full and self.possible_loss() >= len(self.held.events)
 
     def lost_events(self) -> set[bytes]:
-        """Events that are lost, before the last one that was written: what lies between those that wait is not read yet.
+        """Events that are lost, before the last one that was written.
 
-        Only when records from behind a hole are read can it be known, and said.
+        A hole is known, and said, when records from behind it are read: not yet where these wait.
         """
         with (self.folder / "ours.raw").open("rb") as lines:
             written = [int(found[3]) for line in lines if (found := SERIAL.search(line))]
@@ -177,24 +177,27 @@ def besieged(folder: Path, seconds: float, every_s: float, act: Callable[[Lab], 
     return found
 
 
-def killer() -> Callable[[Lab], None]:
-    """Kill -9 of what auditd started, each time that it is at work.
+def kill(lab: Lab) -> None:
+    """Kill -9 of what auditd started, when it is at work.
 
     Until its worker has read where the backlog is to be, what the reader has read is in its memory alone: a loss too,
     but of as much as comes in that time, which has no bound on a loaded machine.
     """
-    before = 0
-
-    def kill(lab: Lab) -> None:
-        nonlocal before
-        scans = text(lab.dir / "plugin.err").count("event=processes-scanned")
-        pid = lab.reader()
-        if not pid or scans <= before:
+    limit = time.monotonic() + 5
+    while not (keeps_backlog(pid := lab.reader())):
+        if time.monotonic() > limit:
             raise ProcessLookupError
-        os.kill(pid, signal.SIGKILL)
-        before = scans
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
 
-    return kill
+
+def keeps_backlog(pid: int) -> bool:
+    """Whether that plugin has a file for what it reads."""
+    found = False
+    for one in Path(f"/proc/{pid or 'none'}/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            found |= "/state/backlog-" in str(one.readlink())
+    return found
 
 
 def check(siege: Siege) -> None:
@@ -218,7 +221,7 @@ def test_a_plugin_that_is_killed_again_and_again(tmp_path: Path, seconds: float,
     That holds some 170 records; what the plugin had read from it is not lost. What waits for the next plugin is not
     counted as lost, and what was lost between two records that wait is counted when these are read.
     """
-    siege = besieged(tmp_path, seconds, every_s, killer(), "kill -9")
+    siege = besieged(tmp_path, seconds, every_s, kill, "kill -9")
     check(siege)
     assert len(siege.times) >= 2
     assert siege.log.count("event=processes-scanned") >= 2
