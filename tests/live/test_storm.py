@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -25,7 +26,6 @@ from tests.live.lab import Lab, Refused, scenario, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 OUTSIDE = os.geteuid() == 0 and os.readlink("/proc/self/ns/pid") == "pid:[4026531836]"  # noqa: PTH115
 TOOLS = ("auditd", "auditctl", "runc", "busybox")
@@ -150,6 +150,16 @@ class Siege:
         full = re.search(r"queue_full=[1-9]", self.log) is not None
         return full and self.possible_loss() >= len(self.held.events)
 
+    def lost_events(self) -> set[bytes]:
+        """Events that are lost, before the last one that was written.
+
+        A hole is known, and said, when records from behind it are read: not yet where these wait.
+        """
+        with (self.folder / "ours.raw").open("rb") as lines:
+            written = [int(found[3]) for line in lines if (found := SERIAL.search(line))]
+        gone = {found[0]: int(found[3]) for line in self.gone if (found := SERIAL.search(line))}
+        return {event for event, serial in gone.items() if serial < max(written, default=0)}
+
     def possible_loss(self) -> int:
         """Events that the plugins themselves said may be missing, in all their lives."""
         return sum(map(int, re.findall(r"possible_loss=(\d+)", self.log)))
@@ -168,9 +178,26 @@ def besieged(folder: Path, seconds: float, every_s: float, act: Callable[[Lab], 
 
 
 def kill(lab: Lab) -> None:
-    """Kill -9 of what auditd started."""
-    if pid := lab.reader():
-        os.kill(pid, signal.SIGKILL)
+    """Kill -9 of what auditd started, when it is at work.
+
+    Until its worker has read where the backlog is to be, what the reader has read is in its memory alone: a loss too,
+    but of as much as comes in that time, which has no bound on a loaded machine.
+    """
+    limit = time.monotonic() + 5
+    while not (keeps_backlog(pid := lab.reader())):
+        if time.monotonic() > limit:
+            raise ProcessLookupError
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+
+
+def keeps_backlog(pid: int) -> bool:
+    """Whether that plugin has a file for what it reads."""
+    found = False
+    for one in Path(f"/proc/{pid or 'none'}/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            found |= "/state/backlog-" in str(one.readlink())
+    return found
 
 
 def check(siege: Siege) -> None:
@@ -183,7 +210,7 @@ def check(siege: Siege) -> None:
 
 
 SPANS = pytest.mark.parametrize(
-    ("seconds", "every_s"), [pytest.param(7, 2.5, id="short"), pytest.param(60, 4, id="long", marks=pytest.mark.slow)]
+    ("seconds", "every_s"), [pytest.param(9, 2.5, id="short"), pytest.param(60, 4, id="long", marks=pytest.mark.slow)]
 )
 
 
@@ -191,14 +218,15 @@ SPANS = pytest.mark.parametrize(
 def test_a_plugin_that_is_killed_again_and_again(tmp_path: Path, seconds: float, every_s: float) -> None:
     """Kill -9 in a storm: auditd starts it anew. Lost is what the socket between them held, and it is counted.
 
-    That holds some 170 records; what the plugin had read from it is not lost.
+    That holds some 170 records; what the plugin had read from it is not lost. What waits for the next plugin is not
+    counted as lost, and what was lost between two records that wait is counted when these are read.
     """
     siege = besieged(tmp_path, seconds, every_s, kill, "kill -9")
     check(siege)
     assert len(siege.times) >= 2
     assert siege.log.count("event=processes-scanned") >= 2
     assert len(siege.gone) <= 400 * len(siege.times)
-    assert siege.possible_loss() >= len(siege.held.events)
+    assert siege.possible_loss() >= len(siege.lost_events())
     assert "state-unused" not in siege.log
     assert "counts-do-not-add-up" not in siege.log
 
@@ -211,11 +239,14 @@ def test_a_plugin_that_is_killed_again_and_again(tmp_path: Path, seconds: float,
     ],
 )
 def test_a_plugin_that_is_reloaded_again_and_again(tmp_path: Path, seconds: float, every_s: float) -> None:
-    """SIGHUP in a storm: not one line is lost while we take what auditd has; if its queue ran over, that is said."""
+    """SIGHUP in a storm: not one line is lost while we take what auditd has; if its queue ran over, that is said.
+
+    What auditd still had when the laboratory ended it was never given to us.
+    """
     siege = besieged(tmp_path, seconds, every_s, Lab.reload, "SIGHUP")
     check(siege)
     assert siege.log.count("event=reloaded") >= 1
-    assert siege.gone == set() or siege.was_behind(), len(siege.gone)
+    assert siege.gone == set() or at_auditds_end(tmp_path, siege.gone) or siege.was_behind(), len(siege.gone)
 
 
 @SPANS
