@@ -53,6 +53,8 @@ class Process:
     alive: bool = True
     waits: bool = False
     """An engine that does nothing but wait for what it started."""
+    host_pids: bool = False
+    """It is in a container but in the host's pid namespace: it, or one above it, entered by the mounts alone."""
 
     @property
     def number(self) -> int:
@@ -191,9 +193,10 @@ class World:
             self._next = self.low + (self._next + 1 - self.low) % (self.high - self.low)
         child = Process(self._next, parent, parent.where, parent.ses if ses is None else ses, parent.exe)
         self._next = self.low + (self._next + 1 - self.low) % (self.high - self.low)
+        child.host_pids = parent.host_pids
         self.alive.append(child)
         number = child.pid
-        if parent.where and not self.patched:
+        if parent.where and not self.patched and not parent.host_pids:
             self.local = number = 2 + self.local % 900
         self.tell("clone", parent, number, child=child, a0=flags | 17)
         if child.ses != parent.ses:
@@ -293,6 +296,7 @@ class World:
         self.execs(child, "/usr/sbin/runc", "runc", "exec", target.where[0], "id")
         self.tell("setns", child, a0=7, a1=NEW_MOUNTS)
         child.where = target.where
+        child.host_pids = True
         self.execs(child, "/usr/bin/id", "id")
 
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.core.model import Status
+from annotator.core.model import Reason, Status
 from annotator.core.stats import Stats
 from annotator.engine.pipeline import Pipeline
 from annotator.formats.raw import Raw
@@ -215,10 +215,19 @@ def answers(lines: list[bytes], *, patched: bool) -> dict[bytes, tuple[str, tupl
 
 @given(WORLDS, st.lists(st.integers(0, 5), max_size=20))
 def test_records_of_events_that_are_mixed_with_others_are_the_same_events(world: World, picks: list[int]) -> None:
-    """Records of several events in each other's midst give the answers that they give one event after the other."""
+    """Records of several events in each other's midst give the answers that they give one event after the other.
+
+    But *host* by a chain holds only where no sign of loss was seen, and a serial that comes long after those behind it
+    (here by more than is waited for) is one: such an event may be unknown, for a gap. No container is otherwise.
+    """
     plain = answers(lines_of(world.told), patched=world.patched)
-    mixed = answers(riffled(world.told, picks), patched=world.patched)
-    assert mixed == plain
+    ran = annotate([riffled(world.told, picks)])
+    has_gap = any(answer.reason is Reason.GAP for _, _, answer in ran.answers)
+    mixed = {e.key: (one.status.value, named(one, patched=world.patched)) for e, _, one in ran.answers}
+    assert mixed.keys() == plain.keys()
+    other = {key for key in plain if mixed[key] != plain[key]}
+    assert has_gap or not other
+    assert {(plain[key], mixed[key]) for key in other} <= {(("host", ()), ("unknown", ()))}
 
 
 @given(STOCK, st.lists(st.integers(0, 5), max_size=20))
