@@ -71,7 +71,7 @@ class Snapshot:
             if row is None or not row.pod:
                 return row
             return row._replace(pod_name=text(self._one("SELECT Name FROM PodConfig WHERE ID = ?", row.pod)))
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):  # the text of sqlite's own message may be damaged, too
             return None
 
     def _one(self, query: str, key: str) -> str:
