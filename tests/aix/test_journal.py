@@ -298,7 +298,7 @@ def test_of_another_node_nothing_is_known(tmp_path: Path) -> None:
 
 
 def test_this_machine_s_processes_are_not_those_of_a_trail(sim: Any) -> None:
-    """`--host live` on Linux would ask for pids of an AIX machine (on AIX it asks it: `test_stripped` leaves this out)."""
+    """`--host live` on Linux would ask for the pids of another machine; on AIX it is asked (`test_stripped` knows)."""
     with pytest.raises(UsageError, match=r"answered by an AIX machine only|is no Linux|has no /proc"):
         replayed(sim.scenario().auditpr(), Options(host="live"))
 
